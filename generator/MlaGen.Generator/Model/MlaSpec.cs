@@ -1,0 +1,79 @@
+namespace MlaGen.Generator.Model;
+
+/// <summary>Everything about one annotated class that its emitted code depends on: plain values, compared by value.</summary>
+/// <param name="Target">The class to complete.</param>
+/// <param name="Dimensions">Widths, ranks and limits.</param>
+/// <param name="Rope">Rotary positions.</param>
+/// <param name="LatentNormEpsilon">Epsilon of the two latent norms.</param>
+/// <param name="SoftmaxScaleOverride">Softmax scale as given, or null to derive it.</param>
+/// <param name="AttentionBias">Whether q_a_proj, kv_a_proj_with_mqa and o_proj carry a bias.</param>
+/// <param name="ScaleQLora">Whether the query latent is multiplied by sqrt(HiddenSize / QLoraRank).</param>
+/// <param name="ScaleKvLora">Whether the key/value latent is multiplied by sqrt(HiddenSize / KvLoraRank).</param>
+/// <param name="Llama4ScalingBeta">Growth of queries with the position, or 0.</param>
+internal sealed record MlaSpec(
+    TargetClass Target,
+    Dimensions Dimensions,
+    RopeSpec Rope,
+    double LatentNormEpsilon,
+    double? SoftmaxScaleOverride,
+    bool AttentionBias,
+    bool ScaleQLora,
+    bool ScaleKvLora,
+    double Llama4ScalingBeta);
+
+/// <summary>The partial class to complete.</summary>
+/// <param name="Namespace">Its namespace, empty for the global one.</param>
+/// <param name="ContainingTypes">Declarations of the types around it, outermost first, as "partial class Outer".</param>
+/// <param name="Name">Its name, without an escaping @.</param>
+/// <param name="Accessibility">Its accessibility as C# keywords.</param>
+internal sealed record TargetClass(string Namespace, EquatableArray<string> ContainingTypes, string Name, string Accessibility);
+
+/// <summary>Widths, ranks and limits, by the names of Hugging Face's configurations.</summary>
+internal sealed record Dimensions(
+    int HiddenSize,
+    int Heads,
+    int QLoraRank,
+    int KvLoraRank,
+    int QkNopeHeadDim,
+    int QkRopeHeadDim,
+    int VHeadDim,
+    int MaxPositionEmbeddings)
+{
+    /// <summary>Width of a head's query and key.</summary>
+    public int QkHeadDim => QkNopeHeadDim + QkRopeHeadDim;
+
+    /// <summary>Elements of a cached row: latent, then rotary key.</summary>
+    public int CacheRowElements => KvLoraRank + QkRopeHeadDim;
+}
+
+/// <summary>Rotary positions as configured; RopeConstants turns them into numbers.</summary>
+internal sealed record RopeSpec(
+    RopeLayout Layout,
+    RopeScaling Scaling,
+    double Theta,
+    double Factor,
+    int OriginalMaxPositionEmbeddings,
+    double BetaFast,
+    double BetaSlow,
+    double Mscale,
+    double MscaleAllDim,
+    bool Truncate,
+    double AttentionFactor,
+    EquatableArray<double> ShortFactor,
+    EquatableArray<double> LongFactor);
+
+/// <summary>Mirrors MlaGen.RopeLayout, value by value.</summary>
+internal enum RopeLayout
+{
+    Interleaved,
+    HalfSplit,
+    None,
+}
+
+/// <summary>Mirrors MlaGen.RopeScaling, value by value.</summary>
+internal enum RopeScaling
+{
+    None,
+    Yarn,
+    LongRope,
+}

@@ -1,0 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace MlaGen;
+
+/// <summary>A set of named tensors that weights are loaded from.</summary>
+public interface ICheckpoint
+{
+    /// <summary>Finds a tensor by its full name, for example <c>model.layers.0.self_attn.o_proj.weight</c>.</summary>
+    bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor);
+}

@@ -1,0 +1,103 @@
+namespace MlaGen;
+
+/// <summary>
+/// Turns a partial class into a Multi-head Latent Attention (MLA) layer of exactly these dimensions. The names are those of the
+/// model's Hugging Face configuration in PascalCase; the arithmetic follows transformers' <c>DeepseekV3Attention</c> and its relatives.
+/// </summary>
+/// <remarks>Every value is read by the compiler: nothing here costs anything at run time.</remarks>
+[AttributeUsage(AttributeTargets.Class, AllowMultiple = false, Inherited = false)]
+public sealed class MlaAttentionAttribute : Attribute
+{
+    /// <summary>Dimensions are given by the properties below.</summary>
+    public MlaAttentionAttribute()
+    {
+    }
+
+    /// <summary>Dimensions come from a model's own <c>config.json</c>; properties set here override it.</summary>
+    /// <param name="modelConfig">Name of an <c>MlaModelConfig</c> item of the project: its <c>Name</c> metadata, by default the folder that holds the file.</param>
+    public MlaAttentionAttribute(string modelConfig) => ModelConfig = modelConfig;
+
+    /// <summary>Name of the <c>MlaModelConfig</c> item that the dimensions come from, or <see langword="null"/>.</summary>
+    public string? ModelConfig { get; }
+
+    /// <summary>Width of the residual stream (<c>hidden_size</c>). Required.</summary>
+    public int HiddenSize { get; set; }
+
+    /// <summary>Number of attention heads (<c>num_attention_heads</c>). Required.</summary>
+    public int Heads { get; set; }
+
+    /// <summary>Rank of the query's low-rank projection (<c>q_lora_rank</c>); 0 means one full <c>q_proj</c>.</summary>
+    public int QLoraRank { get; set; }
+
+    /// <summary>Width of the latent that the cache keeps for each token (<c>kv_lora_rank</c>).</summary>
+    public int KvLoraRank { get; set; } = 512;
+
+    /// <summary>Width of the rotary key that all heads share (<c>qk_rope_head_dim</c>); even, 0 means no rotary part.</summary>
+    public int QkRopeHeadDim { get; set; } = 64;
+
+    /// <summary>Width of a head's key without its rotary part (<c>qk_nope_head_dim</c>).</summary>
+    public int QkNopeHeadDim { get; set; } = 128;
+
+    /// <summary>Width of a head's value (<c>v_head_dim</c>).</summary>
+    public int VHeadDim { get; set; } = 128;
+
+    /// <summary>Positions run from 0 up to, not including, this number (<c>max_position_embeddings</c>).</summary>
+    public int MaxPositionEmbeddings { get; set; } = 4096;
+
+    /// <summary>Whether <c>q_a_proj</c>, <c>kv_a_proj_with_mqa</c> and <c>o_proj</c> carry a bias (<c>attention_bias</c>).</summary>
+    public bool AttentionBias { get; set; }
+
+    /// <summary>Base of the rotary frequencies (<c>rope_theta</c>).</summary>
+    public double RopeTheta { get; set; } = 10000;
+
+    /// <summary>Which elements of the rotary part form a pair.</summary>
+    public RopeLayout RopeLayout { get; set; } = RopeLayout.Interleaved;
+
+    /// <summary>How the rotary frequencies are stretched beyond the trained context.</summary>
+    public RopeScaling RopeScaling { get; set; } = RopeScaling.None;
+
+    /// <summary>YaRN: how many times longer the context is than the trained one (<c>factor</c>); 0 derives it from the two position limits.</summary>
+    public double RopeFactor { get; set; }
+
+    /// <summary>Context length before scaling (<c>original_max_position_embeddings</c>): for YaRN, LongRoPE and the llama-4 position scale.</summary>
+    public int OriginalMaxPositionEmbeddings { get; set; }
+
+    /// <summary>YaRN: rotations above which a frequency is kept (<c>beta_fast</c>).</summary>
+    public double BetaFast { get; set; } = 32;
+
+    /// <summary>YaRN: rotations below which a frequency is divided by the factor (<c>beta_slow</c>).</summary>
+    public double BetaSlow { get; set; } = 1;
+
+    /// <summary>YaRN: <c>mscale</c>; 0 means absent.</summary>
+    public double Mscale { get; set; }
+
+    /// <summary>YaRN: <c>mscale_all_dim</c>; 0 means absent.</summary>
+    public double MscaleAllDim { get; set; }
+
+    /// <summary>YaRN: whether the correction range is rounded outwards to whole dimensions (<c>truncate</c>).</summary>
+    public bool RopeTruncate { get; set; } = true;
+
+    /// <summary>YaRN and LongRoPE: factor on cosine and sine (<c>attention_factor</c>); 0 derives it.</summary>
+    public double AttentionFactor { get; set; }
+
+    /// <summary>LongRoPE: divisors of the frequencies up to the original context (<c>short_factor</c>), <c>QkRopeHeadDim / 2</c> of them.</summary>
+    public double[]? ShortFactor { get; set; }
+
+    /// <summary>LongRoPE: divisors of the frequencies beyond the original context (<c>long_factor</c>). The choice is static: it must equal <see cref="ShortFactor"/> unless positions stay within the original context.</summary>
+    public double[]? LongFactor { get; set; }
+
+    /// <summary>Epsilon of the two latent norms. transformers fixes it at 1e-6 whatever <c>rms_norm_eps</c> says.</summary>
+    public double LatentNormEpsilon { get; set; } = 1e-6;
+
+    /// <summary>Softmax scale in place of the derived <c>(QkNopeHeadDim + QkRopeHeadDim)^-0.5</c> times YaRN's <c>mscale²</c>; 0 derives it.</summary>
+    public double SoftmaxScale { get; set; }
+
+    /// <summary>LongCat: multiplies the normalised query latent by <c>sqrt(HiddenSize / QLoraRank)</c> (<c>mla_scale_q_lora</c>).</summary>
+    public bool ScaleQLora { get; set; }
+
+    /// <summary>LongCat: multiplies the normalised key/value latent by <c>sqrt(HiddenSize / KvLoraRank)</c> (<c>mla_scale_kv_lora</c>); the rotary key stays unscaled.</summary>
+    public bool ScaleKvLora { get; set; }
+
+    /// <summary>Mistral: queries grow by <c>1 + beta·ln(1 + floor(position / OriginalMaxPositionEmbeddings))</c> (<c>llama_4_scaling_beta</c>); 0 means absent.</summary>
+    public double Llama4ScalingBeta { get; set; }
+}
