@@ -1,3 +1,5 @@
+using MlaGen.Generator.Model;
+
 namespace MlaGen.Generator.Planning;
 
 /// <summary>

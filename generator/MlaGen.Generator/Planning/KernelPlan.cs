@@ -1,3 +1,5 @@
+using MlaGen.Generator.Model;
+
 namespace MlaGen.Generator.Planning;
 
 /// <summary>Everything that emission needs: the class, its constants, and a plan for each tier. A value: printed, tested and compared.</summary>

@@ -1,3 +1,5 @@
+using MlaGen.Generator.Model;
+
 namespace MlaGen.Generator.Planning;
 
 /// <summary>From shape to plan: a pure function, each decision a method of its own.</summary>
@@ -13,7 +15,7 @@ internal static class KernelPlanner
         Dimensions d = spec.Dimensions;
         return new KernelPlan(
             spec,
-            RopeConstants.Derive(spec),
+            RopeConstants.For(spec),
             new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d), PlanPrefill(tier, d)))),
             BreakEvenQueries(d));
     }

@@ -1,3 +1,5 @@
+using MlaGen.Generator.Model;
+
 namespace MlaGen.Generator.Planning;
 
 /// <summary>A target of emission: how wide its vectors are and how many it can hold. Mirrors MlaGen.SimdTier by name.</summary>
