@@ -48,7 +48,7 @@ public abstract class MlaBatch : IDisposable
             : throw new ArgumentOutOfRangeException(nameof(value), value, "There is no such form.");
     }
 
-    /// <summary>Checked by <c>Forward</c> between units of work. A cancelled step can be rolled back, or its layer run again. Stays from step to step.</summary>
+    /// <summary>Checked by <c>Forward</c> between units of work. A cancelled step can only be rolled back. Stays from step to step.</summary>
     public CancellationToken CancellationToken { get; set; }
 
     internal PagePool Pool { get; }
