@@ -21,11 +21,11 @@ internal static class CommandLine
     private static readonly Option<string?> Prompt = new("--prompt") { Description = "Text that the story begins with, taken as it is.", HelpName = "TEXT" };
     private static readonly Option<string?> PromptFile = new("--prompt-file") { Description = "File that holds that text (UTF-8).", HelpName = "F" };
     private static readonly Option<string?> Recall = new("--recall") { Description = "Scores the questions of a file of stories instead of telling one.", HelpName = "FILE" };
-    private static readonly Option<int> MaxTokens = Number("--max-tokens", "Tokens to generate at most.", 1, int.MaxValue, 200);
-    private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, 1024, Environment.ProcessorCount);
-    private static readonly Option<double> Temperature = Number("--temperature", "0 takes the most likely token, more lets chance in.", 0.0, 100.0, 0.0, "X");
-    private static readonly Option<int> Seed = Number("--seed", "Start of the random choices; the same seed tells the same story.", int.MinValue, int.MaxValue, 0);
-    private static readonly Option<int> Chunk = Number("--chunk", "Tokens of the prompt that go through the model at a time; 0 for all at once.", 0, int.MaxValue, 0);
+    private static readonly Option<int> MaxTokens = Number("--max-tokens", "Tokens to generate at most.", 1, int.MaxValue, _ => 200);
+    private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, 1024, _ => Environment.ProcessorCount);
+    private static readonly Option<double> Temperature = Number("--temperature", "0 takes the most likely token, more lets chance in. A given prompt starts from 0, the built-in one from 0.8.", 0.0, 100.0, TemperatureFor, "X");
+    private static readonly Option<int> Seed = Number("--seed", "Start of the random choices; the same seed tells the same story.", int.MinValue, int.MaxValue, _ => 0);
+    private static readonly Option<int> Chunk = Number("--chunk", "Tokens of the prompt that go through the model at a time; 0 for all at once.", 0, int.MaxValue, _ => 0);
     private static readonly Option<bool> IgnoreEnd = new("--ignore-end") { Description = "Goes on past the end of the story." };
     private static readonly Option<bool> Quiet = new("--quiet") { Description = "Prints the result alone, no summary." };
 
@@ -86,6 +86,10 @@ internal static class CommandLine
         parsed.GetValue(IgnoreEnd),
         parsed.GetValue(Quiet));
 
+    /// <summary>The story model goes round in circles at temperature 0: fine for comparing, dull for a first story.</summary>
+    private static double TemperatureFor(ArgumentResult temperature) =>
+        temperature.GetResult(Prompt) is null && temperature.GetResult(PromptFile) is null ? 0.8 : 0;
+
     private static void AtMostOneTask(CommandResult result)
     {
         Option[] given = [.. new Option[] { Prompt, PromptFile, Recall }.Where(option => result.GetResult(option) is not null)];
@@ -96,12 +100,12 @@ internal static class CommandLine
     }
 
     /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
-    private static Option<T> Number<T>(string name, string description, T least, T most, T preset, string helpName = "N")
+    private static Option<T> Number<T>(string name, string description, T least, T most, Func<ArgumentResult, T> preset, string helpName = "N")
         where T : INumber<T> => new(name)
         {
             Description = description,
             HelpName = helpName,
-            DefaultValueFactory = _ => preset,
+            DefaultValueFactory = preset,
             CustomParser = argument =>
             {
                 string text = argument.Tokens[0].Value;
@@ -111,7 +115,7 @@ internal static class CommandLine
                 }
 
                 argument.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} to {most}, not '{text}'"));
-                return preset;
+                return least;
             },
         };
 }

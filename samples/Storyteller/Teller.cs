@@ -11,7 +11,7 @@ namespace Storyteller;
 internal static class Teller
 {
     /// <summary>How a story begins when the user names no beginning.</summary>
-    private const string OnceUponATime = "The fox slept near the tower. Nora picked up the golden key.";
+    private const string OnceUponATime = "The owl looked at the moon. Kai walked to the tower. Kai picked up the golden key. Nora went to the harbor.";
 
     public static void Run(StoryOptions options, TextWriter output, TextWriter summary)
     {
@@ -24,6 +24,11 @@ internal static class Teller
         using StorySession session = new(loaded.Model, cache, executor, options.Chunk);
         Sampler sampler = new(options.Temperature, options.Seed);
         TextStream text = new(loaded.Tokenizer, output);
+        if (options is { Prompt: null, PromptFile: null })
+        {
+            summary.Write(prompt);
+            summary.Flush();
+        }
 
         long start = Stopwatch.GetTimestamp();
         int token = sampler.Choose(session.Feed(tokens));
