@@ -41,10 +41,14 @@ internal sealed class CodeWriter
         Line("/// </summary>");
     }
 
-    /// <summary>Writes a header line and an opening brace; disposing closes it.</summary>
-    public Block Braces(string header)
+    /// <summary>Writes a header line, if there is one, and an opening brace; disposing closes it.</summary>
+    public Block Braces(string? header = null)
     {
-        Line(header);
+        if (header is not null)
+        {
+            Line(header);
+        }
+
         Line("{");
         _indent++;
         return new Block(this);
