@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using MlaGen;
 
 namespace Storyteller;
 
@@ -61,7 +62,7 @@ internal static class CommandLine
 
             return 0;
         }
-        catch (Exception problem) when (problem is UserException or InvalidDataException or IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is UserException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException)
         {
             return Fail(error, problem.Message);
         }

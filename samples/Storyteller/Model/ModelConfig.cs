@@ -80,8 +80,9 @@ internal sealed record ModelConfig
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-            ModelConfig config = document.Deserialize<ModelConfig>(Options) ?? throw new InvalidDataException($"{path} is empty");
+            Require(path, "the document", document.RootElement.ValueKind == JsonValueKind.Object, "a JSON object is expected");
             AttentionCheck.Run(document.RootElement, path);
+            ModelConfig config = document.Deserialize<ModelConfig>(Options)!;
             config.Check(path);
             return config;
         }

@@ -9,26 +9,26 @@ internal static class Tensors
     private const int ChunkBytes = 1 << 16;
 
     /// <summary>Reads a tensor that must exist and have exactly this shape.</summary>
-    /// <exception cref="InvalidDataException">It is missing, has another shape, or elements that are neither <c>BF16</c>, <c>F16</c> nor <c>F32</c>.</exception>
+    /// <exception cref="CheckpointException">It is missing, has another shape, or elements that are neither <c>BF16</c>, <c>F16</c> nor <c>F32</c>.</exception>
     public static float[] Read(ICheckpoint checkpoint, string name, params ReadOnlySpan<int> shape)
     {
+        string expected = $"[{string.Join(", ", shape.ToArray())}]";
         if (!checkpoint.TryGetTensor(name, out CheckpointTensor? tensor))
         {
-            throw new InvalidDataException($"tensor '{name}' is missing from the checkpoint");
+            throw new CheckpointException($"is missing; config.json asks for {expected}", checkpoint.Source, name);
         }
 
-        string expected = string.Join(", ", shape.ToArray());
-        string found = string.Join(", ", tensor.Shape);
+        string found = $"[{string.Join(", ", tensor.Shape)}]";
         if (expected != found)
         {
-            throw new InvalidDataException($"tensor '{name}' in {tensor.Source} has shape [{found}]; the configuration asks for [{expected}]");
+            throw new CheckpointException($"has shape {found}; config.json asks for {expected}", tensor.Source, name);
         }
 
         int elementBytes = tensor.Type switch
         {
             TensorType.BFloat16 or TensorType.Float16 => 2,
             TensorType.Float32 => 4,
-            _ => throw new InvalidDataException($"tensor '{name}' in {tensor.Source} has elements of type {tensor.Type}; BFloat16, Float16 or Float32 can be read"),
+            _ => throw new CheckpointException($"has elements of type {tensor.Type}, expected BFloat16, Float16 or Float32", tensor.Source, name),
         };
 
         int length = 1;

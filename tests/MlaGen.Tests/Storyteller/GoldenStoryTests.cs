@@ -11,7 +11,7 @@ public class GoldenStoryTests
     [MemberData(nameof(StoryData.Prompts), MemberType = typeof(StoryData))]
     public void Logits_after_a_prompt_are_the_golden_ones(int prompt)
     {
-        using Checkpoint golden = Checkpoint.Open(StoryData.PathOf("golden_logits.safetensors"));
+        using SafetensorsFile golden = SafetensorsFile.Open(StoryData.PathOf("golden_logits.safetensors"));
         float[] expected = Tensors.Read(golden, $"logits.{prompt}", StoryData.Loaded.Model.Config.VocabularySize);
         using Session session = new(chunk: 0);
 

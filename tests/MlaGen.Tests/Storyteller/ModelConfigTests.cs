@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using Storyteller.Model;
 
@@ -43,7 +45,7 @@ public class ModelConfigTests
     [InlineData("attention_factor", 1.5)]
     [InlineData("truncate", 0)]
     public void Another_rotary_embedding_is_refused(string key, double value) =>
-        AssertRefused(config => config["rope_parameters"]![key] = value, $": {key} is {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}, but StoryAttention");
+        AssertRefused(config => config["rope_parameters"]![key] = value, $": {key} is {value.ToString(CultureInfo.InvariantCulture)}, but StoryAttention");
 
     [Fact]
     public void Rotary_embeddings_without_yarn_are_refused()
@@ -85,9 +87,25 @@ public class ModelConfigTests
     [InlineData("rms_norm_eps", "0", "rms_norm_eps: 0 is not a small positive number")]
     [InlineData("n_routed_experts", "\"many\"", "is not a model configuration")]
     [InlineData("n_routed_experts", "1e99", "is not a model configuration")]
-    [InlineData("hidden_size", "\"wide\"", "is not a model configuration")]
+    [InlineData("hidden_size", "\"wide\"", "hidden_size is \"wide\", not a number")]
     public void Values_that_make_no_model_are_refused(string key, string value, string problem) =>
         AssertRefused(config => config[key] = JsonNode.Parse(value), problem);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    public void A_file_that_holds_no_configuration_is_refused(string json)
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("config.json", Encoding.UTF8.GetBytes(json));
+
+        InvalidDataException error = Assert.Throws<InvalidDataException>(() => ModelConfig.Load(path));
+
+        Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
+    }
 
     private static void AssertRefused(Action<JsonObject> change, string problem)
     {
@@ -101,6 +119,6 @@ public class ModelConfigTests
         JsonObject config = JsonNode.Parse(File.ReadAllBytes(Path.Combine(StoryData.ModelDirectory, "config.json")))!.AsObject();
         change(config);
         using TemporaryDirectory directory = new();
-        return ModelConfig.Load(directory.Write("config.json", System.Text.Encoding.UTF8.GetBytes(config.ToJsonString())));
+        return ModelConfig.Load(directory.Write("config.json", Encoding.UTF8.GetBytes(config.ToJsonString())));
     }
 }
