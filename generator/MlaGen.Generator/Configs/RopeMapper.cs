@@ -323,7 +323,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         return rope.Int32(1, "original_max_position_embeddings") ?? config.Int32(1, "original_max_position_embeddings");
     }
 
-    private TextSpan Place(ConfigObject config, ConfigObject rope)
+    private static TextSpan Place(ConfigObject config, ConfigObject rope)
         => (rope.Find("rope_type", "type") ?? config.Find("yarn"))?.Span ?? default;
 
     private EquatableArray<double>? Factors(string property, ConfigObject rope, string name)
