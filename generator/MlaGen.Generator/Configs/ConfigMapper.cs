@@ -30,6 +30,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
         int? indexTopK = Indexer(config, settings);
         AttentionGuards.Check(config, profile, sink);
         QuantizationCheck.Check(config, sink);
+        Remarks(config, profile, settings);
         if (!ReferenceEquals(root, json))
         {
             CheckAround(root, json, profile);
@@ -40,7 +41,6 @@ internal sealed class ConfigMapper(ProblemSink sink)
             AttentionKeys.Check(property, profile, sink);
         }
 
-        Remarks(config, profile, settings);
         return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors), json);
     }
 
@@ -48,7 +48,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
     {
         // What is missing is said at the model's type, the line a reader would start from.
         TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
-        return new ParsedConfig(model, sink.Problems.ToImmutableArray(), _places.ToImmutable(), place);
+        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place);
     }
 
     /// <summary>The language model's own settings: the file itself, or what a multimodal model nests.</summary>
@@ -157,21 +157,19 @@ internal sealed class ConfigMapper(ProblemSink sink)
     private int? Indexer(ConfigObject config, MlaSettings settings)
     {
         int? topK = config.Int32(1, "index_topk");
-        JsonProperty? indexer = config.Find("index_topk", "index_n_heads", "index_head_dim");
-        _ = config.Find("index_n_heads");
-        _ = config.Find("index_head_dim");
-        if (indexer is null)
+        JsonProperty? place = config.Find("index_topk");
+        if ((place ?? config.Find("index_n_heads") ?? config.Find("index_head_dim")) is not { } indexer)
         {
             return null;
         }
 
         // They shape the indexer alone, and no indexer is generated.
-        foreach (string key in new[] { "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration" })
+        foreach (string key in new[] { "index_n_heads", "index_head_dim", "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration" })
         {
             _ = config.Find(key);
         }
 
-        if (config.Find("index_topk") is not { } place)
+        if (place is null)
         {
             sink.Add(ConfigRules.WrongValue, indexer.Span, "index_topk", "missing", "a whole number beside the other keys of the indexer");
             return null;
