@@ -28,4 +28,20 @@ public sealed record MlaShape(
 
     /// <summary>Width of a head's query and key.</summary>
     public int QkHeadDim => QkNopeHeadDim + QkRopeHeadDim;
+
+    /// <summary>Bytes that a cache for so many tokens takes at most, whole pages counted.</summary>
+    /// <param name="layers">Layers of the model.</param>
+    /// <param name="tokens">Tokens of all sequences together.</param>
+    /// <param name="pageTokens">Tokens a page holds; 0 for <see cref="BlockTokens"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
+    /// <exception cref="OverflowException">More than <see cref="long.MaxValue"/> bytes.</exception>
+    public long CacheBytes(int layers, long tokens, int pageTokens = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(layers);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(pageTokens);
+        long page = pageTokens == 0 ? BlockTokens : pageTokens;
+        long pages = (tokens / page) + (tokens % page == 0 ? 0 : 1);
+        return checked(pages * page * layers * CacheRowBytes);
+    }
 }

@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.Diagnostics;
+using MlaGen.Generator.Configs;
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Parsing;
+
+namespace MlaGen.Generator.Diagnostics;
+
+/// <summary>
+/// Reports what is wrong with <c>[MlaAttention]</c> classes. An analyzer, since <c>#pragma</c> and code fixes do not reach what a
+/// generator reports; both parse and check by the same functions, so they cannot disagree.
+/// </summary>
+[DiagnosticAnalyzer(LanguageNames.CSharp)]
+public sealed class MlaAttentionAnalyzer : DiagnosticAnalyzer
+{
+    /// <inheritdoc/>
+    public override ImmutableArray<DiagnosticDescriptor> SupportedDiagnostics => Rules.All;
+
+    /// <inheritdoc/>
+    public override void Initialize(AnalysisContext context)
+    {
+        context.EnableConcurrentExecution();
+        context.ConfigureGeneratedCodeAnalysis(GeneratedCodeAnalysisFlags.None);
+        context.RegisterCompilationStartAction(static start =>
+        {
+            // Read when the first class asks: most projects that reference the analyzer have none.
+            Lazy<EquatableArray<ConfigModel>> configs = new(() => Configs(start.Options, start.CancellationToken));
+            start.RegisterSymbolAction(symbol => Analyze(symbol, configs), SymbolKind.NamedType);
+        });
+    }
+
+    private static EquatableArray<ConfigModel> Configs(AnalyzerOptions options, CancellationToken cancellation)
+        => new(options.AdditionalFiles
+            .Select(file => ConfigReader.Read(file, options.AnalyzerConfigOptionsProvider, cancellation))
+            .Where(static config => config is not null)
+            .Select(static config => config!));
+
+    private static void Analyze(SymbolAnalysisContext context, Lazy<EquatableArray<ConfigModel>> configs)
+    {
+        INamedTypeSymbol type = (INamedTypeSymbol)context.Symbol;
+
+        // On anything but a class the compiler refuses the attribute itself (CS0592).
+        if (type.TypeKind != TypeKind.Class
+            || AttributeParser.Find(type) is not { } attribute
+            || attribute.ApplicationSyntaxReference?.GetSyntax(context.CancellationToken) is not AttributeSyntax syntax
+            || AttributeParser.Parse(type, attribute, context.Compilation) is not { } model)
+        {
+            return;
+        }
+
+        foreach (Problem problem in SpecResolver.Problems(model, configs.Value))
+        {
+            context.ReportDiagnostic(Diagnostic.Create(problem.Rule, Locate(syntax, problem.Property), [.. problem.Arguments]));
+        }
+    }
+
+    /// <summary>The argument that sets a property; the configuration's name where the configuration may have set it; else the class's name.</summary>
+    private static Location Locate(AttributeSyntax attribute, string? property)
+    {
+        SyntaxToken className = ((BaseTypeDeclarationSyntax)attribute.Parent!.Parent!).Identifier;
+        if (property is null || attribute.ArgumentList is not { } list)
+        {
+            return className.GetLocation();
+        }
+
+        AttributeArgumentSyntax? argument = list.Arguments.FirstOrDefault(candidate => candidate.NameEquals?.Name.Identifier.ValueText == property)
+            ?? list.Arguments.FirstOrDefault(static candidate => candidate.NameEquals is null);
+        return argument?.GetLocation() ?? className.GetLocation();
+    }
+}

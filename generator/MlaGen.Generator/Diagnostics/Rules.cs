@@ -1,0 +1,132 @@
+using System.Collections.Immutable;
+using Microsoft.CodeAnalysis;
+
+namespace MlaGen.Generator.Diagnostics;
+
+/// <summary>Every rule about an attribute and its class (MLA0001-0099), and about the configuration it names (MLA0100-0199).</summary>
+internal static class Rules
+{
+    public const string Category = "MlaGen";
+
+    private const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
+
+    public static readonly DiagnosticDescriptor ClassNotPartial = Error(
+        "MLA0001",
+        "Class is not partial",
+        "Class '{0}' must be partial: the generated layer is its other part");
+
+    public static readonly DiagnosticDescriptor GenericClass = Error(
+        "MLA0002",
+        "Class is generic",
+        "Class '{0}' cannot be generic or stand in a generic type ('{1}'): its dimensions are constants, the same for every type argument");
+
+    public static readonly DiagnosticDescriptor ContainingTypeNotPartial = Error(
+        "MLA0003",
+        "Containing type is not partial",
+        "Type '{1}' around class '{0}' must be partial");
+
+    public static readonly DiagnosticDescriptor UnsupportedClass = Error(
+        "MLA0004",
+        "Class cannot be completed",
+        "Class '{0}' is {1}; expected an ordinary class that can be constructed and named from another file");
+
+    public static readonly DiagnosticDescriptor MissingDimension = Error(
+        "MLA0005",
+        "Required dimension is missing",
+        "'{0}' needs {1} ({2} in the model's configuration)");
+
+    public static readonly DiagnosticDescriptor DimensionTooSmall = Error(
+        "MLA0006",
+        "Dimension is too small",
+        "{0} is {1}; expected at least {2}");
+
+    public static readonly DiagnosticDescriptor DimensionTooLarge = Error(
+        "MLA0007",
+        "Dimension is beyond the supported range",
+        "{0} is {1}; the largest supported value is {2}");
+
+    public static readonly DiagnosticDescriptor OddRopeDimension = Error(
+        "MLA0008",
+        "Rotary dimension is odd",
+        "QkRopeHeadDim is {0}; expected an even number, since elements are rotated in pairs");
+
+    public static readonly DiagnosticDescriptor SettingWithoutEffect = Error(
+        "MLA0009",
+        "Rotary setting has no effect",
+        "{0} has no effect: {1}");
+
+    public static readonly DiagnosticDescriptor MissingOriginalContext = Error(
+        "MLA0010",
+        "Original context length is missing",
+        "{0} needs OriginalMaxPositionEmbeddings, the context length before scaling");
+
+    public static readonly DiagnosticDescriptor YarnFactor = Error(
+        "MLA0011",
+        "YaRN factor shrinks the context",
+        "The YaRN factor is {0}; expected at least 1");
+
+    public static readonly DiagnosticDescriptor YarnRange = Error(
+        "MLA0012",
+        "YaRN correction range is reversed",
+        "BetaFast is {0} and BetaSlow is {1}; expected BetaFast to be at least BetaSlow");
+
+    public static readonly DiagnosticDescriptor LongRopeFactorCount = Error(
+        "MLA0013",
+        "LongRoPE factors do not fit the rotary dimension",
+        "{0} has {1} elements; expected {2}, which is QkRopeHeadDim / 2");
+
+    public static readonly DiagnosticDescriptor DynamicLongRope = Error(
+        "MLA0014",
+        "LongRoPE factors depend on the sequence",
+        "ShortFactor and LongFactor differ at element {0}, and MaxPositionEmbeddings ({1}) lies beyond OriginalMaxPositionEmbeddings ({2}); expected equal factors or positions within the original context, since frequencies are constants");
+
+    public static readonly DiagnosticDescriptor UnusableNumber = Error(
+        "MLA0015",
+        "Number cannot be used",
+        "{0} is {1}; expected {2}");
+
+    public static readonly DiagnosticDescriptor ScaleWithoutQueryLatent = Error(
+        "MLA0016",
+        "Query scale without a query latent",
+        "ScaleQLora multiplies the query latent, and QLoraRank is 0; expected a QLoraRank of at least 1");
+
+    public static readonly DiagnosticDescriptor FrameworkTooOld = Error(
+        "MLA0017",
+        "Target framework is too old",
+        "The layer of class '{0}' needs .NET 10 or later; this project is compiled against {1}");
+
+    public static readonly DiagnosticDescriptor LanguageTooOld = Error(
+        "MLA0018",
+        "Language version is too old",
+        "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}");
+
+    public static readonly DiagnosticDescriptor ConfigNotFound = Error(
+        "MLA0100",
+        "Model configuration not found",
+        "The project has no MlaModelConfig item named '{0}'; {1}");
+
+    /// <summary>All of them, in the order of their ids.</summary>
+    public static readonly ImmutableArray<DiagnosticDescriptor> All = ImmutableArray.Create(
+        ClassNotPartial,
+        GenericClass,
+        ContainingTypeNotPartial,
+        UnsupportedClass,
+        MissingDimension,
+        DimensionTooSmall,
+        DimensionTooLarge,
+        OddRopeDimension,
+        SettingWithoutEffect,
+        MissingOriginalContext,
+        YarnFactor,
+        YarnRange,
+        LongRopeFactorCount,
+        DynamicLongRope,
+        UnusableNumber,
+        ScaleWithoutQueryLatent,
+        FrameworkTooOld,
+        LanguageTooOld,
+        ConfigNotFound);
+
+    private static DiagnosticDescriptor Error(string id, string title, string message)
+        => new(id, title, message, Category, DiagnosticSeverity.Error, isEnabledByDefault: true, helpLinkUri: HelpBase + id + ".md");
+}

@@ -1,0 +1,234 @@
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Planning;
+
+namespace MlaGen.Generator.Emission;
+
+/// <summary>Writes everything that completes one annotated class.</summary>
+internal static class ClassEmitter
+{
+    private const string Mla = "global::MlaGen.";
+    private const string Runtime = Mla + "Runtime.";
+
+    public static IEnumerable<(string HintName, string Text)> Emit(KernelPlan plan)
+    {
+        string prefix = plan.Spec.Target.HintPrefix;
+        yield return ($"{prefix}.g.cs", Layer(plan));
+        yield return ($"{prefix}.Weights.g.cs", WeightsEmitter.Emit(plan.Spec));
+        yield return ($"{prefix}.Kernels.g.cs", Kernels(plan));
+        foreach (TierPlan tier in plan.Tiers)
+        {
+            yield return ($"{prefix}.Decode.{tier.Tier.Name}.g.cs", KernelEmitter.Decode(plan, tier));
+            yield return ($"{prefix}.Prefill.{tier.Tier.Name}.g.cs", KernelEmitter.Prefill(plan, tier));
+        }
+    }
+
+    private static string Layer(KernelPlan plan)
+    {
+        MlaSpec spec = plan.Spec;
+        Dimensions d = spec.Dimensions;
+        string type = spec.Target.Identifier;
+        long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
+        CodeWriter writer = EmittedNames.BeginFile(
+            $"{spec.Target.HintPrefix}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
+            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}.");
+        string documentation =
+            $"/// <remarks>\n" +
+            $"/// Multi-head Latent Attention: {d.Heads} heads, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
+            $"/// The cache takes {CodeWriter.Count(4L * d.CacheRowElements)} bytes a token and layer. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
+            $"/// A layer is immutable and may be used by many threads, each with a batch of its own.\n" +
+            $"/// </remarks>\n" +
+            EmittedNames.GeneratedCode;
+        EmittedNames.InTarget(writer, spec.Target, $"{Mla}IMlaAttention<{type}>", documentation, () =>
+        {
+            Constants(writer, plan);
+            Definition(writer, plan);
+            Members(writer, plan, type);
+        });
+        return writer.ToString();
+    }
+
+    private static void Constants(CodeWriter writer, KernelPlan plan)
+    {
+        Dimensions d = plan.Spec.Dimensions;
+        Constant("HiddenSize", d.HiddenSize, "Width of the residual stream (<c>hidden_size</c>).");
+        Constant("Heads", d.Heads, "Attention heads (<c>num_attention_heads</c>).");
+        Constant("QLoraRank", d.QLoraRank, "Rank of the query's low-rank projection (<c>q_lora_rank</c>), 0 for a single <c>q_proj</c>.");
+        Constant("KvLoraRank", d.KvLoraRank, "Width of the latent (<c>kv_lora_rank</c>).");
+        Constant("QkNopeHeadDim", d.QkNopeHeadDim, "Width of a head's key without its rotary part (<c>qk_nope_head_dim</c>).");
+        Constant("QkRopeHeadDim", d.QkRopeHeadDim, "Width of the rotary key that all heads share (<c>qk_rope_head_dim</c>).");
+        Constant("VHeadDim", d.VHeadDim, "Width of a head's value (<c>v_head_dim</c>).");
+        Constant("MaxPositionEmbeddings", d.MaxPositionEmbeddings, "Positions run below this (<c>max_position_embeddings</c>).");
+        Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token: KvLoraRank + QkRopeHeadDim.");
+        writer.Summary($"Factor on the scores: {Words(plan.Rope.SoftmaxScaleDerivation)}.");
+        writer.Line($"public const double SoftmaxScale = {CodeWriter.Literal(plan.Rope.SoftmaxScale)};");
+        writer.Line();
+
+        void Constant(string name, int value, string summary)
+        {
+            writer.Summary(summary);
+            writer.Line($"public const int {name} = {value};");
+            writer.Line();
+        }
+    }
+
+    private static void Definition(CodeWriter writer, KernelPlan plan)
+    {
+        MlaSpec spec = plan.Spec;
+        Dimensions d = spec.Dimensions;
+        RopeConstants rope = plan.Rope;
+        int block = plan.Tiers[0].Decode.BlockTokens;
+        string qScale = spec.ScaleQLora ? CodeWriter.Literal((float)Math.Sqrt((double)d.HiddenSize / d.QLoraRank)) : "1f";
+        string kvScale = spec.ScaleKvLora ? CodeWriter.Literal((float)Math.Sqrt((double)d.HiddenSize / d.KvLoraRank)) : "1f";
+        writer.Line($"private static readonly {Runtime}MlaDefinition s_definition = new()");
+        writer.Line("{");
+        writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes: {4 * d.CacheRowElements}, BlockTokens: {block}),");
+        writer.Line($"    SoftmaxScale = (float)SoftmaxScale,");
+        writer.Line($"    LatentNormEpsilon = {CodeWriter.Literal(spec.LatentNormEpsilon)},");
+        writer.Line($"    QLatentScale = {qScale},{(spec.ScaleQLora ? $" // sqrt(HiddenSize / QLoraRank) = sqrt({d.HiddenSize} / {d.QLoraRank})" : string.Empty)}");
+        writer.Line($"    KvLatentScale = {kvScale},{(spec.ScaleKvLora ? $" // sqrt(HiddenSize / KvLoraRank) = sqrt({d.HiddenSize} / {d.KvLoraRank})" : string.Empty)}");
+        writer.Line($"    RopeLayout = {Mla}RopeLayout.{(rope.InverseFrequencies.Count == 0 ? RopeLayout.None : spec.Rope.Layout)},");
+        writer.Line();
+        writer.Line($"    // {rope.FrequencyDerivation}; every operation in float32, as transformers does it.");
+        writer.Line("    InverseFrequencies =");
+        writer.Line("    [");
+        for (int i = 0; i < rope.InverseFrequencies.Count; i += 8)
+        {
+            writer.Line("        " + string.Join(" ", rope.InverseFrequencies.Skip(i).Take(8).Select(value => CodeWriter.Literal(value) + ",")));
+        }
+
+        writer.Line("    ],");
+        writer.Line();
+        writer.Line($"    // {rope.AttentionFactorDerivation}");
+        writer.Line($"    RopeAttentionFactor = {CodeWriter.Literal(rope.AttentionFactor)},");
+        if (spec.Llama4ScalingBeta != 0)
+        {
+            writer.Line($"    Llama4ScalingBeta = {CodeWriter.Literal(spec.Llama4ScalingBeta)},");
+            writer.Line($"    OriginalMaxPositionEmbeddings = {spec.Rope.OriginalMaxPositionEmbeddings},");
+        }
+
+        writer.Line();
+        writer.Line(plan.BreakEvenQueries == 0
+            ? "    // Decompressing never pays: the absorbed form does no more operations a cached token."
+            : "    // New tokens from which on a long context is cheaper decompressed: R(n+v) / ((2R+r) - (n+r+v)), R latent, n + r key, v value.");
+        writer.Line($"    BreakEvenQueries = {plan.BreakEvenQueries},");
+        writer.Line("};");
+        writer.Line();
+        string kernels = $"global::{EmittedNames.KernelNamespace(spec.Target)}.";
+        writer.Line($"private static readonly {Runtime}MlaKernels s_kernels = {Mla}SimdTiers.Current switch");
+        writer.Line("{");
+        foreach (TierPlan tier in plan.Tiers)
+        {
+            string pattern = tier.Tier.Lanes == 1 ? "_" : $"{Mla}SimdTier.{tier.Tier.Name}";
+            writer.Line($"    {pattern} => new {kernels}{tier.Tier.Name}Kernels(),");
+        }
+
+        writer.Line("};");
+        writer.Line();
+    }
+
+    private static void Members(CodeWriter writer, KernelPlan plan, string type)
+    {
+        Dimensions d = plan.Spec.Dimensions;
+        bool lora = d.QLoraRank > 0;
+        string batch = $"{Mla}MlaBatch<{type}>";
+        string input = "global::System.ReadOnlySpan<float>";
+        string output = "global::System.Span<float>";
+        writer.Line($"private readonly {Runtime}MlaLayer<{type}> _layer;");
+        writer.Line();
+        writer.Summary("Makes a layer from its weights.");
+        writer.Line("/// <param name=\"weights\">The layer's weights.</param>");
+        writer.Line("/// <param name=\"layer\">Which layer of the cache it writes and reads, counted from 0.</param>");
+        writer.Line($"/// <exception cref=\"global::System.ArgumentOutOfRangeException\"><paramref name=\"layer\"/> is negative.</exception>");
+        using (writer.Braces($"public {type}(Weights weights, int layer)"))
+        {
+            writer.Line("global::System.ArgumentNullException.ThrowIfNull(weights);");
+            writer.Line($"_layer = new {Runtime}MlaLayer<{type}>(layer, s_kernels, new {Runtime}LayerWeights");
+            writer.Line("{");
+            if (lora)
+            {
+                writer.Line("    QAProj = weights.QAProj,");
+                writer.Line("    QALayernorm = weights.QALayernorm,");
+                writer.Line("    QProj = weights.QBProj,");
+            }
+            else
+            {
+                writer.Line("    QProj = weights.QProj,");
+            }
+
+            writer.Line("    KvAProjWithMqa = weights.KvAProjWithMqa,");
+            writer.Line("    KvALayernorm = weights.KvALayernorm,");
+            writer.Line("    KvBProj = weights.KvBProj,");
+            writer.Line("    OProj = weights.OProj,");
+            writer.Line("});");
+        }
+
+        writer.Line();
+        writer.Summary("The layer's dimensions.");
+        writer.Line($"public static {Mla}MlaShape Shape => s_definition.Shape;");
+        writer.Line();
+        writer.Line($"static {Runtime}MlaDefinition {Mla}IMlaAttention<{type}>.Definition => s_definition;");
+        writer.Line();
+        writer.Summary("Which layer of the cache this one writes and reads.");
+        writer.Line("public int Layer => _layer.Layer;");
+        writer.Line();
+        writer.Summary("Bytes that a cache takes once it is full, whole pages of the default size. Nothing is allocated.");
+        writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
+        writer.Line("/// <param name=\"tokens\">Tokens of all sequences together.</param>");
+        writer.Line("/// <returns>The bytes.</returns>");
+        writer.Line($"public static long CacheBytes(int layers, long tokens) => Shape.CacheBytes(layers, tokens);");
+        writer.Line();
+        writer.Summary("Makes a cache for layers of this class.");
+        writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
+        writer.Line("/// <param name=\"maxTokens\">Tokens that all sequences together may hold.</param>");
+        writer.Line("/// <param name=\"options\">Page size and memory; null for the defaults.</param>");
+        writer.Line("/// <returns>An empty cache.</returns>");
+        writer.Line($"public static {Mla}LatentCache<{type}> CreateCache(int layers, long maxTokens, {Mla}LatentCacheOptions? options = null) => new(layers, maxTokens, options);");
+        writer.Line();
+        writer.Summary(
+            "Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and\n" +
+            "including each row's own.");
+        writer.Line("/// <param name=\"batch\">The step: which sequences, how many new tokens of each.</param>");
+        writer.Line($"/// <param name=\"hidden\">Hidden states <c>[batch.Rows, {d.HiddenSize}]</c>.</param>");
+        writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>; it may be <paramref name=\"hidden\"/> itself.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or has rows that append no token.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled; the step can only be rolled back.</exception>");
+        writer.Line($"public void Forward({batch} batch, {input} hidden, {output} output) => _layer.Forward(batch, hidden, output);");
+        writer.Line();
+        writer.Summary("The attention core alone, for engines that own their projections: absorbed queries against cached rows.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+        writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
+        writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row without keys.</param>");
+        writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row without keys.</param>");
+        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);");
+        writer.Line();
+        writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, s_kernels, rows);");
+    }
+
+    private static string Kernels(KernelPlan plan)
+    {
+        CodeWriter writer = EmittedNames.BeginFile($"{plan.Spec.Target.HintPrefix}: the kernels of each tier as the runtime calls them; the process uses the widest it can run.");
+        KernelEmitter.BeginKernelNamespace(writer, plan);
+        bool first = true;
+        foreach (TierPlan tier in plan.Tiers)
+        {
+            if (!first)
+            {
+                writer.Line();
+            }
+
+            KernelEmitter.Adapter(writer, tier);
+            first = false;
+        }
+
+        return writer.ToString();
+    }
+
+    /// <summary>Prose as it may stand in an XML comment.</summary>
+    private static string Words(string text) => text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;");
+}

@@ -1,0 +1,141 @@
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Planning;
+
+namespace MlaGen.Generator.Emission;
+
+/// <summary>Writes the two cores of a tier, a file each.</summary>
+internal static class KernelEmitter
+{
+    public static string Decode(KernelPlan plan, TierPlan tier)
+    {
+        Dimensions d = plan.Spec.Dimensions;
+        CorePlan core = tier.Decode;
+        CodeWriter writer = EmittedNames.BeginFile(
+            $"""
+            {plan.Spec.Target.HintPrefix}: the absorbed attention core for {TierText(tier.Tier)}.
+
+            What it computes. All {Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
+            and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
+
+            How it is cut. {SegmentsText("Columns (heads)", core.ColumnSegments)} {SegmentsText("Latent dimensions", core.ValueSegments)}
+            Score tiles of {core.TokenTiles[0]} tokens keep {core.ScoreRegisters} of {tier.Tier.Registers} vector registers alive, value tiles of {Tiles(core.ColumnTiles)} columns {core.ValueRegisters}:
+            as many sums as fit, so that each loaded vector serves many of them. A block of {core.BlockTokens} tokens keeps scores and rows in the second-level cache;
+            scores of successive tokens lie {core.ScoreStride} floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+            """);
+        using (BeginClass(writer, plan, $"Decode{tier.Tier.Name}"))
+        {
+            writer.Summary(
+                "Attends the heads of one query token to one block of rows.\n" +
+                $"queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [{d.Heads}, {d.KvLoraRank}], unnormalised;\n" +
+                $"statistics: {core.Columns} running maxima, then as many sums, then as many factors of the last rescaling.");
+            using (writer.Braces("public static void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics)"))
+            {
+                writer.Line("Scores(ref rows, tokens, ref queries, ref scores);");
+                writer.Line("Softmax(tokens, ref scores, ref statistics);");
+                writer.Line($"Values(ref rows, tokens, ref scores, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
+            }
+
+            var emitter = new CoreEmitter(writer, core, tier.Tier, constantColumns: true);
+            writer.Line();
+            emitter.Scores();
+            writer.Line();
+            emitter.Softmax();
+            writer.Line();
+            emitter.Values();
+        }
+
+        return writer.ToString();
+    }
+
+    public static string Prefill(KernelPlan plan, TierPlan tier)
+    {
+        Dimensions d = plan.Spec.Dimensions;
+        CorePlan core = tier.Prefill;
+        CodeWriter writer = EmittedNames.BeginFile(
+            $"""
+            {plan.Spec.Target.HintPrefix}: the decompressed attention core for {TierText(tier.Tier)}.
+
+            What it computes. Up to {core.Columns} queries of one head against a tile of up to {core.BlockTokens} decompressed keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} floats and values of {d.VHeadDim}.
+            It costs {CodeWriter.Count(2L * (core.Depth + core.ValueDim))} operations a query and visible key; the key tile was decompressed once for all queries of the head.
+
+            How it is cut. Queries lie in lanes, {2 * tier.Tier.Lanes} to a panel. {SegmentsText("Value dimensions", core.ValueSegments)}
+            Score tiles of {core.TokenTiles[0]} keys keep {core.ScoreRegisters} of {tier.Tier.Registers} vector registers alive, value tiles of {core.ColumnTiles[0]} queries {core.ValueRegisters}.
+            """);
+        using (BeginClass(writer, plan, $"Prefill{tier.Tier.Name}"))
+        {
+            writer.Summary(
+                "Attends queries of one head to one tile of keys and values.\n" +
+                $"queries: panels [d][{2 * tier.Tier.Lanes}] of scaled queries, columns of them; limits: keys of the tile that each query may see, used if masked;\n" +
+                $"scores: scratch; output: [columns, {d.VHeadDim}], unnormalised; statistics: {core.Columns} maxima, sums and factors.");
+            using (writer.Braces("public static void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics)"))
+            {
+                writer.Line("Scores(ref keys, tokens, ref queries, columns, ref scores);");
+                using (writer.Braces("if (masked)"))
+                {
+                    writer.Line("Mask(tokens, columns, ref scores, ref limits);");
+                }
+
+                writer.Line();
+                writer.Line("Softmax(tokens, columns, ref scores, ref statistics);");
+                writer.Line($"Values(ref values, tokens, ref scores, columns, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
+            }
+
+            var emitter = new CoreEmitter(writer, core, tier.Tier, constantColumns: false);
+            writer.Line();
+            emitter.Scores();
+            writer.Line();
+            emitter.Mask();
+            writer.Line();
+            emitter.Softmax();
+            writer.Line();
+            emitter.Values();
+        }
+
+        return writer.ToString();
+    }
+
+    /// <summary>Writes the class that offers a tier's cores to the runtime.</summary>
+    public static void Adapter(CodeWriter writer, TierPlan tier)
+    {
+        string name = tier.Tier.Name;
+        CorePlan decode = tier.Decode;
+        CorePlan prefill = tier.Prefill;
+        IEnumerable<int> panels = decode.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(decode.Columns);
+        writer.Line(EmittedNames.GeneratedCode);
+        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(new KernelLayout({decode.BlockTokens}, {decode.ScoreStride}, [{string.Join(", ", panels)}], {prefill.BlockTokens}, {prefill.ScoreStride}, {prefill.Columns}, {2 * tier.Tier.Lanes}))"))
+        {
+            writer.Line("public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>");
+            writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);");
+            writer.Line();
+            writer.Line("public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>");
+            writer.Line($"    Prefill{name}.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);");
+        }
+    }
+
+    public static void BeginKernelNamespace(CodeWriter writer, KernelPlan plan)
+    {
+        writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Spec.Target)};");
+        writer.Line();
+        writer.Line("using System;");
+        writer.Line("using System.Runtime.CompilerServices;");
+        writer.Line("using System.Runtime.Intrinsics;");
+        writer.Line("using MlaGen.Runtime;");
+        writer.Line();
+    }
+
+    private static CodeWriter.Block BeginClass(CodeWriter writer, KernelPlan plan, string name)
+    {
+        BeginKernelNamespace(writer, plan);
+        writer.Line(EmittedNames.GeneratedCode);
+        return writer.Braces($"internal static class {name}");
+    }
+
+    private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";
+
+    private static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+
+    private static string Tiles(IEnumerable<int> tiles) => string.Join(" and ", tiles.Distinct());
+
+    private static string SegmentsText(string what, IEnumerable<Segment> segments) =>
+        $"{what} fall into {string.Join(", then ", segments.Select(segment => $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}"))}.";
+}

@@ -1,0 +1,42 @@
+namespace MlaGen.Generator.Emission;
+
+/// <summary>The C# text of operations on vectors of one width; one lane means plain floats.</summary>
+internal sealed class VectorText(int lanes)
+{
+    public int Lanes { get; } = lanes;
+
+    public string Type => Lanes == 1 ? "float" : $"{Class}<float>";
+
+    public string Zero => Lanes == 1 ? "0f" : $"{Class}<float>.Zero";
+
+    private string Class => $"Vector{Lanes * 32}";
+
+    /// <summary>Loads the vector that starts <paramref name="offset"/> elements behind a reference.</summary>
+    public string Load(string reference, int offset = 0) =>
+        Lanes == 1 ? Element(reference, offset)
+        : offset == 0 ? $"{Class}.LoadUnsafe(ref {reference})"
+        : $"{Class}.LoadUnsafe(ref {reference}, {offset})";
+
+    public string Store(string value, string reference, int offset = 0) =>
+        Lanes == 1 ? $"{Element(reference, offset)} = {value};"
+        : offset == 0 ? $"{value}.StoreUnsafe(ref {reference});"
+        : $"{value}.StoreUnsafe(ref {reference}, {offset});";
+
+    public string Broadcast(string scalar) => Lanes == 1 ? scalar : $"{Class}.Create({scalar})";
+
+    public string MultiplyAdd(string left, string right, string addend) =>
+        Lanes == 1 ? $"float.MultiplyAddEstimate({left}, {right}, {addend})" : $"{Class}.MultiplyAddEstimate({left}, {right}, {addend})";
+
+    public string Max(string left, string right) => Lanes == 1 ? $"float.MaxNative({left}, {right})" : $"{Class}.MaxNative({left}, {right})";
+
+    /// <summary>The value where the condition holds, the alternative elsewhere.</summary>
+    public string Where(string left, string comparison, string right, string value, string alternative) =>
+        Lanes == 1 ? $"{left} {(comparison == "LessThan" ? "<" : "==")} {right} ? {value} : {alternative}"
+        : $"{Class}.ConditionalSelect({Class}.{comparison}({left}, {right}), {value}, {alternative})";
+
+    /// <summary>An element behind a reference.</summary>
+    public static string Element(string reference, int offset) => offset == 0 ? reference : $"Unsafe.Add(ref {reference}, {offset})";
+
+    /// <summary>A reference moved by a constant or an expression.</summary>
+    public static string Moved(string reference, string by) => by == "0" ? $"ref {reference}" : $"ref Unsafe.Add(ref {reference}, {by})";
+}

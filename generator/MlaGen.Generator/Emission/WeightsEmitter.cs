@@ -1,0 +1,160 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Emission;
+
+/// <summary>Writes the typed projections of a class and the set of them that one layer needs.</summary>
+internal static class WeightsEmitter
+{
+    private const string Runtime = "global::MlaGen.Runtime.";
+
+    public static string Emit(MlaSpec spec)
+    {
+        CodeWriter writer = EmittedNames.BeginFile(
+            $"{spec.Target.HintPrefix}: weights. Every projection is a type of its own, so that one cannot stand where another belongs;\n" +
+            "shapes are checked when a checkpoint is loaded, and elements keep the type that they have there.");
+        EmittedNames.InTarget(writer, spec.Target, null, string.Empty, () =>
+        {
+            IReadOnlyList<ProjectionText> projections = Projections(spec);
+            foreach (ProjectionText projection in projections)
+            {
+                Projection(writer, projection);
+                writer.Line();
+            }
+
+            WeightSet(writer, projections);
+        });
+        return writer.ToString();
+    }
+
+    private static List<ProjectionText> Projections(MlaSpec spec)
+    {
+        Dimensions d = spec.Dimensions;
+        var list = new List<ProjectionText>();
+        if (d.QLoraRank == 0)
+        {
+            list.Add(Matrix("QProj", "q_proj", "queries of all heads from the hidden state", d.Heads * d.QkHeadDim, d.HiddenSize, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), HiddenSize]", false));
+        }
+        else
+        {
+            list.Add(Matrix("QAProj", "q_a_proj", "the query latent from the hidden state", d.QLoraRank, d.HiddenSize, "[QLoraRank, HiddenSize]", spec.AttentionBias));
+            list.Add(Vector("QALayernorm", "q_a_layernorm", "norm of the query latent", d.QLoraRank, "[QLoraRank]"));
+            list.Add(Matrix("QBProj", "q_b_proj", "queries of all heads from the query latent", d.Heads * d.QkHeadDim, d.QLoraRank, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]", false));
+        }
+
+        list.Add(Matrix("KvAProjWithMqa", "kv_a_proj_with_mqa", "latent and rotary key, in this order, from the hidden state", d.CacheRowElements, d.HiddenSize, "[KvLoraRank+QkRopeHeadDim, HiddenSize]", spec.AttentionBias));
+        list.Add(Vector("KvALayernorm", "kv_a_layernorm", "norm of the latent", d.KvLoraRank, "[KvLoraRank]"));
+        list.Add(Matrix("KvBProj", "kv_b_proj", "of each head the key without its rotary part, then the value, from the latent", d.Heads * (d.QkNopeHeadDim + d.VHeadDim), d.KvLoraRank, "[Heads·(QkNopeHeadDim+VHeadDim), KvLoraRank]", false, $"{d.QkNopeHeadDim}, {d.VHeadDim}"));
+        list.Add(Matrix("OProj", "o_proj", "the layer's output from the values of all heads", d.HiddenSize, d.Heads * d.VHeadDim, "[HiddenSize, Heads·VHeadDim]", spec.AttentionBias));
+        return list;
+    }
+
+    private static ProjectionText Matrix(string name, string tensor, string what, int rows, int columns, string formula, bool bias, string groups = "") =>
+        new(name, tensor, what, rows, columns, formula, bias, groups);
+
+    private static ProjectionText Vector(string name, string tensor, string what, int rows, string formula) =>
+        new(name, tensor, what, rows, 0, formula, false, string.Empty);
+
+    private static void Projection(CodeWriter writer, ProjectionText p)
+    {
+        string shape = p.IsVector ? $"[{p.Rows}]" : $"[{p.Rows}, {p.Columns}]";
+        writer.Summary($"<c>{p.Tensor}</c>: {p.What}. Shape {shape} = {p.Formula}.");
+        writer.Line(EmittedNames.GeneratedCode);
+        if (p.IsVector)
+        {
+            using (writer.Braces($"public sealed class {p.Name} : {Runtime}NormWeight"))
+            {
+                Constant(writer, "Length", p.Rows, $"Elements: {p.Formula}.");
+                writer.Summary($"Takes {p.Rows} weights.");
+                writer.Line("/// <param name=\"weights\">The weights.</param>");
+                writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights) : base(weights, Length, \"{p.Tensor}.weight\", \"{p.Formula}\") {{ }}");
+                writer.Line();
+                writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.Tensor}\", Length, \"{p.Formula}\") {{ }}");
+            }
+
+            return;
+        }
+
+        string bias = p.Bias ? "true" : "false";
+        string groups = p.Groups.Length == 0 ? string.Empty : ", " + p.Groups;
+        using (writer.Braces($"public sealed class {p.Name} : {Runtime}Projection"))
+        {
+            Constant(writer, "Rows", p.Rows, "Outputs.");
+            Constant(writer, "Columns", p.Columns, "Inputs.");
+            writer.Summary($"Packs {shape} weights, row-major{(p.Bias ? $", and {p.Rows} biases" : string.Empty)}.");
+            writer.Line("/// <param name=\"weights\">The weights.</param>");
+            if (p.Bias)
+            {
+                writer.Line("/// <param name=\"bias\">The biases.</param>");
+                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights, global::System.ReadOnlySpan<float> bias) : base(weights, bias, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{groups}) {{ }}");
+            }
+            else
+            {
+                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights) : base(weights, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{groups}) {{ }}");
+            }
+
+            writer.Line();
+            writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.Tensor}\", Rows, Columns, \"{p.Formula}\", bias: {bias}{groups}) {{ }}");
+        }
+    }
+
+    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionText> projections)
+    {
+        writer.Summary("The weights of one layer.");
+        writer.Line(EmittedNames.GeneratedCode);
+        using (writer.Braces("public sealed class Weights"))
+        {
+            writer.Summary("Takes weights that are already packed.");
+            foreach (ProjectionText p in projections)
+            {
+                writer.Line($"/// <param name=\"{Parameter(p)}\"><c>{p.Tensor}</c>: {p.What}.</param>");
+            }
+
+            using (writer.Braces($"public Weights({string.Join(", ", projections.Select(p => $"{p.Name} {Parameter(p)}"))})"))
+            {
+                foreach (ProjectionText p in projections)
+                {
+                    writer.Line($"global::System.ArgumentNullException.ThrowIfNull({Parameter(p)});");
+                }
+
+                foreach (ProjectionText p in projections)
+                {
+                    writer.Line($"this.{p.Name} = {Parameter(p)};");
+                }
+            }
+
+            foreach (ProjectionText p in projections)
+            {
+                writer.Line();
+                writer.Summary($"<c>{p.Tensor}</c>: {p.What}.");
+                writer.Line($"public {p.Name} {p.Name} {{ get; }}");
+            }
+
+            writer.Line();
+            writer.Summary("Loads and packs the weights of one layer by their Hugging Face names.");
+            writer.Line("/// <param name=\"checkpoint\">Where the tensors are.</param>");
+            writer.Line("/// <param name=\"prefix\">What the names begin with, for example <c>model.layers.0.self_attn.</c>.</param>");
+            writer.Line("/// <returns>The weights.</returns>");
+            writer.Line("/// <exception cref=\"global::MlaGen.CheckpointException\">A tensor is missing, surplus, of another shape or of a type that weights cannot have.</exception>");
+            using (writer.Braces("public static Weights Load(global::MlaGen.ICheckpoint checkpoint, string prefix)"))
+            {
+                writer.Line("global::System.ArgumentNullException.ThrowIfNull(checkpoint);");
+                writer.Line("global::System.ArgumentNullException.ThrowIfNull(prefix);");
+                writer.Line($"return new Weights({string.Join(", ", projections.Select(p => $"new {p.Name}(checkpoint, prefix)"))});");
+            }
+        }
+    }
+
+    private static void Constant(CodeWriter writer, string name, int value, string summary)
+    {
+        writer.Summary(summary);
+        writer.Line($"public const int {name} = {value};");
+        writer.Line();
+    }
+
+    private static string Parameter(ProjectionText p) => char.ToLowerInvariant(p.Name[0]) + p.Name.Substring(1);
+
+    private sealed record ProjectionText(string Name, string Tensor, string What, int Rows, int Columns, string Formula, bool Bias, string Groups)
+    {
+        public bool IsVector => Columns == 0;
+    }
+}

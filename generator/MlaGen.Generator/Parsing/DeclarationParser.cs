@@ -1,0 +1,106 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+using MlaGen.Generator.Diagnostics;
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Parsing;
+
+/// <summary>The class itself: how to write its other part, and what stands in the way.</summary>
+internal static class DeclarationParser
+{
+    /// <summary>The default of a net10.0 project, so that emission may use all of the language.</summary>
+    public const LanguageVersion RequiredLanguage = LanguageVersion.CSharp14;
+
+    private const int RequiredFramework = 10;
+
+    private static readonly SymbolDisplayFormat _sourceName = new(
+        typeQualificationStyle: SymbolDisplayTypeQualificationStyle.NameAndContainingTypesAndNamespaces,
+        miscellaneousOptions: SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers);
+
+    public static TargetClass Target(INamedTypeSymbol type) => new(
+        type.ContainingNamespace.IsGlobalNamespace ? string.Empty : type.ContainingNamespace.ToDisplayString(_sourceName),
+        new(ContainingTypes(type).Reverse().Select(Declaration)),
+        type.Name,
+        SyntaxFacts.GetText(type.DeclaredAccessibility));
+
+    public static IEnumerable<Problem> Problems(INamedTypeSymbol type, Compilation compilation)
+    {
+        if (!IsPartial(type))
+        {
+            yield return Problem.OnClass(Rules.ClassNotPartial, type.Name);
+        }
+
+        if (ContainingTypes(type).Prepend(type).FirstOrDefault(static candidate => candidate.Arity > 0) is { } generic)
+        {
+            yield return Problem.OnClass(Rules.GenericClass, type.Name, generic.ToDisplayString(SymbolDisplayFormat.MinimallyQualifiedFormat));
+        }
+
+        if (ContainingTypes(type).FirstOrDefault(static container => !IsPartial(container)) is { } whole)
+        {
+            yield return Problem.OnClass(Rules.ContainingTypeNotPartial, type.Name, whole.Name);
+        }
+
+        if (Obstacle(type) is { } obstacle)
+        {
+            yield return Problem.OnClass(Rules.UnsupportedClass, type.Name, obstacle);
+        }
+
+        // The assembly that defines object carries the framework's version, whatever the project's settings are called.
+        AssemblyIdentity core = compilation.ObjectType.ContainingAssembly.Identity;
+        if (core.Version.Major < RequiredFramework)
+        {
+            yield return Problem.OnClass(Rules.FrameworkTooOld, type.Name, core.Name + " " + core.Version.ToString(2));
+        }
+
+        if (compilation is CSharpCompilation { LanguageVersion: var language } && language < RequiredLanguage)
+        {
+            yield return Problem.OnClass(Rules.LanguageTooOld, type.Name, RequiredLanguage.ToDisplayString(), language.ToDisplayString());
+        }
+    }
+
+    private static string? Obstacle(INamedTypeSymbol type)
+    {
+        if (type.IsStatic)
+        {
+            return "static";
+        }
+
+        if (type.IsAbstract)
+        {
+            return "abstract";
+        }
+
+        if (type.IsRecord)
+        {
+            return "a record";
+        }
+
+        return ContainingTypes(type).Prepend(type).Any(static candidate => candidate.IsFileLocal) ? "local to its file" : null;
+    }
+
+    /// <summary>Types around a type, innermost first.</summary>
+    private static IEnumerable<INamedTypeSymbol> ContainingTypes(INamedTypeSymbol type)
+    {
+        for (INamedTypeSymbol? container = type.ContainingType; container is not null; container = container.ContainingType)
+        {
+            yield return container;
+        }
+    }
+
+    private static bool IsPartial(INamedTypeSymbol type)
+        => type.DeclaringSyntaxReferences.All(static reference => reference.GetSyntax() is TypeDeclarationSyntax declaration && declaration.Modifiers.Any(SyntaxKind.PartialKeyword));
+
+    private static string Declaration(INamedTypeSymbol type)
+    {
+        string keyword = (type.TypeKind, type.IsRecord) switch
+        {
+            (TypeKind.Struct, true) => "record struct",
+            (TypeKind.Struct, false) => "struct",
+            (TypeKind.Interface, _) => "interface",
+            (_, true) => "record",
+            _ => "class",
+        };
+        return $"partial {keyword} {type.ToDisplayString(new SymbolDisplayFormat(miscellaneousOptions: SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers))}";
+    }
+}

@@ -1,0 +1,41 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Planning;
+
+/// <summary>
+/// How one attention core is cut for one tier: scores (columns in lanes, tokens broadcast), softmax down the block, values (dimensions in
+/// lanes, probabilities broadcast). No emission code decides a size; all of them stand here.
+/// </summary>
+/// <param name="Depth">Length of a score's sum.</param>
+/// <param name="KeyStride">Floats from a key to the next.</param>
+/// <param name="ValueDim">Elements of a value.</param>
+/// <param name="ValueStride">Floats from a value to the next.</param>
+/// <param name="Columns">(Query, head) pairs handled at once, padding of the last segment included.</param>
+/// <param name="ColumnSegments">Columns in lanes.</param>
+/// <param name="ValueSegments">Value dimensions in lanes.</param>
+/// <param name="TokenTiles">Tokens of a score tile, by preference: the widest that fits is used, its last tile moved back over the one before.</param>
+/// <param name="ColumnTiles">Columns of the value tiles, in the order in which they follow each other.</param>
+/// <param name="BlockTokens">Tokens of a block.</param>
+/// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
+internal sealed record CorePlan(
+    int Depth,
+    int KeyStride,
+    int ValueDim,
+    int ValueStride,
+    int Columns,
+    EquatableArray<Segment> ColumnSegments,
+    EquatableArray<Segment> ValueSegments,
+    EquatableArray<int> TokenTiles,
+    EquatableArray<int> ColumnTiles,
+    int BlockTokens,
+    int ScoreStride)
+{
+    /// <summary>Registers of the widest score tile: sums, query vectors, one broadcast key element.</summary>
+    public int ScoreRegisters => RegistersOf(TokenTiles[0], ColumnSegments.Max(segment => segment.Vectors));
+
+    /// <summary>Registers of the widest value tile: sums, value vectors, one broadcast probability.</summary>
+    public int ValueRegisters => RegistersOf(ColumnTiles.Max(), ValueSegments.Max(segment => segment.Vectors));
+
+    /// <summary>Live vector registers of a tile of <paramref name="rows"/> broadcast rows by <paramref name="vectors"/> vectors.</summary>
+    public static int RegistersOf(int rows, int vectors) => (rows * vectors) + vectors + 1;
+}

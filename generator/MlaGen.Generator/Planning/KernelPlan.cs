@@ -1,0 +1,20 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Planning;
+
+/// <summary>Everything that emission needs: the class, its constants, and a plan for each tier. A value: printed, tested and compared.</summary>
+/// <param name="Spec">What was asked for.</param>
+/// <param name="Rope">Frequencies and scales derived from it.</param>
+/// <param name="Tiers">One plan for each tier, widest first.</param>
+/// <param name="BreakEvenQueries">New tokens from which on a long context is cheaper decompressed; 0 if it never is.</param>
+internal sealed record KernelPlan(
+    MlaSpec Spec,
+    RopeConstants Rope,
+    EquatableArray<TierPlan> Tiers,
+    int BreakEvenQueries);
+
+/// <summary>The plans of one tier.</summary>
+/// <param name="Tier">The tier.</param>
+/// <param name="Decode">The absorbed core: all heads of one query token against cached rows.</param>
+/// <param name="Prefill">The decompressed core: the queries of one head against its keys and values.</param>
+internal sealed record TierPlan(SimdTier Tier, CorePlan Decode, CorePlan Prefill);

@@ -1,0 +1,139 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Planning;
+
+/// <summary>From shape to plan: a pure function, each decision a method of its own.</summary>
+internal static class KernelPlanner
+{
+    /// <summary>Floats that a block of scores should not exceed: with the block's rows they share the second-level cache.</summary>
+    private const int ScoreBudget = 32 * 1024;
+
+    private const int CacheLineFloats = 16;
+
+    public static KernelPlan Plan(MlaSpec spec)
+    {
+        Dimensions d = spec.Dimensions;
+        return new KernelPlan(
+            spec,
+            RopeConstants.For(spec),
+            new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d), PlanPrefill(tier, d)))),
+            BreakEvenQueries(d));
+    }
+
+    /// <summary>
+    /// New tokens at which decompressing keys and values once costs as much as working on latents for each of them, for a context much
+    /// longer than that: R(n+v) / ((2R+r) - (n+r+v)).
+    /// </summary>
+    internal static int BreakEvenQueries(Dimensions d)
+    {
+        int saved = ((2 * d.KvLoraRank) + d.QkRopeHeadDim) - (d.QkHeadDim + d.VHeadDim);
+        return saved <= 0 ? 0 : Math.Max(1, (d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim)) / saved);
+    }
+
+    internal static CorePlan PlanDecode(SimdTier tier, Dimensions d)
+    {
+        EquatableArray<Segment> columns = Segments(d.Heads, tier.Lanes, pad: true);
+        int padded = columns[columns.Count - 1].End;
+        int stride = ScoreStride(padded);
+        return new CorePlan(
+            Depth: d.CacheRowElements,
+            KeyStride: d.CacheRowElements,
+            ValueDim: d.KvLoraRank,
+            ValueStride: d.CacheRowElements,
+            Columns: padded,
+            ColumnSegments: columns,
+            ValueSegments: Segments(d.KvLoraRank, tier.Lanes, pad: false),
+            TokenTiles: TokenTiles(tier, columns),
+            ColumnTiles: BalancedTiles(d.Heads, tier),
+            BlockTokens: BlockTokens(stride),
+            ScoreStride: stride);
+    }
+
+    internal static CorePlan PlanPrefill(SimdTier tier, Dimensions d)
+    {
+        int rows = RowsBesideTwoVectors(tier);
+        int columns = 8 * rows;
+        var segments = new EquatableArray<Segment>([new Segment(0, tier.Lanes, 2, columns / (2 * tier.Lanes))]);
+        int stride = ScoreStride(columns);
+        return new CorePlan(
+            Depth: d.QkHeadDim,
+            KeyStride: d.QkHeadDim,
+            ValueDim: d.VHeadDim,
+            ValueStride: d.VHeadDim,
+            Columns: columns,
+            ColumnSegments: segments,
+            ValueSegments: Segments(d.VHeadDim, tier.Lanes, pad: false),
+            TokenTiles: TokenTiles(tier, segments),
+            ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
+            BlockTokens: BlockTokens(stride),
+            ScoreStride: stride);
+    }
+
+    /// <summary>
+    /// Cuts an axis into pairs of full vectors, a single one, and what remains into vectors of 8 and 4 floats. The rest below 4 is padded up
+    /// to 4 where the memory is ours, and handled float by float where it is not.
+    /// </summary>
+    internal static EquatableArray<Segment> Segments(int length, int lanes, bool pad)
+    {
+        var segments = new List<Segment>();
+        int start = 0;
+        void Add(int width, int vectors, int groups)
+        {
+            if (groups > 0)
+            {
+                segments.Add(new Segment(start, width, vectors, groups));
+                start += width * vectors * groups;
+            }
+        }
+
+        Add(lanes, 2, length / (2 * lanes));
+        Add(lanes, 1, (length - start) / lanes);
+        for (int width = lanes / 2; width >= 4; width /= 2)
+        {
+            // A rest that is more than half a vector is cheaper in one padded vector than in two smaller ones.
+            bool rounded = pad && width > 4 && length - start > width / 2 && length - start < width;
+            Add(width, 1, rounded ? 1 : (length - start) / width);
+        }
+
+        if (start < length)
+        {
+            if (pad && lanes >= 4)
+            {
+                Add(4, 1, 1);
+            }
+            else
+            {
+                Add(1, 1, length - start);
+            }
+        }
+
+        return new EquatableArray<Segment>(segments);
+    }
+
+    /// <summary>Rows of a tile of two vectors: sums, two vectors and a broadcast must fit the registers.</summary>
+    private static int RowsBesideTwoVectors(SimdTier tier) => tier.Registers >= 32 ? 12 : 6;
+
+    private static EquatableArray<int> TokenTiles(SimdTier tier, EquatableArray<Segment> columns)
+    {
+        int widest = columns.Any(segment => segment.Vectors == 2) ? RowsBesideTwoVectors(tier) : 12;
+        return new EquatableArray<int>([widest, 4, 1]);
+    }
+
+    /// <summary>As few tiles as registers allow, of sizes that differ by at most one: no tile is left nearly empty.</summary>
+    internal static EquatableArray<int> BalancedTiles(int columns, SimdTier tier)
+    {
+        int most = (tier.RegisterBudget - 3) / 2;
+        int tiles = (columns + most - 1) / most;
+        return new EquatableArray<int>(Enumerable.Range(0, tiles).Select(i => (columns / tiles) + (i < columns % tiles ? 1 : 0)));
+    }
+
+    /// <summary>Tokens of a block: as many as the score budget holds, between 96 and 192, whole tiles of 12 and 24.</summary>
+    private static int BlockTokens(int scoreStride) => Math.Max(96, Math.Min(192, ScoreBudget / scoreStride / 48 * 48));
+
+    /// <summary>An odd number of cache lines, so that the scores of a column in successive tokens fall into different sets of the cache.</summary>
+    private static int ScoreStride(int columns)
+    {
+        int lines = (columns + CacheLineFloats - 1) / CacheLineFloats;
+        return (lines % 2 == 0 ? lines + 1 : lines) * CacheLineFloats;
+    }
+}

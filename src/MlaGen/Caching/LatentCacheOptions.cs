@@ -1,0 +1,18 @@
+using System.Buffers;
+
+namespace MlaGen;
+
+/// <summary>How a <see cref="LatentCache{TAttention}"/> lays out and obtains its memory. Immutable, so safe for any number of threads.</summary>
+public sealed class LatentCacheOptions
+{
+    /// <summary>Tokens a page holds; 0, the default, takes <see cref="MlaShape.BlockTokens"/>. Results do not depend on it.</summary>
+    public int PageTokens { get; init; }
+
+    /// <summary>
+    /// Where slabs, runs of whole pages, are rented from; <see langword="null"/>, the default, takes pinned managed arrays aligned to 64 bytes.
+    /// A slab is rented when its first page is needed and given back when the cache is disposed. It need not be cleared:
+    /// what lies beyond a sequence's length is never used.
+    /// </summary>
+    /// <remarks>No slab exceeds <see cref="MemoryPool{T}.MaxBufferSize"/>, which must hold at least one page. The pool is not disposed with the cache.</remarks>
+    public MemoryPool<byte>? Memory { get; init; }
+}

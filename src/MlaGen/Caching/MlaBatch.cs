@@ -1,0 +1,297 @@
+namespace MlaGen;
+
+/// <summary>
+/// One step of a model: which sequences take part, each with its new tokens. Rows are reserved by <see cref="Add"/>, written and attended to by
+/// each layer's <c>Forward</c>, and taken over by <see cref="Commit"/>, which empties the batch for the next step. Until then, whatever
+/// happens, every sequence is as it was.
+/// </summary>
+/// <remarks>
+/// <para>A batch is open while it holds a sequence. Its rows are the entries in the order they were added, each with its tokens in order.</para>
+/// <para>Thread safety: one thread at a time; different batches are independent. A sequence is in one open batch at most.</para>
+/// <para>After the first steps no managed memory is allocated; only a sequence that outgrows its block table doubles it.</para>
+/// </remarks>
+public abstract class MlaBatch : IDisposable
+{
+    /// <summary>In <see cref="Positions"/>, for rows that only ask.</summary>
+    internal const int NoPosition = -1;
+
+    private readonly MlaShape _shape;
+    private readonly bool[] _writtenLayers;
+    private BatchEntry[] _entries = new BatchEntry[4];
+    private int _entryCount;
+    private int[] _positions = new int[16];
+    private MlaForm _form;
+    private bool _begun;
+    private bool _disposed;
+
+    private protected MlaBatch(PagePool pool, MlaShape shape, MlaExecutor executor)
+    {
+        Pool = pool;
+        _shape = shape;
+        _writtenLayers = new bool[pool.Layers];
+        Executor = executor;
+    }
+
+    /// <summary>Rows of the step: inputs and outputs of <c>Forward</c> have as many.</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>What the batch's work runs on.</summary>
+    public MlaExecutor Executor { get; }
+
+    /// <summary>How attention is carried out; <see cref="MlaForm.Auto"/> at first. Stays from step to step.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not one of the values of <see cref="MlaForm"/>.</exception>
+    public MlaForm Form
+    {
+        get => _form;
+        set => _form = value is MlaForm.Auto or MlaForm.Absorbed or MlaForm.Decompressed
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "There is no such form.");
+    }
+
+    /// <summary>Checked by <c>Forward</c> between units of work. A cancelled step can only be rolled back. Stays from step to step.</summary>
+    public CancellationToken CancellationToken { get; set; }
+
+    internal PagePool Pool { get; }
+
+    /// <summary>Counts the steps: whatever is derived from a step's entries holds as long as this number.</summary>
+    internal int Step { get; private set; }
+
+    /// <summary>The sequences of the step, in the order they were added.</summary>
+    internal ReadOnlySpan<BatchEntry> Entries => _entries.AsSpan(0, _entryCount);
+
+    /// <summary>Position of each row; <see cref="NoPosition"/> for rows of <see cref="AddQueries"/>.</summary>
+    internal ReadOnlySpan<int> Positions => _positions.AsSpan(0, Rows);
+
+    /// <summary>Rows that append a token: <see cref="Rows"/> unless <see cref="AddQueries"/> was used.</summary>
+    internal int NewTokens { get; private set; }
+
+    /// <summary>Working memory that whoever computes the step keeps from one to the next. Disposed with the batch, if it can be.</summary>
+    internal object? Scratch { get; set; }
+
+    /// <summary>Adds a sequence with new tokens and reserves their rows in the cache.</summary>
+    /// <param name="sequence">A sequence of this batch's cache that is in no open batch.</param>
+    /// <param name="newTokens">Tokens to append: 1 to decode, any number for a prompt.</param>
+    /// <param name="positions">Position of each new token, in any order; left out, those from <see cref="LatentSequence.NextPosition"/> on. A position says how a token is rotated, not where it is stored.</param>
+    /// <returns>Index of the sequence's first row in the batch.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="newTokens"/> is not positive, or a position is negative or reaches <see cref="MlaShape.MaxPositionEmbeddings"/>.</exception>
+    /// <exception cref="ArgumentException">The sequence is another cache's, or there are not as many positions as tokens.</exception>
+    /// <exception cref="LatentCacheFullException">The cache has too few free pages.</exception>
+    /// <exception cref="InvalidOperationException">The sequence is in an open batch already, or the step's first <c>Forward</c> has begun.</exception>
+    /// <exception cref="ObjectDisposedException">The batch, the sequence or the cache is disposed.</exception>
+    public int Add(LatentSequence sequence, int newTokens, ReadOnlySpan<int> positions = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(newTokens);
+        if (!positions.IsEmpty && positions.Length != newTokens)
+        {
+            throw new ArgumentException(FormattableString.Invariant($"{newTokens} new tokens need as many positions, not {positions.Length}."), nameof(positions));
+        }
+
+        CheckPositions(positions);
+        return Append(sequence, newTokens, newTokens, positions);
+    }
+
+    /// <summary>
+    /// Adds a sequence that is only read: its rows attend to the tokens it has and append nothing. For <c>AttendLatent</c>; causal, the last
+    /// row seeing every token, the one before it all but the last, and so on down to none.
+    /// </summary>
+    /// <param name="sequence">A sequence of this batch's cache that is in no open batch.</param>
+    /// <param name="queries">Rows it takes; may exceed its tokens.</param>
+    /// <returns>Index of the sequence's first row in the batch.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="queries"/> is not positive.</exception>
+    /// <exception cref="ArgumentException">The sequence is another cache's.</exception>
+    /// <exception cref="InvalidOperationException">The sequence is in an open batch already, or the step's first <c>Forward</c> has begun.</exception>
+    /// <exception cref="ObjectDisposedException">The batch, the sequence or the cache is disposed.</exception>
+    public int AddQueries(LatentSequence sequence, int queries)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(queries);
+        return Append(sequence, queries, newTokens: 0, positions: default);
+    }
+
+    /// <summary>Takes the new tokens of all sequences over at once and empties the batch.</summary>
+    /// <exception cref="InvalidOperationException">The batch is empty, or a layer of the cache has not been written in this step. The batch stays as it is.</exception>
+    /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
+    public void Commit()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_entryCount == 0)
+        {
+            throw new InvalidOperationException("The batch is empty: there is nothing to commit.");
+        }
+
+        if (NewTokens > 0 && _writtenLayers.Contains(false))
+        {
+            IEnumerable<int> missing = Enumerable.Range(0, _writtenLayers.Length).Where(layer => !_writtenLayers[layer]);
+            throw new InvalidOperationException(FormattableString.Invariant(
+                $"Every layer must have written its rows before the step is committed; of {_writtenLayers.Length} layers these have not: {string.Join(", ", missing)}."));
+        }
+
+        foreach (BatchEntry entry in Entries)
+        {
+            entry.Sequence.Commit(Positions.Slice(entry.FirstRow, entry.NewTokens));
+        }
+
+        Clear();
+    }
+
+    /// <summary>Gives back what the step has reserved, leaves every sequence as it was, and empties the batch. Does nothing to an empty one.</summary>
+    /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
+    public void Rollback()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Clear();
+    }
+
+    /// <summary>Rolls an uncommitted step back and frees the working memory. Further calls do nothing.</summary>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            Clear();
+            _disposed = true;
+            (Scratch as IDisposable)?.Dispose();
+            Scratch = null;
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Says that a layer is about to run: from here on the step's entries are fixed.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty.</exception>
+    internal void BeginLayer(int layer)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if ((uint)layer >= (uint)_writtenLayers.Length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {_writtenLayers.Length} layers, numbered from 0."));
+        }
+
+        if (_entryCount == 0)
+        {
+            throw new InvalidOperationException("The batch is empty: add sequences before the layers run.");
+        }
+
+        _begun = true;
+    }
+
+    /// <summary>Says that a layer has written the rows of all new tokens.</summary>
+    internal void MarkLayer(int layer) => _writtenLayers[layer] = true;
+
+    private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (sequence.Pool != Pool)
+        {
+            throw new ArgumentException("The sequence belongs to another cache than the batch.", nameof(sequence));
+        }
+
+        if (_begun)
+        {
+            throw new InvalidOperationException("The step's first layer has begun: sequences can be added again after Commit or Rollback.");
+        }
+
+        sequence.Acquire(this);
+        try
+        {
+            CheckSize(sequence, rows, newTokens, positions.IsEmpty);
+            EnsureCapacity(rows);
+            sequence.Reserve(newTokens);
+        }
+        catch
+        {
+            sequence.Release();
+            throw;
+        }
+
+        int firstRow = Rows;
+        _entries[_entryCount++] = new BatchEntry(sequence, firstRow, rows, newTokens, sequence.Length + newTokens);
+        FillPositions(_positions.AsSpan(firstRow, rows), newTokens, positions, sequence.NextPosition);
+        Rows += rows;
+        NewTokens += newTokens;
+        return firstRow;
+    }
+
+    private void CheckPositions(ReadOnlySpan<int> positions)
+    {
+        foreach (int position in positions)
+        {
+            if ((uint)position >= (uint)_shape.MaxPositionEmbeddings)
+            {
+                throw new ArgumentOutOfRangeException(nameof(positions), position, FormattableString.Invariant(
+                    $"Positions run from 0 to {_shape.MaxPositionEmbeddings - 1}."));
+            }
+        }
+    }
+
+    private void CheckSize(LatentSequence sequence, int rows, int newTokens, bool defaultPositions)
+    {
+        if (newTokens > 0 && defaultPositions && newTokens > _shape.MaxPositionEmbeddings - sequence.NextPosition)
+        {
+            throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
+                $"The sequence's next position is {sequence.NextPosition}, and positions run to {_shape.MaxPositionEmbeddings - 1}: {_shape.MaxPositionEmbeddings - sequence.NextPosition} more tokens fit."));
+        }
+
+        if (rows > Array.MaxLength - Rows)
+        {
+            throw new ArgumentOutOfRangeException(newTokens > 0 ? nameof(newTokens) : "queries", rows, FormattableString.Invariant(
+                $"The batch has {Rows} rows; {Array.MaxLength} are the most it can have."));
+        }
+
+        if (newTokens > Array.MaxLength - sequence.Length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
+                $"The sequence has {sequence.Length} tokens; {Array.MaxLength} are the most it can have."));
+        }
+    }
+
+    private void EnsureCapacity(int rows)
+    {
+        if (_entryCount == _entries.Length)
+        {
+            Array.Resize(ref _entries, 2 * _entries.Length);
+        }
+
+        if (Rows + rows > _positions.Length)
+        {
+            Array.Resize(ref _positions, (int)Math.Min(Math.Max(Rows + (long)rows, 2L * _positions.Length), Array.MaxLength));
+        }
+    }
+
+    private static void FillPositions(Span<int> destination, int newTokens, ReadOnlySpan<int> positions, int next)
+    {
+        if (newTokens == 0)
+        {
+            destination.Fill(NoPosition);
+        }
+        else if (!positions.IsEmpty)
+        {
+            positions.CopyTo(destination);
+        }
+        else
+        {
+            for (int i = 0; i < destination.Length; i++)
+            {
+                destination[i] = next + i;
+            }
+        }
+    }
+
+    private void Clear()
+    {
+        // Backwards, so that the same pages come out in the same order when the step is repeated.
+        for (int i = _entryCount - 1; i >= 0; i--)
+        {
+            _entries[i].Sequence.Rollback();
+            _entries[i].Sequence.Release();
+        }
+
+        Array.Clear(_entries, 0, _entryCount);
+        Array.Clear(_writtenLayers);
+        _entryCount = 0;
+        Rows = 0;
+        NewTokens = 0;
+        Step++;
+        _begun = false;
+    }
+}

@@ -1,0 +1,210 @@
+using System.Buffers;
+
+namespace MlaGen;
+
+/// <summary>
+/// The pages of one cache: [layer][token][row] each, counted by reference, so that one page id stands for all layers of its tokens.
+/// Every member may be called from any thread; a page's bytes belong to whoever holds the page.
+/// </summary>
+/// <remarks>
+/// The page that came back last goes out first: it is the likeliest to be in the processor's caches, and the order depends on nothing but
+/// the calls. Memory comes in slabs of whole pages, each rented when the free pages no longer suffice.
+/// </remarks>
+internal sealed class PagePool : IDisposable
+{
+    private const int SlabBytes = 64 << 20;
+
+    private readonly Lock _lock = new();
+    private readonly MemoryPool<byte> _memory;
+    private readonly int _layerBytes;
+    private readonly int _pageBytes;
+    private readonly int _pagesPerSlab;
+
+    private IMemoryOwner<byte>[] _owners = [];
+    private Memory<byte>[] _slabs = [];
+    private int[] _references = [];
+    private int[] _free = [];
+    private int _freeCount;
+    private int _usedPages;
+    private int _users;
+    private bool _disposed;
+
+    /// <summary>Computes the layout; rents nothing.</summary>
+    public PagePool(MlaShape shape, int layers, long maxTokens, LatentCacheOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxTokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.PageTokens);
+
+        _memory = options.Memory ?? AlignedMemoryPool.Instance;
+        Layers = layers;
+        PageTokens = options.PageTokens == 0 ? shape.BlockTokens : options.PageTokens;
+
+        Int128 pageBytes = (Int128)layers * PageTokens * shape.CacheRowBytes;
+        if (pageBytes > _memory.MaxBufferSize)
+        {
+            throw new ArgumentException(FormattableString.Invariant(
+                $"A page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes takes {pageBytes} bytes; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
+        }
+
+        long pages = ((maxTokens - 1) / PageTokens) + 1;
+        if (pages > Array.MaxLength)
+        {
+            throw new ArgumentOutOfRangeException(nameof(maxTokens), maxTokens, FormattableString.Invariant(
+                $"{pages} pages of {PageTokens} tokens would be needed; at most {Array.MaxLength} can be counted. Choose more tokens a page."));
+        }
+
+        PageCount = (int)pages;
+        _pageBytes = (int)pageBytes;
+        _layerBytes = _pageBytes / layers;
+        _pagesPerSlab = Math.Max(1, Math.Min(SlabBytes, _memory.MaxBufferSize) / _pageBytes);
+    }
+
+    public int Layers { get; }
+
+    public int PageTokens { get; }
+
+    public int PageCount { get; }
+
+    public long MaxTokens => (long)PageCount * PageTokens;
+
+    public long Bytes => (long)PageCount * _pageBytes;
+
+    public int UsedPages => Volatile.Read(ref _usedPages);
+
+    public int FreePages => PageCount - UsedPages;
+
+    /// <summary>Pages that hold this many tokens.</summary>
+    public int PagesFor(int tokens) => (int)(((long)tokens + PageTokens - 1) / PageTokens);
+
+    /// <summary>The rows of a page in one layer: <see cref="PageTokens"/> of them, one after the other.</summary>
+    public Span<byte> Rows(int page, int layer)
+    {
+        (int slab, int index) = Math.DivRem(page, _pagesPerSlab);
+        return _slabs[slab].Span.Slice((index * _pageBytes) + (layer * _layerBytes), _layerBytes);
+    }
+
+    /// <summary>Fills <paramref name="pages"/> with pages held once, or throws and takes none.</summary>
+    public void Allocate(Span<int> pages)
+    {
+        lock (_lock)
+        {
+            ThrowIfDisposed();
+            if (pages.Length > FreePages)
+            {
+                throw new LatentCacheFullException(pages.Length, FreePages, PageCount, PageTokens);
+            }
+
+            while (_freeCount < pages.Length)
+            {
+                AddSlab();
+            }
+
+            foreach (ref int page in pages)
+            {
+                page = _free[--_freeCount];
+                _references[page] = 1;
+            }
+
+            _usedPages += pages.Length;
+        }
+    }
+
+    /// <summary>Lets go of each page once; a page that nobody holds any more is free again.</summary>
+    public void Release(ReadOnlySpan<int> pages)
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            // Backwards, so that the same pages come out in the same order when they are asked for again.
+            for (int i = pages.Length - 1; i >= 0; i--)
+            {
+                int page = pages[i];
+                if (--_references[page] == 0)
+                {
+                    _free[_freeCount++] = page;
+                    _usedPages--;
+                }
+            }
+        }
+    }
+
+    /// <summary>Keeps the memory from being given back until <see cref="Exit"/>.</summary>
+    public void Enter()
+    {
+        lock (_lock)
+        {
+            ThrowIfDisposed();
+            _users++;
+        }
+    }
+
+    /// <summary>Ends one <see cref="Enter"/>.</summary>
+    public void Exit()
+    {
+        lock (_lock)
+        {
+            _users--;
+        }
+    }
+
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), typeof(LatentCache<>));
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            if (_users != 0)
+            {
+                throw new InvalidOperationException(FormattableString.Invariant(
+                    $"{_users} sequence(s) of the cache are in an open batch: commit, roll back or dispose the batch before the cache."));
+            }
+
+            _disposed = true;
+            _slabs = [];
+            foreach (IMemoryOwner<byte> owner in _owners)
+            {
+                owner.Dispose();
+            }
+        }
+    }
+
+    private void AddSlab()
+    {
+        int slab = _slabs.Length;
+        int firstPage = slab * _pagesPerSlab;
+        int pages = Math.Min(_pagesPerSlab, PageCount - firstPage);
+        int bytes = pages * _pageBytes;
+
+        // Everything that may fail comes before anything that counts: a refused slab changes nothing.
+        Array.Resize(ref _references, firstPage + pages);
+        Array.Resize(ref _free, firstPage + pages);
+        IMemoryOwner<byte>[] owners = [.. _owners, null!];
+        Memory<byte>[] slabs = [.. _slabs, default];
+        IMemoryOwner<byte> owner = _memory.Rent(bytes);
+        if (owner.Memory.Length < bytes)
+        {
+            int found = owner.Memory.Length;
+            owner.Dispose();
+            throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {bytes} bytes and gave {found}."));
+        }
+
+        owners[slab] = owner;
+        slabs[slab] = owner.Memory;
+        _owners = owners;
+        _slabs = slabs;
+        for (int page = firstPage + pages - 1; page >= firstPage; page--)
+        {
+            _free[_freeCount++] = page;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+using System.Runtime.ExceptionServices;
+
+namespace MlaGen;
+
+/// <summary>
+/// The threads that kernels run on: the calling thread and a fixed set of workers, which spin shortly for the next piece of work and then sleep.
+/// </summary>
+/// <remarks>
+/// Thread-safe. One call at a time uses the workers; a call that finds them busy runs on its own thread alone. Results do not depend on
+/// the number of threads.
+/// </remarks>
+public sealed class MlaExecutor : IDisposable
+{
+    /// <summary>Rounds a worker waits in before it sleeps: a few microseconds, about the time between two stages of a layer.</summary>
+    private const int SpinRounds = 2000;
+
+    private static readonly Lazy<MlaExecutor> _shared = new(() => new MlaExecutor(Environment.ProcessorCount));
+
+    private readonly Thread[] _workers;
+    private readonly SemaphoreSlim[] _wake;
+    private readonly int[] _asleep;
+
+    private Action<int, int>? _work;
+    private CancellationToken _cancellation;
+    private ExceptionDispatchInfo? _failure;
+    private int _unitCount;
+    private int _nextUnit;
+    private int _running;
+    private int _round;
+    private int _busy;
+    private volatile bool _disposed;
+
+    /// <summary>Starts <paramref name="threads"/> - 1 workers; the caller of a kernel is the remaining one.</summary>
+    /// <param name="threads">Threads that one call uses, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="threads"/> is below 1 or above 1,024.</exception>
+    public MlaExecutor(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
+        Threads = threads;
+        _workers = new Thread[threads - 1];
+        _wake = new SemaphoreSlim[threads - 1];
+        _asleep = new int[threads - 1];
+        for (int i = 0; i < _workers.Length; i++)
+        {
+            int index = i;
+            _wake[i] = new SemaphoreSlim(0);
+            _workers[i] = new Thread(() => Loop(index)) { IsBackground = true, Name = $"MlaGen worker {i + 1}" };
+            _workers[i].Start();
+        }
+    }
+
+    /// <summary>The executor that batches use when they are given none: one thread for each processor.</summary>
+    public static MlaExecutor Shared => _shared.Value;
+
+    /// <summary>Threads that one call uses, the calling one included.</summary>
+    public int Threads { get; }
+
+    /// <summary>Ends the workers after the work in hand. The shared executor must not be disposed.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        SpinWait spin = default;
+        while (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        {
+            spin.SpinOnce();
+        }
+
+        // The executor stays busy for ever: a call that comes too late finds it disposed.
+        _disposed = true;
+        Interlocked.Increment(ref _round);
+        WakeSleepers();
+
+        foreach (Thread worker in _workers)
+        {
+            worker.Join();
+        }
+
+        foreach (SemaphoreSlim semaphore in _wake)
+        {
+            semaphore.Dispose();
+        }
+    }
+
+    /// <summary>Runs every unit of the work and returns when all have ended. The first exception of a unit is thrown on; units not yet begun are then left out.</summary>
+    /// <param name="work">Takes a unit and the index of the running thread, below <see cref="Threads"/>: no two units run under the same index at once.</param>
+    /// <param name="units">How many units there are.</param>
+    /// <param name="cancellation">Looked at between units.</param>
+    /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; some units have not run.</exception>
+    internal void Run(Action<int, int> work, int units, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (units <= 1 || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        {
+            for (int unit = 0; unit < units; unit++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                work(unit, 0);
+            }
+
+            return;
+        }
+
+        ExceptionDispatchInfo? failure;
+        try
+        {
+            _work = work;
+            _cancellation = cancellation;
+            _failure = null;
+            _unitCount = units;
+            _nextUnit = 0;
+            _running = _workers.Length;
+            Interlocked.Increment(ref _round);
+            WakeSleepers();
+            RunUnits(worker: 0);
+            SpinWait spin = default;
+            while (Volatile.Read(ref _running) > 0)
+            {
+                spin.SpinOnce(sleep1Threshold: -1);
+            }
+
+            failure = _failure;
+            _work = null;
+        }
+        finally
+        {
+            Volatile.Write(ref _busy, 0);
+        }
+
+        failure?.Throw();
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void WakeSleepers()
+    {
+        for (int i = 0; i < _asleep.Length; i++)
+        {
+            if (Interlocked.CompareExchange(ref _asleep[i], 0, 1) == 1)
+            {
+                _wake[i].Release();
+            }
+        }
+    }
+
+    private void Loop(int index)
+    {
+        int seen = 0;
+        while (true)
+        {
+            seen = WaitForRound(index, seen);
+            if (_disposed)
+            {
+                return;
+            }
+
+            RunUnits(worker: index + 1);
+            Interlocked.Decrement(ref _running);
+        }
+    }
+
+    private int WaitForRound(int index, int seen)
+    {
+        for (int i = 0; i < SpinRounds; i++)
+        {
+            int round = Volatile.Read(ref _round);
+            if (round != seen)
+            {
+                return round;
+            }
+
+            Thread.SpinWait(8);
+        }
+
+        while (true)
+        {
+            // The flag goes up before the last look, and the caller raises the round before it looks at the flags: one of the two sees the other.
+            Interlocked.Exchange(ref _asleep[index], 1);
+            int round = Volatile.Read(ref _round);
+            if (round != seen)
+            {
+                if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 0)
+                {
+                    _wake[index].Wait();
+                }
+
+                return round;
+            }
+
+            _wake[index].Wait();
+        }
+    }
+
+    private void RunUnits(int worker)
+    {
+        try
+        {
+            while (Volatile.Read(ref _failure) is null && !_cancellation.IsCancellationRequested)
+            {
+                int unit = Interlocked.Increment(ref _nextUnit) - 1;
+                if (unit >= _unitCount)
+                {
+                    return;
+                }
+
+                _work!(unit, worker);
+            }
+        }
+        catch (Exception exception)
+        {
+            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+namespace MlaGen.Runtime;
+
+/// <summary>A vector of floats of one tier, so that a kernel is written once for all of them. Every operation acts on each lane alone.</summary>
+/// <typeparam name="TSelf">The vector itself.</typeparam>
+internal interface ILanes<TSelf>
+    where TSelf : struct, ILanes<TSelf>
+{
+    static abstract int Count { get; }
+
+    static abstract TSelf Zero { get; }
+
+    static abstract TSelf Broadcast(float value);
+
+    static abstract TSelf Load(ref readonly float source);
+
+    /// <summary>Loads bf16 values, which are the upper halves of floats.</summary>
+    static abstract TSelf LoadBFloat16(ref readonly ushort source);
+
+    /// <summary>Loads IEEE half-precision values, exactly, subnormals included.</summary>
+    static abstract TSelf LoadFloat16(ref readonly ushort source);
+
+    static abstract void Store(TSelf value, ref float destination);
+
+    static abstract TSelf Add(TSelf left, TSelf right);
+
+    static abstract TSelf Multiply(TSelf left, TSelf right);
+
+    /// <summary><c>left · right + addend</c>: fused where the processor fuses, two roundings elsewhere.</summary>
+    static abstract TSelf MultiplyAdd(TSelf left, TSelf right, TSelf addend);
+
+    /// <summary>Sum of all lanes, halves added to halves: the same order of additions on every machine.</summary>
+    static abstract float Sum(TSelf value);
+}

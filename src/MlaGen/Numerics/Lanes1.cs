@@ -1,0 +1,31 @@
+using System.Runtime.CompilerServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>One float: the tier of processors without vectors.</summary>
+internal readonly struct Lanes1(float value) : ILanes<Lanes1>
+{
+    private readonly float _value = value;
+
+    public static int Count => 1;
+
+    public static Lanes1 Zero => new(0);
+
+    public static Lanes1 Broadcast(float value) => new(value);
+
+    public static Lanes1 Load(ref readonly float source) => new(source);
+
+    public static Lanes1 LoadBFloat16(ref readonly ushort source) => new(BitConverter.UInt32BitsToSingle((uint)source << 16));
+
+    public static Lanes1 LoadFloat16(ref readonly ushort source) => new((float)Unsafe.BitCast<ushort, Half>(source));
+
+    public static void Store(Lanes1 value, ref float destination) => destination = value._value;
+
+    public static Lanes1 Add(Lanes1 left, Lanes1 right) => new(left._value + right._value);
+
+    public static Lanes1 Multiply(Lanes1 left, Lanes1 right) => new(left._value * right._value);
+
+    public static Lanes1 MultiplyAdd(Lanes1 left, Lanes1 right, Lanes1 addend) => new(float.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    public static float Sum(Lanes1 value) => value._value;
+}

@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MlaGen.Runtime;
+
+/// <summary>4 floats in one Vector128.</summary>
+internal readonly struct Lanes128 : ILanes<Lanes128>
+{
+    private readonly Vector128<float> _value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Lanes128(Vector128<float> value) => _value = value;
+
+    public static int Count
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 4;
+    }
+
+    public static Lanes128 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(Vector128<float>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Broadcast(float value) => new(Vector128.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Load(ref readonly float source) => new(Vector128.LoadUnsafe(in source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBFloat16(ref readonly ushort source) => new((Widen(in source) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadFloat16(ref readonly ushort source)
+    {
+        Vector128<uint> bits = Widen(in source);
+        Vector128<uint> sign = (bits & Vector128.Create(Float16Bits.Sign)) << 16;
+        Vector128<uint> magnitude = (bits & Vector128.Create(Float16Bits.Magnitude)) << 13;
+
+        // The multiplication moves the exponent bias and normalises subnormals; infinities and NaN keep a full exponent of their own.
+        Vector128<uint> scaled = (magnitude.AsSingle() * Vector128.Create(Float16Bits.BiasShift)).AsUInt32();
+        Vector128<uint> special = Vector128.GreaterThanOrEqual(magnitude, Vector128.Create(Float16Bits.InfinityMagnitude)) & Vector128.Create(Float16Bits.FullExponent);
+        return new((scaled | special | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Lanes128 value, ref float destination) => value._value.StoreUnsafe(ref destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Add(Lanes128 left, Lanes128 right) => new(left._value + right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Multiply(Lanes128 left, Lanes128 right) => new(left._value * right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MultiplyAdd(Lanes128 left, Lanes128 right, Lanes128 addend) => new(Vector128.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Lanes128 value)
+    {
+        Vector128<float> pairs = value._value + Vector128.Shuffle(value._value, Vector128.Create(2, 3, 0, 1));
+        return pairs.ToScalar() + pairs.GetElement(1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> Widen(ref readonly ushort source) =>
+        Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.As<ushort, byte>(ref Unsafe.AsRef(in source)))).AsUInt16());
+}

@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MlaGen.Runtime;
+
+/// <summary>8 floats in one Vector256.</summary>
+internal readonly struct Lanes256 : ILanes<Lanes256>
+{
+    private readonly Vector256<float> _value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Lanes256(Vector256<float> value) => _value = value;
+
+    public static int Count
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 8;
+    }
+
+    public static Lanes256 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(Vector256<float>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Broadcast(float value) => new(Vector256.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Load(ref readonly float source) => new(Vector256.LoadUnsafe(in source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadBFloat16(ref readonly ushort source) => new((Widen(in source) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadFloat16(ref readonly ushort source)
+    {
+        Vector256<uint> bits = Widen(in source);
+        Vector256<uint> sign = (bits & Vector256.Create(Float16Bits.Sign)) << 16;
+        Vector256<uint> magnitude = (bits & Vector256.Create(Float16Bits.Magnitude)) << 13;
+
+        // The multiplication moves the exponent bias and normalises subnormals; infinities and NaN keep a full exponent of their own.
+        Vector256<uint> scaled = (magnitude.AsSingle() * Vector256.Create(Float16Bits.BiasShift)).AsUInt32();
+        Vector256<uint> special = Vector256.GreaterThanOrEqual(magnitude, Vector256.Create(Float16Bits.InfinityMagnitude)) & Vector256.Create(Float16Bits.FullExponent);
+        return new((scaled | special | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Lanes256 value, ref float destination) => value._value.StoreUnsafe(ref destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Add(Lanes256 left, Lanes256 right) => new(left._value + right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Multiply(Lanes256 left, Lanes256 right) => new(left._value * right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MultiplyAdd(Lanes256 left, Lanes256 right, Lanes256 addend) => new(Vector256.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Lanes256 value)
+    {
+        Vector128<float> half = value._value.GetLower() + value._value.GetUpper();
+        return Lanes128.Sum(new Lanes128(half));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Widen(ref readonly ushort source) =>
+        Vector256.WidenLower(Vector128.LoadUnsafe(in source).ToVector256Unsafe());
+}

@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MlaGen.Runtime;
+
+/// <summary>16 floats in one Vector512.</summary>
+internal readonly struct Lanes512 : ILanes<Lanes512>
+{
+    private readonly Vector512<float> _value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Lanes512(Vector512<float> value) => _value = value;
+
+    public static int Count
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 16;
+    }
+
+    public static Lanes512 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(Vector512<float>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Broadcast(float value) => new(Vector512.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Load(ref readonly float source) => new(Vector512.LoadUnsafe(in source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBFloat16(ref readonly ushort source) => new((Widen(in source) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadFloat16(ref readonly ushort source)
+    {
+        Vector512<uint> bits = Widen(in source);
+        Vector512<uint> sign = (bits & Vector512.Create(Float16Bits.Sign)) << 16;
+        Vector512<uint> magnitude = (bits & Vector512.Create(Float16Bits.Magnitude)) << 13;
+
+        // The multiplication moves the exponent bias and normalises subnormals; infinities and NaN keep a full exponent of their own.
+        Vector512<uint> scaled = (magnitude.AsSingle() * Vector512.Create(Float16Bits.BiasShift)).AsUInt32();
+        Vector512<uint> special = Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(Float16Bits.InfinityMagnitude)) & Vector512.Create(Float16Bits.FullExponent);
+        return new((scaled | special | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Lanes512 value, ref float destination) => value._value.StoreUnsafe(ref destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Add(Lanes512 left, Lanes512 right) => new(left._value + right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Multiply(Lanes512 left, Lanes512 right) => new(left._value * right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MultiplyAdd(Lanes512 left, Lanes512 right, Lanes512 addend) => new(Vector512.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Lanes512 value)
+    {
+        Vector256<float> half = value._value.GetLower() + value._value.GetUpper();
+        return Lanes256.Sum(new Lanes256(half));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Widen(ref readonly ushort source) =>
+        Vector512.WidenLower(Vector256.LoadUnsafe(in source).ToVector512Unsafe());
+}

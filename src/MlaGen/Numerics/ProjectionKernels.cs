@@ -1,0 +1,92 @@
+using System.Runtime.CompilerServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>Products of rows with a packed matrix.</summary>
+internal abstract class ProjectionKernels
+{
+    /// <summary>Products that are summed before the sum meets those of earlier blocks.</summary>
+    public const int DepthBlock = 256;
+
+    /// <summary>From this many rows on they are packed and go through register tiles; below it the panels are streamed once a row.</summary>
+    public const int TiledRows = 4;
+
+    /// <summary>Panels that a tiled product works on at once: their sums of a chunk of rows stay in the second-level cache.</summary>
+    public const int TiledPanels = 8;
+
+    /// <summary>The kernels of this process's tier.</summary>
+    public static ProjectionKernels Current { get; } = SimdTiers.Current switch
+    {
+        SimdTier.Vector512 => new ProjectionKernels<Lanes512>(),
+        SimdTier.Vector256 => new ProjectionKernels<Lanes256>(),
+        SimdTier.Vector128 => new ProjectionKernels<Lanes128>(),
+        _ => new ProjectionKernels<Lanes1>(),
+    };
+
+    /// <summary>Rows that are packed and multiplied together.</summary>
+    public abstract int ChunkRows { get; }
+
+    /// <summary>Floats of scratch that <see cref="MultiplyPacked"/> needs.</summary>
+    public int ScratchLength => (DepthBlock + ChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
+
+    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="ChunkRows"/> rows.</summary>
+    public abstract int PackedWidth(int rows);
+
+    /// <summary>Packs one block of depth of up to <see cref="ChunkRows"/> rows: <c>[tile][depth][rows of a tile]</c>.</summary>
+    /// <param name="rows">First element of the first row within the block.</param>
+    /// <param name="stride">Elements from a row to the next.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="depth">Elements of the block, at most <see cref="DepthBlock"/>.</param>
+    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
+    public abstract void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed);
+
+    /// <summary>Packs all blocks of up to <see cref="ChunkRows"/> rows, one after the other.</summary>
+    /// <param name="rows">First row.</param>
+    /// <param name="stride">Elements from a row to the next.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="depth">Elements of a row.</param>
+    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
+    public void Pack(ref readonly float rows, nint stride, int count, int depth, ref float packed)
+    {
+        ref float source = ref Unsafe.AsRef(in rows);
+        for (int first = 0; first < depth; first += DepthBlock)
+        {
+            PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, first * PackedWidth(count)));
+        }
+    }
+
+    /// <summary>Multiplies up to <see cref="ChunkRows"/> packed rows with a range of panels.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="firstPanel">First panel of the range.</param>
+    /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
+    /// <param name="packed">What <see cref="Pack"/> wrote.</param>
+    /// <param name="rows">Rows packed there.</param>
+    /// <param name="result">Output of the first row.</param>
+    /// <param name="stride">Elements from a row of outputs to the next.</param>
+    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
+    public abstract void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch);
+
+    /// <summary>Multiplies one row with a range of panels.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="firstPanel">First panel of the range.</param>
+    /// <param name="row">The inputs.</param>
+    /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
+    public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result);
+
+    /// <summary>
+    /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.
+    /// It is the absorption of a head's key projection into its query.
+    /// </summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="firstPanel">First panel of the range.</param>
+    /// <param name="row">One input for each output of the range, padded with zeros to whole panels.</param>
+    /// <param name="panels">Panels of the range.</param>
+    /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums.</param>
+    public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result);
+
+    /// <summary>Folds a part of an attention sum into another: <c>sum = sum · keep + part · take</c>.</summary>
+    public abstract void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take);
+
+    /// <summary>Multiplies in place.</summary>
+    public abstract void Scale(Span<float> values, float factor);
+}

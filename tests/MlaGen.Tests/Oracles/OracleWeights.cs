@@ -1,0 +1,43 @@
+namespace MlaGen.Tests.Oracles;
+
+/// <summary>A layer's weights, row-major <c>[out, in]</c>; kept as floats, which widen exactly, so that a large layer stays small.</summary>
+internal sealed record OracleWeights
+{
+    public float[]? QProj { get; init; }
+
+    public float[]? QAProj { get; init; }
+
+    public float[]? QAProjBias { get; init; }
+
+    public float[]? QALayernorm { get; init; }
+
+    public float[]? QBProj { get; init; }
+
+    public required float[] KvAProjWithMqa { get; init; }
+
+    public float[]? KvAProjWithMqaBias { get; init; }
+
+    public required float[] KvALayernorm { get; init; }
+
+    public required float[] KvBProj { get; init; }
+
+    public required float[] OProj { get; init; }
+
+    public float[]? OProjBias { get; init; }
+
+    /// <summary>Takes the tensors by their names in a checkpoint, without the layer's prefix.</summary>
+    public static OracleWeights From(IReadOnlyDictionary<string, float[]> tensors) => new()
+    {
+        QProj = tensors.GetValueOrDefault("q_proj.weight"),
+        QAProj = tensors.GetValueOrDefault("q_a_proj.weight"),
+        QAProjBias = tensors.GetValueOrDefault("q_a_proj.bias"),
+        QALayernorm = tensors.GetValueOrDefault("q_a_layernorm.weight"),
+        QBProj = tensors.GetValueOrDefault("q_b_proj.weight"),
+        KvAProjWithMqa = tensors["kv_a_proj_with_mqa.weight"],
+        KvAProjWithMqaBias = tensors.GetValueOrDefault("kv_a_proj_with_mqa.bias"),
+        KvALayernorm = tensors["kv_a_layernorm.weight"],
+        KvBProj = tensors["kv_b_proj.weight"],
+        OProj = tensors["o_proj.weight"],
+        OProjBias = tensors.GetValueOrDefault("o_proj.bias"),
+    };
+}

@@ -1,0 +1,44 @@
+using MlaGen.Tests.Golden;
+
+namespace MlaGen.Tests.Oracles;
+
+/// <summary>Counter-random weights and inputs for any shape, named like a checkpoint's tensors.</summary>
+internal static class RandomLayer
+{
+    /// <summary>All tensors of a layer; queries and keys get gain 2, so that the softmax is far from uniform.</summary>
+    public static Dictionary<string, float[]> Weights(OracleSpec spec, string name, bool biases = false)
+    {
+        var weights = new Dictionary<string, float[]>();
+        if (spec.QLoraRank == 0)
+        {
+            Matrix("q_proj", spec.Heads * spec.QkHeadDim, spec.HiddenSize, 2);
+        }
+        else
+        {
+            Matrix("q_a_proj", spec.QLoraRank, spec.HiddenSize);
+            weights.Add("q_a_layernorm.weight", CounterRandom.Norm($"{name}/q_a_layernorm.weight", spec.QLoraRank));
+            Matrix("q_b_proj", spec.Heads * spec.QkHeadDim, spec.QLoraRank, 2);
+        }
+
+        Matrix("kv_a_proj_with_mqa", spec.RowWidth, spec.HiddenSize);
+        weights.Add("kv_a_layernorm.weight", CounterRandom.Norm($"{name}/kv_a_layernorm.weight", spec.KvLoraRank));
+        Matrix("kv_b_proj", spec.Heads * (spec.QkNopeHeadDim + spec.VHeadDim), spec.KvLoraRank, 2);
+        Matrix("o_proj", spec.HiddenSize, spec.Heads * spec.VHeadDim);
+        if (biases)
+        {
+            Bias("kv_a_proj_with_mqa", spec.RowWidth);
+            Bias("o_proj", spec.HiddenSize);
+            if (spec.QLoraRank != 0)
+            {
+                Bias("q_a_proj", spec.QLoraRank);
+            }
+        }
+
+        return weights;
+
+        void Matrix(string projection, int rows, int columns, double gain = 1)
+            => weights.Add($"{projection}.weight", CounterRandom.Matrix($"{name}/{projection}.weight", rows, columns, gain));
+
+        void Bias(string projection, int length) => weights.Add($"{projection}.bias", CounterRandom.Tensor($"{name}/{projection}.bias", length, 0.5f));
+    }
+}
