@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// A matrix of e4m3 codes with one multiplier for each block of 128 × 128 elements, as DeepSeek publishes them: read as bf16,
+/// <c>code · scale[row / 128, column / 128]</c> rounded to nearest even.
+/// </summary>
+/// <remarks>
+/// Blocks are counted from the first row of the whole matrix. A head's rows may begin inside a block (192 = 1.5 blocks a head in DeepSeek-V3's
+/// <c>q_b_proj</c>), so a part must never be decoded as if it were a matrix of its own.
+/// </remarks>
+internal sealed class BlockScaledWeightMatrix : WeightMatrix
+{
+    /// <summary>Rows and columns of a block.</summary>
+    public const int BlockSize = 128;
+
+    private const ushort InfinityBits = 0x7F80;
+
+    private static readonly float[] _values = [.. Enumerable.Range(0, 256).Select(code => Float8E4M3.ToSingle((byte)code))];
+
+    private readonly float[] _scales;
+
+    /// <summary>Takes the codes and the scales, row-major <c>[BlocksOf(rows), BlocksOf(columns)]</c>.</summary>
+    public BlockScaledWeightMatrix(CheckpointTensor codes, int rows, int columns, float[] scales)
+        : base(codes, rows, columns, TensorType.BFloat16) => _scales = scales;
+
+    /// <summary>Blocks that cover a number of rows or columns; the last one may be partly used.</summary>
+    public static int BlocksOf(int elements) => (elements + BlockSize - 1) / BlockSize;
+
+    private protected override void Read(int firstRow, int count, Span<byte> destination)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(Columns);
+        Span<byte> codes = rented.AsSpan(0, Columns);
+        Span<ushort> decoded = MemoryMarshal.Cast<byte, ushort>(destination);
+        for (int row = firstRow; row < firstRow + count; row++)
+        {
+            Tensor.Read((long)row * Columns, codes);
+            Decode(row, codes, decoded[..Columns]);
+            decoded = decoded[Columns..];
+        }
+
+        ArrayPool<byte>.Shared.Return(rented);
+    }
+
+    private void Decode(int row, ReadOnlySpan<byte> codes, Span<ushort> decoded)
+    {
+        ReadOnlySpan<float> scales = _scales.AsSpan(row / BlockSize * BlocksOf(Columns), BlocksOf(Columns));
+        for (int column = 0; column < codes.Length; column++)
+        {
+            ushort value = BFloat16Conversion.FromSingle(_values[codes[column]] * scales[column / BlockSize]);
+            if ((value & InfinityBits) == InfinityBits)
+            {
+                throw new CheckpointException(
+                    FormattableString.Invariant($"has the code 0x{codes[column]:X2} at [{row}, {column}], with the scale {scales[column / BlockSize]}: not a finite bf16 value"),
+                    Tensor.Source,
+                    Tensor.Name);
+            }
+
+            decoded[column] = value;
+        }
+    }
+}

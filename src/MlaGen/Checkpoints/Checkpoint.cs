@@ -1,0 +1,143 @@
+using System.Diagnostics.CodeAnalysis;
+using MlaGen.Runtime;
+
+namespace MlaGen;
+
+/// <summary>
+/// A checkpoint as models are published: a directory with <c>model.safetensors</c>, or with <c>model.safetensors.index.json</c> and the shards it
+/// names; or a single safetensors file. All headers are read and checked when it is opened, tensors when they are asked for.
+/// </summary>
+/// <remarks>
+/// <para>In a directory, no file outside it is opened: a shard is a plain file name, and a link must stay inside. The one exception is the cache of the
+/// Hugging Face hub, whose <c>snapshots/&lt;revision&gt;</c> directories link to the <c>blobs</c> directory beside <c>snapshots</c>.</para>
+/// <para>Index and shards must agree: each tensor lies in the shard the index names for it, and no shard holds a tensor the index does not place there.</para>
+/// <para>Any number of threads may read at once.</para>
+/// </remarks>
+public sealed class Checkpoint : ICheckpoint, IDisposable
+{
+    private const string SingleFile = "model.safetensors";
+    private const string IndexFile = "model.safetensors.index.json";
+
+    private readonly List<SafetensorsFile> _files = [];
+    private readonly Dictionary<string, CheckpointTensor> _tensors = new(StringComparer.Ordinal);
+    private volatile bool _disposed;
+
+    private Checkpoint(string source) => Source = source;
+
+    /// <summary>The path the checkpoint was opened by.</summary>
+    public string Source { get; }
+
+    /// <summary>The tensors, file by file.</summary>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
+    public IReadOnlyCollection<CheckpointTensor> Tensors
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _tensors.Values;
+        }
+    }
+
+    /// <summary>Opens a directory or a single safetensors file.</summary>
+    /// <param name="path">The directory or file.</param>
+    /// <returns>The open checkpoint, to be disposed.</returns>
+    /// <exception cref="CheckpointException">Something is missing, unreadable or malformed. Nothing stays open then.</exception>
+    public static Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var checkpoint = new Checkpoint(path);
+        try
+        {
+            if (Directory.Exists(path))
+            {
+                checkpoint.AddDirectory(new CheckpointDirectory(path));
+            }
+            else
+            {
+                checkpoint.AddFile(path);
+            }
+
+            return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _tensors.TryGetValue(name, out tensor);
+    }
+
+    /// <summary>Closes all files; their tensors cannot be read any more.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        foreach (SafetensorsFile file in _files)
+        {
+            file.Dispose();
+        }
+    }
+
+    private void AddDirectory(CheckpointDirectory directory)
+    {
+        // In this order transformers looks, too.
+        if (directory.Has(SingleFile))
+        {
+            AddFile(directory.Locate(SingleFile));
+        }
+        else if (directory.Has(IndexFile))
+        {
+            AddShards(directory);
+        }
+        else
+        {
+            throw new CheckpointException($"has neither {SingleFile} nor {IndexFile}", Source);
+        }
+    }
+
+    private void AddShards(CheckpointDirectory directory)
+    {
+        string index = directory.Locate(IndexFile);
+        Dictionary<string, string> shardOf = ShardIndex.Read(index);
+        foreach (string shard in shardOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        {
+            SafetensorsFile file = AddFile(directory.Locate(shard));
+            foreach (CheckpointTensor tensor in file.Tensors)
+            {
+                if (shardOf.GetValueOrDefault(tensor.Name) != shard)
+                {
+                    string placed = shardOf.TryGetValue(tensor.Name, out string? other) ? $"places it in {CheckpointException.Quote(other)}" : "does not name it";
+                    throw new CheckpointException($"is in this shard, but {IndexFile} {placed}", file.Source, tensor.Name);
+                }
+            }
+        }
+
+        foreach ((string tensor, string shard) in shardOf)
+        {
+            if (!_tensors.ContainsKey(tensor))
+            {
+                throw new CheckpointException($"is said to lie in {CheckpointException.Quote(shard)}, which does not hold it", index, tensor);
+            }
+        }
+    }
+
+    private SafetensorsFile AddFile(string path)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(path);
+        _files.Add(file);
+        foreach (CheckpointTensor tensor in file.Tensors)
+        {
+            // A name that two shards hold is refused by the caller, which knows where the index places it.
+            _tensors.TryAdd(tensor.Name, tensor);
+        }
+
+        return file;
+    }
+}

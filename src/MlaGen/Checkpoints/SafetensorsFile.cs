@@ -1,0 +1,138 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.MemoryMappedFiles;
+using MlaGen.Runtime;
+
+namespace MlaGen;
+
+/// <summary>
+/// One safetensors file, mapped into memory: tensors are read when they are asked for. The header is checked completely before the file counts
+/// as open, so a file that is truncated, has holes, overlaps or bytes to spare is refused as a whole.
+/// </summary>
+/// <remarks>
+/// Any number of threads may read at once. The file must not be shortened while it is open: the operating system answers a read beyond the new end
+/// by ending the process.
+/// </remarks>
+public sealed class SafetensorsFile : ICheckpoint, IDisposable
+{
+    private const int LengthBytes = sizeof(ulong);
+
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly Dictionary<string, CheckpointTensor> _byName;
+    private readonly ImmutableArray<CheckpointTensor> _tensors;
+    private readonly IReadOnlyDictionary<string, string> _metadata;
+    private volatile bool _disposed;
+
+    private SafetensorsFile(string path, MemoryMappedViewAccessor view, long dataStart, SafetensorsHeader header)
+    {
+        Source = path;
+        _view = view;
+        _metadata = header.Metadata;
+        _tensors = [.. header.Entries.Select(entry => new MappedTensor(this, dataStart + entry.Begin, entry.End - entry.Begin)
+        {
+            Name = entry.Name,
+            Type = entry.Type,
+            Shape = entry.Shape,
+            Source = path,
+        })];
+        _byName = _tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>The path the file was opened by.</summary>
+    public string Source { get; }
+
+    /// <summary>The tensors, in the order of their data.</summary>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public IReadOnlyList<CheckpointTensor> Tensors
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _tensors;
+        }
+    }
+
+    /// <summary>The header's free-form <c>__metadata__</c>; empty when there is none.</summary>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public IReadOnlyDictionary<string, string> Metadata
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _metadata;
+        }
+    }
+
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <param name="path">The file, of whatever extension.</param>
+    /// <returns>The open file, to be disposed.</returns>
+    /// <exception cref="CheckpointException">The file is missing, unreadable or malformed.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        MemoryMappedViewAccessor view = CheckpointFiles.Map(path, out long length);
+        try
+        {
+            byte[] json = ReadHeader(path, view, length);
+            long dataStart = LengthBytes + json.Length;
+            return new SafetensorsFile(path, view, dataStart, new SafetensorsHeader(path, json, length - dataStart));
+        }
+        catch
+        {
+            view.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _byName.TryGetValue(name, out tensor);
+    }
+
+    /// <summary>Closes the file; its tensors cannot be read any more.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _view.Dispose();
+    }
+
+    private static byte[] ReadHeader(string path, MemoryMappedViewAccessor view, long fileLength)
+    {
+        if (fileLength < LengthBytes)
+        {
+            throw new CheckpointException($"is {fileLength} bytes long; the length of a safetensors header alone takes {LengthBytes}", path);
+        }
+
+        Span<byte> prefix = stackalloc byte[LengthBytes];
+        view.SafeMemoryMappedViewHandle.ReadSpan(0, prefix);
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > SafetensorsHeader.MaxLength)
+        {
+            throw new CheckpointException($"gives its header a length of {length} bytes; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
+        }
+
+        if (length > (ulong)(fileLength - LengthBytes))
+        {
+            throw new CheckpointException($"gives its header a length of {length} bytes; only {fileLength - LengthBytes} follow", path);
+        }
+
+        byte[] json = new byte[length];
+        view.SafeMemoryMappedViewHandle.ReadSpan(LengthBytes, json.AsSpan());
+        return json;
+    }
+
+    private sealed class MappedTensor(SafetensorsFile file, long start, long length) : CheckpointTensor
+    {
+        public override void Read(long offset, Span<byte> destination)
+        {
+            TensorTypes.CheckRange(this, length, offset, destination.Length);
+            ObjectDisposedException.ThrowIf(file._disposed, file);
+            file._view.SafeMemoryMappedViewHandle.ReadSpan((ulong)(start + offset), destination);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Converts between e4m3fn and float: sign, four exponent bits of bias 7, three mantissa bits. There are denormals (down to 2⁻⁹) but no
+/// infinities; 0x7F and 0xFF are NaN, and the largest value is 448 (Micikevicius et al., "FP8 formats for deep learning", 2022).
+/// </summary>
+internal static class Float8E4M3
+{
+    private const int MantissaShift = 23 - 3;
+    private const int BiasDifference = 127 - 7;
+    private const byte Sign = 0x80;
+    private const byte NaN = 0x7F;
+    private const float SmallestNormal = 1f / (1 << 6);
+
+    // The distance between floats from here to twice this is 2⁻⁹, the smallest e4m3 denormal: adding it rounds to a whole number of them.
+    private const float DenormalRounder = 1 << 14;
+
+    // Takes an exponent field of bias 7 to one of bias 127; exact, for denormals too.
+    private static readonly float _rebias = MathF.ScaleB(1, BiasDifference);
+
+    /// <summary>The value of a code; exact.</summary>
+    public static float ToSingle(byte code)
+    {
+        int magnitude = code & NaN;
+        float value = magnitude == NaN ? float.NaN : BitConverter.Int32BitsToSingle(magnitude << MantissaShift) * _rebias;
+        return (code & Sign) != 0 ? -value : value;
+    }
+
+    /// <summary>The code nearest to a value, ties to even. What rounds beyond 448 becomes NaN, as there is no infinity.</summary>
+    public static byte FromSingle(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        byte sign = (byte)((bits >> 24) & Sign);
+        bits &= 0x7FFF_FFFF;
+        float magnitude = BitConverter.UInt32BitsToSingle(bits);
+        if (magnitude < SmallestNormal)
+        {
+            uint denormals = BitConverter.SingleToUInt32Bits(magnitude + DenormalRounder) - BitConverter.SingleToUInt32Bits(DenormalRounder);
+            return (byte)(sign | denormals);
+        }
+
+        uint rounded = (bits + ((1u << (MantissaShift - 1)) - 1) + ((bits >> MantissaShift) & 1)) >> MantissaShift;
+        return (byte)(sign | Math.Min(rounded - (BiasDifference << 3), NaN));
+    }
+}
