@@ -34,6 +34,9 @@ internal static class CounterRandom
     /// <summary>Weights of a norm: 0.75 to 1.25.</summary>
     public static float[] Norm(string name, int length) => Tensor(name, length, 0.5f, 1f);
 
+    /// <summary>Biases: -0.25 to 0.25.</summary>
+    public static float[] Bias(string name, int length) => Tensor(name, length, 0.5f);
+
     /// <summary>Inputs of variance one.</summary>
     public static float[] Hidden(string name, int tokens, int width) => Tensor(name, tokens * width, (float)Math.Sqrt(12));
 

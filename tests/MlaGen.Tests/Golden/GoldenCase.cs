@@ -8,7 +8,7 @@ namespace MlaGen.Tests.Golden;
 internal sealed class GoldenCase
 {
     private readonly GoldenFile _file;
-    private readonly Dictionary<string, float[]> _weights = [];
+    private readonly Dictionary<string, WeightTensor> _weights = [];
 
     private GoldenCase(string name)
     {
@@ -56,7 +56,7 @@ internal sealed class GoldenCase
     public OracleWeights Weights { get; }
 
     /// <summary>The same weights by their names in a checkpoint, without the layer's prefix.</summary>
-    public IReadOnlyDictionary<string, float[]> WeightsByName => _weights;
+    public IReadOnlyDictionary<string, WeightTensor> WeightsByName => _weights;
 
     /// <summary><c>[Keep, HiddenSize]</c>.</summary>
     public float[] Output => _file.Tensor("output");
@@ -91,13 +91,13 @@ internal sealed class GoldenCase
         foreach ((string tensor, int[] shape) in shapes)
         {
             string seed = $"{Name}/{tensor}";
-            _weights.Add(tensor, shape switch
+            _weights.Add(tensor, new WeightTensor(shape, shape switch
             {
                 [int rows, int columns] => CounterRandom.Matrix(seed, rows, columns, gains.GetValueOrDefault(tensor, 1)),
                 [int length] when tensor.EndsWith("layernorm.weight", StringComparison.Ordinal) => CounterRandom.Norm(seed, length),
-                [int length] => CounterRandom.Tensor(seed, length, 0.5f),
+                [int length] => CounterRandom.Bias(seed, length),
                 _ => throw new InvalidDataException($"{tensor} has {shape.Length} dimensions."),
-            });
+            }));
         }
     }
 

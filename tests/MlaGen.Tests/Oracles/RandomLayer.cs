@@ -6,9 +6,9 @@ namespace MlaGen.Tests.Oracles;
 internal static class RandomLayer
 {
     /// <summary>All tensors of a layer; queries and keys get gain 2, so that the softmax is far from uniform.</summary>
-    public static Dictionary<string, float[]> Weights(OracleSpec spec, string name, bool biases = false)
+    public static Dictionary<string, WeightTensor> Weights(OracleSpec spec, string name, bool biases = false)
     {
-        var weights = new Dictionary<string, float[]>();
+        var weights = new Dictionary<string, WeightTensor>();
         if (spec.QLoraRank == 0)
         {
             Matrix("q_proj", spec.Heads * spec.QkHeadDim, spec.HiddenSize, 2);
@@ -16,12 +16,12 @@ internal static class RandomLayer
         else
         {
             Matrix("q_a_proj", spec.QLoraRank, spec.HiddenSize);
-            weights.Add("q_a_layernorm.weight", CounterRandom.Norm($"{name}/q_a_layernorm.weight", spec.QLoraRank));
+            Norm("q_a_layernorm", spec.QLoraRank);
             Matrix("q_b_proj", spec.Heads * spec.QkHeadDim, spec.QLoraRank, 2);
         }
 
         Matrix("kv_a_proj_with_mqa", spec.RowWidth, spec.HiddenSize);
-        weights.Add("kv_a_layernorm.weight", CounterRandom.Norm($"{name}/kv_a_layernorm.weight", spec.KvLoraRank));
+        Norm("kv_a_layernorm", spec.KvLoraRank);
         Matrix("kv_b_proj", spec.Heads * (spec.QkNopeHeadDim + spec.VHeadDim), spec.KvLoraRank, 2);
         Matrix("o_proj", spec.HiddenSize, spec.Heads * spec.VHeadDim);
         if (biases)
@@ -37,8 +37,12 @@ internal static class RandomLayer
         return weights;
 
         void Matrix(string projection, int rows, int columns, double gain = 1)
-            => weights.Add($"{projection}.weight", CounterRandom.Matrix($"{name}/{projection}.weight", rows, columns, gain));
+            => Add($"{projection}.weight", [rows, columns], seed => CounterRandom.Matrix(seed, rows, columns, gain));
 
-        void Bias(string projection, int length) => weights.Add($"{projection}.bias", CounterRandom.Tensor($"{name}/{projection}.bias", length, 0.5f));
+        void Norm(string norm, int length) => Add($"{norm}.weight", [length], seed => CounterRandom.Norm(seed, length));
+
+        void Bias(string projection, int length) => Add($"{projection}.bias", [length], seed => CounterRandom.Bias(seed, length));
+
+        void Add(string tensor, int[] shape, Func<string, float[]> values) => weights.Add(tensor, new WeightTensor(shape, values($"{name}/{tensor}")));
     }
 }
