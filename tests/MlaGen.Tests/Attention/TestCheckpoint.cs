@@ -10,10 +10,12 @@ internal sealed class TestCheckpoint(IReadOnlyDictionary<string, WeightTensor> w
 {
     public const string Prefix = "model.layers.0.self_attn.";
 
+    public string Source => "memory";
+
     public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
     {
         bool found = name.StartsWith(Prefix, StringComparison.Ordinal) & weights.TryGetValue(name[Math.Min(name.Length, Prefix.Length)..], out WeightTensor? weight);
-        tensor = found ? new Tensor(weight!.Values) { Name = name, Type = TensorType.Float32, Shape = [.. weight.Shape.Select(size => (long)size)], Source = "memory" } : null;
+        tensor = found ? new Tensor(weight!.Values) { Name = name, Type = TensorType.Float32, Shape = [.. weight.Shape.Select(size => (long)size)], Source = Source } : null;
         return found;
     }
 
