@@ -1,3 +1,6 @@
+using System.ComponentModel;
+using MlaGen.Runtime;
+
 namespace MlaGen;
 
 /// <summary>What every class generated from <see cref="MlaAttentionAttribute"/> is: one MLA layer.</summary>
@@ -7,4 +10,8 @@ public interface IMlaAttention<TSelf>
 {
     /// <summary>The layer's dimensions.</summary>
     static abstract MlaShape Shape { get; }
+
+    /// <summary>The layer's constants.</summary>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    static abstract MlaDefinition Definition { get; }
 }

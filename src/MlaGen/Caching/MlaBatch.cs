@@ -48,10 +48,13 @@ public abstract class MlaBatch : IDisposable
             : throw new ArgumentOutOfRangeException(nameof(value), value, "There is no such form.");
     }
 
-    /// <summary>Checked by <c>Forward</c> between units of work. A cancelled step can be rolled back, or its layer run again. Stays from step to step.</summary>
+    /// <summary>Checked by <c>Forward</c> between units of work. A cancelled step can only be rolled back. Stays from step to step.</summary>
     public CancellationToken CancellationToken { get; set; }
 
     internal PagePool Pool { get; }
+
+    /// <summary>Counts the steps: whatever is derived from a step's entries holds as long as this number.</summary>
+    internal int Step { get; private set; }
 
     /// <summary>The sequences of the step, in the order they were added.</summary>
     internal ReadOnlySpan<BatchEntry> Entries => _entries.AsSpan(0, _entryCount);
@@ -288,6 +291,7 @@ public abstract class MlaBatch : IDisposable
         _entryCount = 0;
         Rows = 0;
         NewTokens = 0;
+        Step++;
         _begun = false;
     }
 }

@@ -1,59 +1,57 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>
-/// Products of rows with a packed matrix, for one tier. One row streams the panels; many rows go through register tiles.
-/// </summary>
-/// <remarks>
-/// Both ways give an output the same bits: its products are summed in blocks of <see cref="DepthBlock"/>, in order within a block, and the
-/// blocks in order. Sums of blocks also keep the rounding error of a long sum at that of a short one.
-/// </remarks>
-/// <typeparam name="V">Vector of the tier.</typeparam>
-internal static class ProjectionKernels<V>
-    where V : struct, ILanes<V>
+/// <summary>Products of rows with a packed matrix.</summary>
+internal abstract class ProjectionKernels
 {
-    internal const int DepthBlock = 256;
+    /// <summary>Products that are summed before the sum meets those of earlier blocks.</summary>
+    public const int DepthBlock = 256;
 
-    /// <summary>Below this many rows the panels are streamed once a row.</summary>
-    internal const int TiledRows = 4;
-
-    /// <summary>Vectors whose sums run beside each other when one row streams the panels: enough to hide the latency of an addition.</summary>
-    private const int StripVectors = 8;
+    /// <summary>From this many rows on they are packed and go through register tiles; below it the panels are streamed once a row.</summary>
+    public const int TiledRows = 4;
 
     /// <summary>Panels that a tiled product works on at once: their sums of a chunk of rows stay in the second-level cache.</summary>
-    private const int TiledPanels = 8;
+    public const int TiledPanels = 8;
 
-    /// <summary>Rows of a register tile: 24 accumulators fit 32 registers, 12 fit 16.</summary>
-    internal static int TileRows => V.Count is 16 or 4 ? 12 : 6;
-
-    /// <summary>Inputs that stand beside each other in a packed tile.</summary>
-    internal static int TileWidth => V.Count is 16 or 4 ? 12 : 8;
+    /// <summary>The kernels of this process's tier.</summary>
+    public static ProjectionKernels Current { get; } = SimdTiers.Current switch
+    {
+        SimdTier.Vector512 => new ProjectionKernels<Lanes512>(),
+        SimdTier.Vector256 => new ProjectionKernels<Lanes256>(),
+        SimdTier.Vector128 => new ProjectionKernels<Lanes128>(),
+        _ => new ProjectionKernels<Lanes1>(),
+    };
 
     /// <summary>Rows that are packed and multiplied together.</summary>
-    internal static int ChunkRows => TileRows * 20;
-
-    private static int TileOutputs => 2 * V.Count;
+    public abstract int ChunkRows { get; }
 
     /// <summary>Floats of scratch that <see cref="MultiplyPacked"/> needs.</summary>
-    internal static int ScratchLength => (DepthBlock * TiledPanels * PackedMatrix.PanelWidth) + (ChunkRows * TiledPanels * PackedMatrix.PanelWidth);
+    public int ScratchLength => (DepthBlock + ChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
 
-    /// <summary>Floats that <see cref="Pack"/> writes for up to <see cref="ChunkRows"/> rows.</summary>
-    internal static int PackedLength(int rows, int depth) => checked((rows + TileRows - 1) / TileRows * TileWidth * depth);
+    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="ChunkRows"/> rows.</summary>
+    public abstract int PackedWidth(int rows);
 
-    /// <summary>Packs up to <see cref="ChunkRows"/> rows for <see cref="MultiplyPacked"/>: <c>[depth block][tile][depth][TileWidth]</c>.</summary>
-    internal static void Pack(ref readonly float rows, nint stride, int count, int depth, ref float packed)
+    /// <summary>Packs one block of depth of up to <see cref="ChunkRows"/> rows: <c>[tile][depth][rows of a tile]</c>.</summary>
+    /// <param name="rows">First element of the first row within the block.</param>
+    /// <param name="stride">Elements from a row to the next.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="depth">Elements of the block, at most <see cref="DepthBlock"/>.</param>
+    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
+    public abstract void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed);
+
+    /// <summary>Packs all blocks of up to <see cref="ChunkRows"/> rows, one after the other.</summary>
+    /// <param name="rows">First row.</param>
+    /// <param name="stride">Elements from a row to the next.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="depth">Elements of a row.</param>
+    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
+    public void Pack(ref readonly float rows, nint stride, int count, int depth, ref float packed)
     {
         ref float source = ref Unsafe.AsRef(in rows);
         for (int first = 0; first < depth; first += DepthBlock)
         {
-            int block = Math.Min(DepthBlock, depth - first);
-            for (int row = 0; row < count; row += TileRows)
-            {
-                PanelPacking.Pack(ref Unsafe.Add(ref source, (row * stride) + first), stride, Math.Min(TileRows, count - row), block, 1f, ref packed, TileWidth);
-                packed = ref Unsafe.Add(ref packed, block * TileWidth);
-            }
+            PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, first * PackedWidth(count)));
         }
     }
 
@@ -66,42 +64,14 @@ internal static class ProjectionKernels<V>
     /// <param name="result">Output of the first row.</param>
     /// <param name="stride">Elements from a row of outputs to the next.</param>
     /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
-    internal static void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
-    {
-        switch (matrix.Type)
-        {
-            case TensorType.BFloat16:
-                MultiplyPacked<BFloat16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
-                break;
-            case TensorType.Float16:
-                MultiplyPacked<Float16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
-                break;
-            default:
-                MultiplyPacked<Float32Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
-                break;
-        }
-    }
+    public abstract void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch);
 
     /// <summary>Multiplies one row with a range of panels.</summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="row">The inputs.</param>
     /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
-    internal static void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result)
-    {
-        switch (matrix.Type)
-        {
-            case TensorType.BFloat16:
-                MultiplyRow<BFloat16Weight>(matrix, firstPanel, in row, result);
-                break;
-            case TensorType.Float16:
-                MultiplyRow<Float16Weight>(matrix, firstPanel, in row, result);
-                break;
-            default:
-                MultiplyRow<Float32Weight>(matrix, firstPanel, in row, result);
-                break;
-        }
-    }
+    public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result);
 
     /// <summary>
     /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.
@@ -112,225 +82,11 @@ internal static class ProjectionKernels<V>
     /// <param name="row">One input for each output of the range, padded with zeros to whole panels.</param>
     /// <param name="panels">Panels of the range.</param>
     /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums.</param>
-    internal static void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result)
-    {
-        switch (matrix.Type)
-        {
-            case TensorType.BFloat16:
-                MultiplyTransposed<BFloat16Weight>(matrix, firstPanel, in row, panels, result);
-                break;
-            case TensorType.Float16:
-                MultiplyTransposed<Float16Weight>(matrix, firstPanel, in row, panels, result);
-                break;
-            default:
-                MultiplyTransposed<Float32Weight>(matrix, firstPanel, in row, panels, result);
-                break;
-        }
-    }
+    public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result);
 
-    private static void MultiplyPacked<W>(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
-        where W : struct, IWeightElement
-    {
-        int depth = matrix.Columns;
-        int tiles = (rows + TileRows - 1) / TileRows;
-        ref float weights = ref scratch;
-        ref float sums = ref Unsafe.Add(ref scratch, DepthBlock * TiledPanels * PackedMatrix.PanelWidth);
-        const int SumStride = TiledPanels * PackedMatrix.PanelWidth;
-        for (int firstOutput = 0; firstOutput < outputs; firstOutput += SumStride)
-        {
-            int count = Math.Min(SumStride, outputs - firstOutput);
-            int panels = PackedMatrix.PanelsFor(count);
-            int panel = firstPanel + (firstOutput / PackedMatrix.PanelWidth);
+    /// <summary>Folds a part of an attention sum into another: <c>sum = sum · keep + part · take</c>.</summary>
+    public abstract void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take);
 
-            // The last vector pair may reach into a panel that is not there: an even number of panels is summed, the surplus is never read.
-            int pairs = ((panels * PackedMatrix.PanelWidth) + TileOutputs - 1) / TileOutputs;
-            ref float inputs = ref Unsafe.AsRef(in packed);
-            for (int first = 0; first < depth; first += DepthBlock)
-            {
-                int block = Math.Min(DepthBlock, depth - first);
-                for (int pair = 0; pair < pairs; pair++)
-                {
-                    Widen<W>(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs));
-                }
-
-                for (int tile = 0; tile < tiles; tile++)
-                {
-                    for (int pair = 0; pair < pairs; pair++)
-                    {
-                        ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
-                        ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * SumStride) + (pair * TileOutputs));
-                        if (TileRows == 12)
-                        {
-                            ProjectionTiles.Multiply12<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
-                        }
-                        else
-                        {
-                            ProjectionTiles.Multiply6<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
-                        }
-                    }
-
-                    inputs = ref Unsafe.Add(ref inputs, block * TileWidth);
-                }
-            }
-
-            for (int row = 0; row < rows; row++)
-            {
-                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, row * SumStride), count)
-                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, (row * stride) + firstOutput), count));
-            }
-        }
-    }
-
-    /// <summary>Writes two vectors of outputs of each depth as floats, <c>[depth][2 vectors]</c>: converted once for all rows of a chunk.</summary>
-    private static void Widen<W>(PackedMatrix matrix, int firstPanel, int panels, int pair, int first, int block, ref float widened)
-        where W : struct, IWeightElement
-    {
-        for (int half = 0; half < 2; half++)
-        {
-            int output = (pair * TileOutputs) + (half * V.Count);
-            int panel = output / PackedMatrix.PanelWidth;
-            if (panel >= panels)
-            {
-                for (int k = 0; k < block; k++)
-                {
-                    V.Store(V.Zero, ref Unsafe.Add(ref widened, (k * TileOutputs) + (half * V.Count)));
-                }
-
-                continue;
-            }
-
-            int lane = output % PackedMatrix.PanelWidth;
-            ref byte source = ref Unsafe.Add(ref matrix.Panel(firstPanel + panel), ((first * PackedMatrix.PanelWidth) + lane) * W.Bytes);
-            for (int k = 0; k < block; k++)
-            {
-                V.Store(W.Load<V>(ref Unsafe.Add(ref source, k * PackedMatrix.PanelWidth * W.Bytes)), ref Unsafe.Add(ref widened, (k * TileOutputs) + (half * V.Count)));
-            }
-        }
-    }
-
-    private static void MultiplyRow<W>(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result)
-        where W : struct, IWeightElement
-    {
-        int vectors = PackedMatrix.PanelsFor(result.Length) * PackedMatrix.PanelWidth / V.Count;
-        Span<float> sums = stackalloc float[StripVectors * V.Count];
-        for (int vector = 0; vector < vectors;)
-        {
-            int count = vectors - vector >= StripVectors ? StripVectors : 1;
-            if (count == StripVectors)
-            {
-                Strip<W>(matrix, firstPanel, vector, in row, ref MemoryMarshal.GetReference(sums));
-            }
-            else
-            {
-                Single<W>(matrix, firstPanel, vector, in row, ref MemoryMarshal.GetReference(sums));
-            }
-
-            int output = vector * V.Count;
-            int length = Math.Min(count * V.Count, result.Length - output);
-            if (length > 0)
-            {
-                sums[..length].CopyTo(result[output..]);
-            }
-
-            vector += count;
-        }
-    }
-
-    private static nint Offset<W>(PackedMatrix matrix, int vector)
-        where W : struct, IWeightElement
-    {
-        int output = vector * V.Count;
-        return ((nint)(output / PackedMatrix.PanelWidth) * matrix.PanelBytes) + (output % PackedMatrix.PanelWidth * W.Bytes);
-    }
-
-    private static void Strip<W>(PackedMatrix matrix, int firstPanel, int vector, ref readonly float row, ref float sums)
-        where W : struct, IWeightElement
-    {
-        ref float x = ref Unsafe.AsRef(in row);
-        ref byte w = ref Unsafe.Add(ref matrix.Panel(firstPanel), Offset<W>(matrix, vector));
-        nint o1 = Offset<W>(matrix, vector + 1) - Offset<W>(matrix, vector);
-        nint o2 = Offset<W>(matrix, vector + 2) - Offset<W>(matrix, vector);
-        nint o3 = Offset<W>(matrix, vector + 3) - Offset<W>(matrix, vector);
-        nint o4 = Offset<W>(matrix, vector + 4) - Offset<W>(matrix, vector);
-        nint o5 = Offset<W>(matrix, vector + 5) - Offset<W>(matrix, vector);
-        nint o6 = Offset<W>(matrix, vector + 6) - Offset<W>(matrix, vector);
-        nint o7 = Offset<W>(matrix, vector + 7) - Offset<W>(matrix, vector);
-        V total0 = V.Zero, total1 = V.Zero, total2 = V.Zero, total3 = V.Zero, total4 = V.Zero, total5 = V.Zero, total6 = V.Zero, total7 = V.Zero;
-        for (int left = matrix.Columns; left > 0; left -= DepthBlock)
-        {
-            V sum0 = V.Zero, sum1 = V.Zero, sum2 = V.Zero, sum3 = V.Zero, sum4 = V.Zero, sum5 = V.Zero, sum6 = V.Zero, sum7 = V.Zero;
-            for (int k = Math.Min(DepthBlock, left); k > 0; k--)
-            {
-                V input = V.Broadcast(x);
-                sum0 = V.MultiplyAdd(input, W.Load<V>(ref w), sum0);
-                sum1 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o1)), sum1);
-                sum2 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o2)), sum2);
-                sum3 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o3)), sum3);
-                sum4 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o4)), sum4);
-                sum5 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o5)), sum5);
-                sum6 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o6)), sum6);
-                sum7 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o7)), sum7);
-                x = ref Unsafe.Add(ref x, 1);
-                w = ref Unsafe.Add(ref w, PackedMatrix.PanelWidth * W.Bytes);
-            }
-
-            total0 = V.Add(total0, sum0);
-            total1 = V.Add(total1, sum1);
-            total2 = V.Add(total2, sum2);
-            total3 = V.Add(total3, sum3);
-            total4 = V.Add(total4, sum4);
-            total5 = V.Add(total5, sum5);
-            total6 = V.Add(total6, sum6);
-            total7 = V.Add(total7, sum7);
-        }
-
-        V.Store(total0, ref sums);
-        V.Store(total1, ref Unsafe.Add(ref sums, V.Count));
-        V.Store(total2, ref Unsafe.Add(ref sums, 2 * V.Count));
-        V.Store(total3, ref Unsafe.Add(ref sums, 3 * V.Count));
-        V.Store(total4, ref Unsafe.Add(ref sums, 4 * V.Count));
-        V.Store(total5, ref Unsafe.Add(ref sums, 5 * V.Count));
-        V.Store(total6, ref Unsafe.Add(ref sums, 6 * V.Count));
-        V.Store(total7, ref Unsafe.Add(ref sums, 7 * V.Count));
-    }
-
-    private static void Single<W>(PackedMatrix matrix, int firstPanel, int vector, ref readonly float row, ref float sums)
-        where W : struct, IWeightElement
-    {
-        ref float x = ref Unsafe.AsRef(in row);
-        ref byte w = ref Unsafe.Add(ref matrix.Panel(firstPanel), Offset<W>(matrix, vector));
-        V total = V.Zero;
-        for (int left = matrix.Columns; left > 0; left -= DepthBlock)
-        {
-            V sum = V.Zero;
-            for (int k = Math.Min(DepthBlock, left); k > 0; k--)
-            {
-                sum = V.MultiplyAdd(V.Broadcast(x), W.Load<V>(ref w), sum);
-                x = ref Unsafe.Add(ref x, 1);
-                w = ref Unsafe.Add(ref w, PackedMatrix.PanelWidth * W.Bytes);
-            }
-
-            total = V.Add(total, sum);
-        }
-
-        V.Store(total, ref sums);
-    }
-
-    private static void MultiplyTransposed<W>(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result)
-        where W : struct, IWeightElement
-    {
-        ref float x = ref Unsafe.AsRef(in row);
-        int vectors = panels * PackedMatrix.PanelWidth / V.Count;
-        for (int k = 0; k < result.Length; k++)
-        {
-            V sum = V.Zero;
-            for (int vector = 0; vector < vectors; vector++)
-            {
-                ref byte w = ref Unsafe.Add(ref matrix.Panel(firstPanel), Offset<W>(matrix, vector) + (k * PackedMatrix.PanelWidth * W.Bytes));
-                sum = V.MultiplyAdd(V.Load(ref Unsafe.Add(ref x, vector * V.Count)), W.Load<V>(ref w), sum);
-            }
-
-            result[k] = V.Sum(sum);
-        }
-    }
+    /// <summary>Multiplies in place.</summary>
+    public abstract void Scale(Span<float> values, float factor);
 }

@@ -1,0 +1,273 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Attention on latents, one query token at a time: all its heads against the cached rows, block by block. A long row is split at points
+/// that depend on its length alone, and its parts are folded in order: neither the number of threads nor what else is in the batch shows.
+/// </summary>
+internal sealed class AbsorbedStage
+{
+    /// <summary>Parts that a row is split into at most.</summary>
+    private const int MostSplits = 16;
+
+    private readonly StepContext _step;
+    private readonly Action<int, int> _wholeRow;
+    private readonly Action<int, int> _pack;
+    private readonly Action<int, int> _part;
+    private readonly Action<int, int> _fold;
+    private readonly Workspace _packed = new();
+    private readonly Workspace _parts = new();
+    private Row[] _rows = [];
+    private Part[] _partUnits = [];
+    private int _rowCount;
+    private int _partCount;
+    private Workspace _queries = null!;
+    private Workspace _output = null!;
+    private Workspace? _logSumExp;
+
+    public AbsorbedStage(StepContext step)
+    {
+        _step = step;
+        _wholeRow = WholeRow;
+        _pack = PackRow;
+        _part = AttendPart;
+        _fold = FoldRow;
+    }
+
+    private MlaShape Shape => _step.Shape;
+
+    private KernelLayout Layout => _step.Kernels.Layout;
+
+    private int OutputLength => Shape.Heads * Shape.KvLoraRank;
+
+    private int StatisticsLength => 3 * Layout.Columns;
+
+    private int PartLength => OutputLength + StatisticsLength;
+
+    private int PackedLength => Layout.Columns * Shape.CacheRowElements;
+
+    /// <summary>Forgets the rows of the last call.</summary>
+    public void Clear() => _rowCount = 0;
+
+    /// <summary>Adds the rows of one entry of the batch.</summary>
+    public void Add(in BatchEntry entry)
+    {
+        if (_rows.Length < _rowCount + entry.Queries)
+        {
+            Array.Resize(ref _rows, Math.Max(_rowCount + entry.Queries, 2 * _rows.Length));
+        }
+
+        for (int query = 0; query < entry.Queries; query++)
+        {
+            _rows[_rowCount++] = new Row(entry.Sequence, entry.FirstRow + query, entry.VisibleKeys(query));
+        }
+    }
+
+    /// <summary>Whether any row was added.</summary>
+    public bool IsEmpty => _rowCount == 0;
+
+    /// <summary>Rows of the batch that were added.</summary>
+    public int RowCount => _rowCount;
+
+    /// <summary>Index in the batch of an added row.</summary>
+    public int BatchRow(int index) => _rows[index].Index;
+
+    /// <summary>Attends.</summary>
+    /// <param name="queries">Absorbed, unscaled queries of the whole batch <c>[rows, heads, latent + rotary]</c>.</param>
+    /// <param name="output">Takes <c>[rows, heads, latent]</c>.</param>
+    /// <param name="logSumExp">Takes <c>[rows, heads]</c>, or null.</param>
+    public void Run(Workspace queries, Workspace output, Workspace? logSumExp)
+    {
+        _queries = queries;
+        _output = output;
+        _logSumExp = logSumExp;
+        long keys = 0;
+        for (int i = 0; i < _rowCount; i++)
+        {
+            keys += _rows[i].Keys;
+        }
+
+        long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
+        if (_step.Threads == 1 || _rowCount >= 4 * _step.Threads)
+        {
+            _step.Run(_wholeRow, _rowCount, multiplications);
+            return;
+        }
+
+        PlanParts();
+        _packed.Reserve((long)_rowCount * PackedLength);
+        _parts.Reserve((long)_partCount * PartLength);
+        _step.Run(_pack, _rowCount, (long)_rowCount * PackedLength);
+        _step.Run(_part, _partCount, multiplications);
+        _step.Run(_fold, _rowCount, (long)_partCount * OutputLength);
+    }
+
+    /// <summary>Parts of a row: a power of two, so that they share out evenly; none shorter than a block, and beyond 16 blocks none shorter than two.</summary>
+    private static int Splits(int blocks)
+    {
+        int most = blocks < MostSplits ? blocks : blocks / 2;
+        return most <= 1 ? 1 : Math.Min(MostSplits, 1 << (31 - int.LeadingZeroCount(most)));
+    }
+
+    private int Blocks(int keys) => (keys + Layout.BlockTokens - 1) / Layout.BlockTokens;
+
+    private void PlanParts()
+    {
+        _partCount = 0;
+        for (int i = 0; i < _rowCount; i++)
+        {
+            int splits = Splits(Blocks(_rows[i].Keys));
+            if (_partUnits.Length < _partCount + splits)
+            {
+                Array.Resize(ref _partUnits, Math.Max(_partCount + splits, 2 * _partUnits.Length));
+            }
+
+            _rows[i].FirstPart = _partCount;
+            for (int split = 0; split < splits; split++)
+            {
+                _partUnits[_partCount++] = new Part(i, split);
+            }
+        }
+    }
+
+    /// <summary>One row from beginning to end on one thread.</summary>
+    private void WholeRow(int unit, int worker)
+    {
+        WorkerSpace space = _step.Worker(worker);
+        ref Row row = ref _rows[unit];
+        ref float queries = ref space.Queries.Reserve(PackedLength);
+        Pack(row.Index, ref queries);
+        ref float output = ref _output.At((long)row.Index * OutputLength);
+        ref float statistics = ref space.Statistics.Reserve(2 * StatisticsLength);
+        ref float partStatistics = ref Unsafe.Add(ref statistics, StatisticsLength);
+        int splits = Splits(Blocks(row.Keys));
+        Attend(row, 0, splits, ref queries, ref output, ref statistics, space);
+        for (int split = 1; split < splits; split++)
+        {
+            ref float part = ref space.Output.Reserve(OutputLength);
+            Attend(row, split, splits, ref queries, ref part, ref partStatistics, space);
+            Fold(ref output, ref statistics, ref part, ref partStatistics);
+        }
+
+        Finish(row, ref output, ref statistics);
+    }
+
+    private void PackRow(int unit, int worker) => Pack(_rows[unit].Index, ref _packed.At((long)unit * PackedLength));
+
+    private void AttendPart(int unit, int worker)
+    {
+        Part part = _partUnits[unit];
+        ref Row row = ref _rows[part.Row];
+        ref float output = ref _parts.At((long)unit * PartLength);
+        Attend(row, part.Split, Splits(Blocks(row.Keys)), ref _packed.At((long)part.Row * PackedLength), ref output, ref Unsafe.Add(ref output, OutputLength), _step.Worker(worker));
+    }
+
+    private void FoldRow(int unit, int worker)
+    {
+        ref Row row = ref _rows[unit];
+        ref float first = ref _parts.At((long)row.FirstPart * PartLength);
+        ref float statistics = ref Unsafe.Add(ref first, OutputLength);
+        int splits = Splits(Blocks(row.Keys));
+        for (int split = 1; split < splits; split++)
+        {
+            ref float part = ref _parts.At((long)(row.FirstPart + split) * PartLength);
+            Fold(ref first, ref statistics, ref part, ref Unsafe.Add(ref part, OutputLength));
+        }
+
+        ref float output = ref _output.At((long)row.Index * OutputLength);
+        MemoryMarshal.CreateSpan(ref first, OutputLength).CopyTo(MemoryMarshal.CreateSpan(ref output, OutputLength));
+        Finish(row, ref output, ref statistics);
+    }
+
+    private void Pack(int batchRow, ref float packed)
+    {
+        int depth = Shape.CacheRowElements;
+        ref float source = ref _queries.At((long)batchRow * Shape.Heads * depth);
+        ReadOnlySpan<int> panels = Layout.Panels;
+        for (int i = 0; i + 1 < panels.Length; i++)
+        {
+            int first = panels[i];
+            int width = panels[i + 1] - first;
+            PanelPacking.Pack(
+                ref Unsafe.Add(ref source, first * depth),
+                depth,
+                Math.Min(width, Shape.Heads - first),
+                depth,
+                _step.Definition.SoftmaxScale,
+                ref Unsafe.Add(ref packed, first * depth),
+                width);
+        }
+    }
+
+    private void Attend(in Row row, int split, int splits, ref float queries, ref float output, ref float statistics, WorkerSpace space)
+    {
+        int columns = Layout.Columns;
+        MemoryMarshal.CreateSpan(ref output, OutputLength).Clear();
+        MemoryMarshal.CreateSpan(ref statistics, columns).Fill(float.NegativeInfinity);
+        MemoryMarshal.CreateSpan(ref Unsafe.Add(ref statistics, columns), 2 * columns).Clear();
+        ref float scores = ref space.Scores.Reserve(Layout.ScoreLength);
+        int blocks = Blocks(row.Keys);
+        int end = (int)((long)blocks * (split + 1) / splits);
+        for (int block = (int)((long)blocks * split / splits); block < end; block++)
+        {
+            int first = block * Layout.BlockTokens;
+            int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
+            ref float rows = ref _step.Rows(row.Sequence, first, tokens, space.Rows);
+            _step.Kernels.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+        }
+    }
+
+    /// <summary>Adds a later part of a row to an earlier one.</summary>
+    private void Fold(ref float output, ref float statistics, ref float partOutput, ref float partStatistics)
+    {
+        int columns = Layout.Columns;
+        int width = Shape.KvLoraRank;
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            ref float maximum = ref Unsafe.Add(ref statistics, head);
+            ref float sum = ref Unsafe.Add(ref statistics, columns + head);
+            float partMaximum = Unsafe.Add(ref partStatistics, head);
+            float common = Math.Max(maximum, partMaximum);
+            if (float.IsNegativeInfinity(common))
+            {
+                continue;
+            }
+
+            float keep = VectorMath.Exp(maximum - common);
+            float take = VectorMath.Exp(partMaximum - common);
+            maximum = common;
+            sum = (sum * keep) + (Unsafe.Add(ref partStatistics, columns + head) * take);
+            ProjectionKernels.Current.Fold(
+                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width),
+                keep,
+                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref partOutput, head * width), width),
+                take);
+        }
+    }
+
+    private void Finish(in Row row, ref float output, ref float statistics)
+    {
+        int width = Shape.KvLoraRank;
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            float sum = Unsafe.Add(ref statistics, Layout.Columns + head);
+            ProjectionKernels.Current.Scale(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width), sum == 0 ? 0 : 1 / sum);
+            if (_logSumExp is not null)
+            {
+                _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref statistics, head) + MathF.Log(sum);
+            }
+        }
+    }
+
+    private struct Row(LatentSequence sequence, int index, int keys)
+    {
+        public readonly LatentSequence Sequence = sequence;
+        public readonly int Index = index;
+        public readonly int Keys = keys;
+        public int FirstPart;
+    }
+
+    private readonly record struct Part(int Row, int Split);
+}

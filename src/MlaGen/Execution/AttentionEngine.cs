@@ -1,0 +1,269 @@
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Takes one layer of one step through its stages: project, normalise and rotate, append to the cache, attend in one form or the other,
+/// project back. Belongs to a batch, and keeps the memory of its stages from step to step.
+/// </summary>
+internal sealed class AttentionEngine
+{
+    private readonly StepContext _step;
+    private readonly RotaryPositions _positions;
+    private readonly ProjectionStage _projections;
+    private readonly AbsorbedStage _absorbed;
+    private readonly DecompressedStage _decompressed;
+    private readonly Action<int, int> _prepareRow;
+    private readonly Action<int, int> _rotateQueries;
+    private readonly Action<int, int> _absorbHead;
+    private readonly Action<int, int> _valueHead;
+    private readonly Workspace _hidden = new();
+    private readonly Workspace _queryLatent = new();
+    private readonly Workspace _latent = new();
+    private readonly Workspace _queries = new();
+    private readonly Workspace _absorbedQueries = new();
+    private readonly Workspace _latentOutput = new();
+    private readonly Workspace _headValues = new();
+    private readonly Workspace _result = new();
+    private readonly Workspace _logSumExp = new();
+    private LayerWeights _weights = null!;
+    private int _preparedStep = -1;
+
+    private AttentionEngine(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
+    {
+        _step = new StepContext(batch, definition, kernels);
+        _positions = new RotaryPositions(definition);
+        _projections = new ProjectionStage(_step);
+        _absorbed = new AbsorbedStage(_step);
+        _decompressed = new DecompressedStage(_step);
+        _prepareRow = PrepareRow;
+        _rotateQueries = RotateQueries;
+        _absorbHead = AbsorbHead;
+        _valueHead = ValueHead;
+    }
+
+    private MlaBatch Batch => _step.Batch;
+
+    private MlaShape Shape => _step.Shape;
+
+    private MlaDefinition Definition => _step.Definition;
+
+    /// <summary>The engine of a batch, made at its first use.</summary>
+    public static AttentionEngine Of(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
+    {
+        if (batch.Scratch is not AttentionEngine engine)
+        {
+            engine = new AttentionEngine(batch, definition, kernels);
+            batch.Scratch = engine;
+        }
+
+        return engine;
+    }
+
+    /// <summary>One layer from hidden states to output; arguments are checked.</summary>
+    public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
+    {
+        Begin(layer);
+        _weights = weights;
+        int rows = Batch.Rows;
+        _hidden.Reserve(hidden.Length);
+        hidden.CopyTo(_hidden.Span(0, hidden.Length));
+        if (weights.QAProj is not null)
+        {
+            _projections.Run(weights.QAProj, _hidden, rows, _queryLatent);
+        }
+
+        _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
+        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        Batch.MarkLayer(layer);
+
+        _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
+        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+        _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
+        ChooseForms();
+        if (!_absorbed.IsEmpty)
+        {
+            AttendAbsorbed(rows);
+        }
+
+        _decompressed.Run(weights, _queries, _headValues);
+        _projections.Run(weights.OProj, _headValues, rows, _result);
+        _result.Span(0, output.Length).CopyTo(output);
+    }
+
+    /// <summary>The absorbed core alone; arguments are checked.</summary>
+    public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+    {
+        Begin(layer);
+        _absorbedQueries.Reserve(queries.Length);
+        queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
+        _latentOutput.Reserve(output.Length);
+        _logSumExp.Reserve(logSumExp.Length);
+        _absorbed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            _absorbed.Add(entry);
+        }
+
+        _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp);
+        _latentOutput.Span(0, output.Length).CopyTo(output);
+        _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
+    }
+
+    /// <summary>Writes finished rows; arguments are checked.</summary>
+    public void AppendLatent(int layer, ReadOnlySpan<float> rows)
+    {
+        Begin(layer);
+        int elements = Shape.CacheRowElements;
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            for (int i = 0; i < entry.NewTokens; i++)
+            {
+                rows.Slice((entry.FirstRow + i) * elements, elements).CopyTo(CachedRow(entry, i));
+            }
+        }
+
+        Batch.MarkLayer(layer);
+    }
+
+    /// <summary>Adopted by <see cref="MlaForm.Auto"/>: decompressing pays from a number of new tokens that grows with the cached ones.</summary>
+    internal static bool IsDecompressed(MlaForm form, int newTokens, int cachedTokens, int breakEvenQueries) => form switch
+    {
+        MlaForm.Absorbed => false,
+        MlaForm.Decompressed => true,
+        _ => breakEvenQueries > 0 && newTokens > breakEvenQueries * ((double)cachedTokens / (cachedTokens + breakEvenQueries)),
+    };
+
+    private void Begin(int layer)
+    {
+        Batch.BeginLayer(layer);
+        Batch.CancellationToken.ThrowIfCancellationRequested();
+        _step.Layer = layer;
+        if (_preparedStep != Batch.Step)
+        {
+            _positions.Prepare(Batch.Positions);
+            _preparedStep = Batch.Step;
+        }
+    }
+
+    private void ChooseForms()
+    {
+        _absorbed.Clear();
+        _decompressed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            if (IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
+            {
+                _decompressed.Add(entry);
+            }
+            else
+            {
+                _absorbed.Add(entry);
+            }
+        }
+    }
+
+    private void AttendAbsorbed(int rows)
+    {
+        _absorbedQueries.Reserve((long)rows * Shape.Heads * Shape.CacheRowElements);
+        _latentOutput.Reserve((long)rows * Shape.Heads * Shape.KvLoraRank);
+        long projection = (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
+        _step.Run(_absorbHead, Shape.Heads, projection * Shape.QkNopeHeadDim);
+        _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null);
+        _step.Run(_valueHead, Shape.Heads, projection * Shape.VHeadDim);
+    }
+
+    /// <summary>Normalises a row's latents, rotates its key and writes it to the cache.</summary>
+    private void PrepareRow(int row, int worker)
+    {
+        if (_weights.QALayernorm is not null)
+        {
+            Span<float> query = _queryLatent.Span((long)row * Shape.QLoraRank, Shape.QLoraRank);
+            RmsNorm.Apply(query, _weights.QALayernorm.Values, Definition.LatentNormEpsilon, Definition.QLatentScale, query);
+        }
+
+        BatchEntry entry = EntryOf(row);
+        ReadOnlySpan<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
+        Span<float> cached = CachedRow(entry, row - entry.FirstRow);
+        RmsNorm.Apply(projected[..Shape.KvLoraRank], _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, cached[..Shape.KvLoraRank]);
+        _positions.Rotate(row, projected[Shape.KvLoraRank..], cached[Shape.KvLoraRank..]);
+    }
+
+    private void RotateQueries(int row, int worker)
+    {
+        int width = Shape.QkHeadDim;
+        int rotary = Shape.QkRopeHeadDim;
+        Span<float> rotated = stackalloc float[rotary];
+        float factor = _positions.QueryFactor(row);
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            Span<float> query = _queries.Span((((long)row * Shape.Heads) + head) * width, width);
+            Span<float> part = query[Shape.QkNopeHeadDim..];
+            _positions.Rotate(row, part, rotated);
+            rotated.CopyTo(part);
+            if (factor != 1)
+            {
+                ProjectionKernels.Current.Scale(query, factor);
+            }
+        }
+    }
+
+    /// <summary>Takes a head's key projection over to its queries: <c>[nope | rotary]</c> become <c>[latent | rotary]</c>.</summary>
+    private void AbsorbHead(int head, int worker)
+    {
+        int nope = Shape.QkNopeHeadDim;
+        int panels = PackedMatrix.PanelsFor(nope);
+        Span<float> padded = stackalloc float[panels * PackedMatrix.PanelWidth];
+        padded[nope..].Clear();
+        for (int i = 0; i < _absorbed.RowCount; i++)
+        {
+            long index = ((long)_absorbed.BatchRow(i) * Shape.Heads) + head;
+            ReadOnlySpan<float> query = _queries.Span(index * Shape.QkHeadDim, Shape.QkHeadDim);
+            Span<float> absorbed = _absorbedQueries.Span(index * Shape.CacheRowElements, Shape.CacheRowElements);
+            query[..nope].CopyTo(padded);
+            ProjectionKernels.Current.MultiplyTransposed(_weights.KvBProj.Matrix, KeyPanel(head), in MemoryMarshal.GetReference(padded), panels, absorbed[..Shape.KvLoraRank]);
+            query[nope..].CopyTo(absorbed[Shape.KvLoraRank..]);
+        }
+    }
+
+    /// <summary>A head's value projection of the weighted sums of latents.</summary>
+    private void ValueHead(int head, int worker)
+    {
+        int panel = KeyPanel(head) + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
+        for (int i = 0; i < _absorbed.RowCount; i++)
+        {
+            long index = ((long)_absorbed.BatchRow(i) * Shape.Heads) + head;
+            ProjectionKernels.Current.MultiplyRow(
+                _weights.KvBProj.Matrix,
+                panel,
+                ref _latentOutput.At(index * Shape.KvLoraRank),
+                _headValues.Span(index * Shape.VHeadDim, Shape.VHeadDim));
+        }
+    }
+
+    private int KeyPanel(int head) => head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
+
+    private BatchEntry EntryOf(int row)
+    {
+        ReadOnlySpan<BatchEntry> entries = Batch.Entries;
+        int low = 0;
+        int high = entries.Length - 1;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (entries[middle].FirstRow <= row)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle - 1;
+            }
+        }
+
+        return entries[low];
+    }
+
+    private Span<float> CachedRow(in BatchEntry entry, int newToken) =>
+        MemoryMarshal.Cast<byte, float>(entry.Sequence.Row(_step.Layer, entry.Keys - entry.NewTokens + newToken));
+}

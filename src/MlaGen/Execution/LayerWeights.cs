@@ -1,0 +1,29 @@
+using System.ComponentModel;
+
+namespace MlaGen.Runtime;
+
+/// <summary>The weights of one layer as the runtime uses them, whatever types the generated class gives them.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class LayerWeights
+{
+    /// <summary>The query latent from the hidden state; null where queries come from the hidden state itself.</summary>
+    public Projection? QAProj { get; init; }
+
+    /// <summary>Norm of the query latent.</summary>
+    public NormWeight? QALayernorm { get; init; }
+
+    /// <summary>Queries of all heads, from the query latent or the hidden state.</summary>
+    public required Projection QProj { get; init; }
+
+    /// <summary>Latent and rotary key from the hidden state.</summary>
+    public required Projection KvAProjWithMqa { get; init; }
+
+    /// <summary>Norm of the latent.</summary>
+    public required NormWeight KvALayernorm { get; init; }
+
+    /// <summary>Keys and values of all heads from the latent.</summary>
+    public required Projection KvBProj { get; init; }
+
+    /// <summary>The layer's output from the values of all heads.</summary>
+    public required Projection OProj { get; init; }
+}

@@ -1,0 +1,72 @@
+using System.ComponentModel;
+
+namespace MlaGen.Runtime;
+
+/// <summary>The emitted attention cores of one tier, as the driver calls them: a call a block, never one inside a loop over elements.</summary>
+/// <param name="layout">Sizes of the memory that the cores work on.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public abstract class MlaKernels(KernelLayout layout)
+{
+    /// <summary>Sizes of the memory that the cores work on.</summary>
+    public KernelLayout Layout { get; } = layout;
+
+    /// <summary>Attends the heads of one query token to a block of cached rows.</summary>
+    /// <param name="rows">Rows of floats, one after the other.</param>
+    /// <param name="tokens">Rows to attend to, at most <see cref="KernelLayout.BlockTokens"/>.</param>
+    /// <param name="queries">Packed queries.</param>
+    /// <param name="scores">Scratch of <see cref="KernelLayout.ScoreLength"/> floats.</param>
+    /// <param name="output">Unnormalised sums of latents, one a head; updated.</param>
+    /// <param name="statistics">Running maxima, sums, and scratch; updated.</param>
+    public abstract void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics);
+
+    /// <summary>Attends queries of one head to a tile of decompressed keys and values.</summary>
+    /// <param name="keys">Keys, one after the other.</param>
+    /// <param name="values">Values, one after the other.</param>
+    /// <param name="tokens">Keys to attend to, at most <see cref="KernelLayout.KeyTile"/>.</param>
+    /// <param name="queries">Packed queries.</param>
+    /// <param name="columns">Queries, padding included: a multiple of <see cref="KernelLayout.QueryPanel"/>, at most <see cref="KernelLayout.QueryTile"/>.</param>
+    /// <param name="limits">Keys that each query may see.</param>
+    /// <param name="masked">Whether a query may see fewer than all keys.</param>
+    /// <param name="scores">Scratch of <see cref="KernelLayout.TileScoreLength"/> floats.</param>
+    /// <param name="output">Unnormalised sums of values, one a query; updated.</param>
+    /// <param name="statistics">Running maxima, sums, and scratch; updated.</param>
+    public abstract void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics);
+}
+
+/// <summary>Sizes of the memory that a tier's cores work on.</summary>
+/// <param name="blockTokens">Cached rows of a block.</param>
+/// <param name="scoreStride">Floats from a token's scores to the next's, absorbed.</param>
+/// <param name="panels">First column of each panel of packed absorbed queries, then the number of columns.</param>
+/// <param name="keyTile">Keys of a decompressed tile.</param>
+/// <param name="tileScoreStride">Floats from a token's scores to the next's, decompressed.</param>
+/// <param name="queryTile">Most queries of a decompressed tile.</param>
+/// <param name="queryPanel">Queries beside each other in a panel of packed decompressed queries.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class KernelLayout(int blockTokens, int scoreStride, int[] panels, int keyTile, int tileScoreStride, int queryTile, int queryPanel)
+{
+    private readonly int[] _panels = panels;
+
+    /// <summary>Cached rows of a block.</summary>
+    public int BlockTokens { get; } = blockTokens;
+
+    /// <summary>Columns of the absorbed core: heads, padded.</summary>
+    public int Columns => _panels[^1];
+
+    /// <summary>Floats of scratch for the scores of a block.</summary>
+    public int ScoreLength { get; } = blockTokens * scoreStride;
+
+    /// <summary>Keys of a decompressed tile.</summary>
+    public int KeyTile { get; } = keyTile;
+
+    /// <summary>Floats of scratch for the scores of a tile.</summary>
+    public int TileScoreLength { get; } = keyTile * tileScoreStride;
+
+    /// <summary>Most queries of a decompressed tile.</summary>
+    public int QueryTile { get; } = queryTile;
+
+    /// <summary>Queries beside each other in a panel of packed decompressed queries.</summary>
+    public int QueryPanel { get; } = queryPanel;
+
+    /// <summary>First column of each panel of packed absorbed queries, then the number of columns.</summary>
+    internal ReadOnlySpan<int> Panels => _panels;
+}

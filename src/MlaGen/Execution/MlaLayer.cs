@@ -1,0 +1,93 @@
+using System.ComponentModel;
+
+namespace MlaGen.Runtime;
+
+/// <summary>What a generated class delegates to: checks the arguments, then runs the batch's engine.</summary>
+/// <typeparam name="T">The generated class.</typeparam>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class MlaLayer<T>
+    where T : class, IMlaAttention<T>
+{
+    private readonly MlaKernels _kernels;
+    private readonly LayerWeights _weights;
+
+    /// <summary>Makes a layer.</summary>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="kernels">The class's kernels of this process's tier.</param>
+    /// <param name="weights">The layer's weights.</param>
+    public MlaLayer(int layer, MlaKernels kernels, LayerWeights weights)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        Layer = layer;
+        _kernels = kernels;
+        _weights = weights;
+    }
+
+    /// <summary>Layer of the cache.</summary>
+    public int Layer { get; }
+
+    /// <summary>Runs the layer.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="hidden">Hidden states.</param>
+    /// <param name="output">Takes the layer's output.</param>
+    public void Forward(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.NewTokens != batch.Rows)
+        {
+            throw new InvalidOperationException("The batch has rows that append no token; Forward needs new tokens, AttendLatent takes queries alone.");
+        }
+
+        MlaLayer.Check(hidden.Length, batch.Rows, 1, T.Shape.HiddenSize, "hidden", "HiddenSize");
+        MlaLayer.Check(output.Length, batch.Rows, 1, T.Shape.HiddenSize, "output", "HiddenSize");
+        AttentionEngine.Of(batch, T.Definition, _kernels).Forward(_weights, Layer, hidden, output);
+    }
+}
+
+/// <summary>What a generated class's static members delegate to.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class MlaLayer
+{
+    /// <summary>Runs the core alone.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="kernels">The class's kernels.</param>
+    /// <param name="queries">Absorbed queries.</param>
+    /// <param name="output">Takes weighted sums of latents.</param>
+    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
+    public static void AttendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        MlaShape shape = T.Shape;
+        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
+        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
+        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
+        AttentionEngine.Of(batch, T.Definition, kernels).AttendLatent(layer, queries, output, logSumExp);
+    }
+
+    /// <summary>Writes finished rows.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="kernels">The class's kernels.</param>
+    /// <param name="rows">Latent and rotary key of each new token.</param>
+    public static void AppendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> rows)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
+        AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
+    }
+
+    internal static void Check(int found, int rows, int heads, int width, string name, string formula)
+    {
+        if (found != (long)rows * heads * width)
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {(long)rows * heads * width} floats for {rows} rows; found {found}."),
+                name);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>A projection of all rows of a step, shared between threads by outputs.</summary>
+internal sealed class ProjectionStage
+{
+    /// <summary>Weights a unit of a streaming product reads at least, in bytes: enough to be worth a hand-over, little enough to balance.</summary>
+    private const int StreamBytes = 128 * 1024;
+
+    private const int StreamPanels = 8;
+
+    private readonly StepContext _step;
+    private readonly Action<int, int> _stream;
+    private readonly Action<int, int> _pack;
+    private readonly Action<int, int> _multiply;
+    private readonly Workspace _packed = new();
+
+    private Projection _projection = null!;
+    private Workspace _inputs = null!;
+    private Workspace _outputs = null!;
+    private int _rows;
+    private int _unitPanels;
+
+    public ProjectionStage(StepContext step)
+    {
+        _step = step;
+        _stream = Stream;
+        _pack = Pack;
+        _multiply = Multiply;
+    }
+
+    private static ProjectionKernels Kernels => ProjectionKernels.Current;
+
+    private PackedMatrix Matrix => _projection.Matrix;
+
+    /// <summary>Projects rows <c>[rows, projection's columns]</c> to <c>[rows, projection's rows]</c>.</summary>
+    public void Run(Projection projection, Workspace inputs, int rows, Workspace outputs)
+    {
+        _projection = projection;
+        _inputs = inputs;
+        _outputs = outputs;
+        _rows = rows;
+        outputs.Reserve((long)rows * Matrix.Rows);
+        long multiplications = (long)rows * Matrix.Rows * Matrix.Columns;
+        if (rows < ProjectionKernels.TiledRows)
+        {
+            int panels = (StreamBytes + Matrix.PanelBytes - 1) / Matrix.PanelBytes;
+            _unitPanels = (panels + StreamPanels - 1) / StreamPanels * StreamPanels;
+            _step.Run(_stream, Units(Matrix.PanelCount, _unitPanels), multiplications);
+            return;
+        }
+
+        int chunks = Units(rows, Kernels.ChunkRows);
+        _packed.Reserve(PackedStart(chunks - 1) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * Kernels.ChunkRows)) * Matrix.Columns));
+        _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
+        _step.Run(_multiply, chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
+    }
+
+    private static int Units(int items, int unit) => (items + unit - 1) / unit;
+
+    private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(Kernels.ChunkRows) * Matrix.Columns;
+
+    private void Stream(int unit, int worker)
+    {
+        int firstPanel = unit * _unitPanels;
+        int first = firstPanel * PackedMatrix.PanelWidth;
+        int count = Math.Min(_unitPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
+        for (int row = 0; row < _rows; row++)
+        {
+            Span<float> result = _outputs.Span(((long)row * Matrix.Rows) + first, count);
+            Kernels.MultiplyRow(Matrix, firstPanel, ref _inputs.At((long)row * Matrix.Columns), result);
+            AddBias(result, first);
+        }
+    }
+
+    private void Pack(int unit, int worker)
+    {
+        (int chunk, int block) = Math.DivRem(unit, Units(Matrix.Columns, ProjectionKernels.DepthBlock));
+        int firstRow = chunk * Kernels.ChunkRows;
+        int rows = Math.Min(Kernels.ChunkRows, _rows - firstRow);
+        int first = block * ProjectionKernels.DepthBlock;
+        Kernels.PackBlock(
+            ref _inputs.At(((long)firstRow * Matrix.Columns) + first),
+            Matrix.Columns,
+            rows,
+            Math.Min(ProjectionKernels.DepthBlock, Matrix.Columns - first),
+            ref _packed.At(PackedStart(chunk) + ((long)first * Kernels.PackedWidth(rows))));
+    }
+
+    private void Multiply(int unit, int worker)
+    {
+        (int chunk, int group) = Math.DivRem(unit, Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
+        int firstRow = chunk * Kernels.ChunkRows;
+        int rows = Math.Min(Kernels.ChunkRows, _rows - firstRow);
+        int firstPanel = group * ProjectionKernels.TiledPanels;
+        int first = firstPanel * PackedMatrix.PanelWidth;
+        int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
+        long start = ((long)firstRow * Matrix.Rows) + first;
+        Kernels.MultiplyPacked(
+            Matrix,
+            firstPanel,
+            count,
+            ref _packed.At(PackedStart(chunk)),
+            rows,
+            ref _outputs.At(start),
+            Matrix.Rows,
+            ref _step.Worker(worker).Product.Reserve(Kernels.ScratchLength));
+        for (int row = 0; row < rows; row++)
+        {
+            AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), first);
+        }
+    }
+
+    private void AddBias(Span<float> result, int first)
+    {
+        ReadOnlySpan<float> bias = _projection.Bias;
+        if (!bias.IsEmpty)
+        {
+            bias = bias.Slice(first, result.Length);
+            for (int i = 0; i < result.Length; i++)
+            {
+                result[i] += bias[i];
+            }
+        }
+    }
+}

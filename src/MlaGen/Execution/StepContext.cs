@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>What the stages of a step share: the batch, the layer in hand, the threads and their memory.</summary>
+internal sealed class StepContext
+{
+    /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
+    private const long ParallelThreshold = 1 << 18;
+
+    private readonly WorkerSpace[] _workers;
+
+    public StepContext(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
+    {
+        Batch = batch;
+        Definition = definition;
+        Kernels = kernels;
+        _workers = new WorkerSpace[batch.Executor.Threads];
+        for (int i = 0; i < _workers.Length; i++)
+        {
+            _workers[i] = new WorkerSpace();
+        }
+    }
+
+    public MlaBatch Batch { get; }
+
+    public MlaDefinition Definition { get; }
+
+    public MlaShape Shape => Definition.Shape;
+
+    public MlaKernels Kernels { get; }
+
+    /// <summary>Layer of the cache that the step is at.</summary>
+    public int Layer { get; set; }
+
+    public int Threads => _workers.Length;
+
+    public WorkerSpace Worker(int index) => _workers[index];
+
+    /// <summary>Runs a stage on the batch's threads, or on this one alone where it is too little to share.</summary>
+    /// <param name="work">Takes a unit and the index of the worker.</param>
+    /// <param name="units">How many units.</param>
+    /// <param name="multiplications">About how much work all of them are.</param>
+    public void Run(Action<int, int> work, int units, long multiplications)
+    {
+        if (multiplications >= ParallelThreshold)
+        {
+            Batch.Executor.Run(work, units, Batch.CancellationToken);
+            return;
+        }
+
+        Batch.CancellationToken.ThrowIfCancellationRequested();
+        for (int unit = 0; unit < units; unit++)
+        {
+            work(unit, 0);
+        }
+    }
+
+    /// <summary>Cached rows of a sequence as floats, one after the other: where they lie, if one page holds them all, or gathered.</summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="first">First token.</param>
+    /// <param name="count">Tokens.</param>
+    /// <param name="gathered">Takes the rows if they have to be gathered.</param>
+    public ref float Rows(LatentSequence sequence, int first, int count, Workspace gathered)
+    {
+        int elements = Shape.CacheRowElements;
+        int pageTokens = sequence.Pool.PageTokens;
+        (int page, int index) = Math.DivRem(first, pageTokens);
+        Span<float> rows = PageRows(sequence, page);
+        if (index + count <= pageTokens)
+        {
+            return ref rows[index * elements];
+        }
+
+        ref float start = ref gathered.Reserve((long)Math.Max(count, Kernels.Layout.BlockTokens) * elements);
+        int copied = 0;
+        while (true)
+        {
+            int length = Math.Min(pageTokens - index, count - copied);
+            rows.Slice(index * elements, length * elements).CopyTo(gathered.Span(copied * elements, length * elements));
+            copied += length;
+            if (copied == count)
+            {
+                return ref start;
+            }
+
+            rows = PageRows(sequence, ++page);
+            index = 0;
+        }
+    }
+
+    private Span<float> PageRows(LatentSequence sequence, int page) =>
+        MemoryMarshal.Cast<byte, float>(sequence.Pool.Rows(sequence.Pages[page], Layer));
+}

@@ -1,0 +1,30 @@
+using System.Runtime.CompilerServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>Memory that grows to the largest size asked for and is kept: after the first steps of a kind nothing is allocated.</summary>
+internal sealed class Workspace
+{
+    private AlignedBuffer<float>? _buffer;
+
+    /// <summary>First float of the memory.</summary>
+    public ref float Start => ref _buffer!.Start;
+
+    /// <summary>Makes room for as many floats; what was there may be lost.</summary>
+    public ref float Reserve(long length)
+    {
+        if (_buffer is null || _buffer.Length < length)
+        {
+            // Half as much again, so that a context growing token by token does not ask every time.
+            _buffer = new AlignedBuffer<float>(checked((int)Math.Max(length, Math.Min(_buffer is null ? 0 : _buffer.Length * 3L / 2, int.MaxValue / 2))));
+        }
+
+        return ref _buffer.Start;
+    }
+
+    /// <summary>A float of the memory.</summary>
+    public ref float At(long index) => ref Unsafe.Add(ref _buffer!.Start, (nint)index);
+
+    /// <summary>A part of the memory.</summary>
+    public Span<float> Span(long start, int length) => _buffer!.Span.Slice(checked((int)start), length);
+}

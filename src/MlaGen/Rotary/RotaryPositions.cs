@@ -1,0 +1,62 @@
+namespace MlaGen.Runtime;
+
+/// <summary>Cosines and sines of the rows of a step, and their use.</summary>
+internal sealed class RotaryPositions(MlaDefinition definition)
+{
+    private readonly int _pairs = definition.InverseFrequencies.Length;
+    private float[] _cosines = [];
+    private float[] _sines = [];
+    private float[] _queryFactors = [];
+
+    /// <summary>Computes the angles of each row's position in float32, as transformers does, and their cosine and sine correctly rounded.</summary>
+    public void Prepare(ReadOnlySpan<int> positions)
+    {
+        if (_queryFactors.Length < positions.Length)
+        {
+            int rows = Math.Max(positions.Length, 2 * _queryFactors.Length);
+            _cosines = new float[rows * _pairs];
+            _sines = new float[rows * _pairs];
+            _queryFactors = new float[rows];
+        }
+
+        for (int row = 0; row < positions.Length; row++)
+        {
+            int position = positions[row];
+            for (int i = 0; i < _pairs; i++)
+            {
+                float angle = position * definition.InverseFrequencies[i];
+                (double sine, double cosine) = Math.SinCos(angle);
+                _cosines[(row * _pairs) + i] = (float)cosine * definition.RopeAttentionFactor;
+                _sines[(row * _pairs) + i] = (float)sine * definition.RopeAttentionFactor;
+            }
+
+            _queryFactors[row] = definition.Llama4ScalingBeta == 0
+                ? 1
+                : (float)(1 + (definition.Llama4ScalingBeta * Math.Log(1 + (position / definition.OriginalMaxPositionEmbeddings))));
+        }
+    }
+
+    /// <summary>Factor on the whole query of a row: Mistral's growth with the position.</summary>
+    public float QueryFactor(int row) => _queryFactors[row];
+
+    /// <summary>Rotates one rotary part. Interleaved pairs come out de-interleaved, first elements then second, as transformers' V3 family caches them.</summary>
+    public void Rotate(int row, ReadOnlySpan<float> source, Span<float> destination)
+    {
+        if (definition.RopeLayout == RopeLayout.None)
+        {
+            source.CopyTo(destination);
+            return;
+        }
+
+        ReadOnlySpan<float> cosines = _cosines.AsSpan(row * _pairs, _pairs);
+        ReadOnlySpan<float> sines = _sines.AsSpan(row * _pairs, _pairs);
+        bool interleaved = definition.RopeLayout == RopeLayout.Interleaved;
+        for (int i = 0; i < _pairs; i++)
+        {
+            float first = source[interleaved ? 2 * i : i];
+            float second = source[interleaved ? (2 * i) + 1 : i + _pairs];
+            destination[i] = (first * cosines[i]) - (second * sines[i]);
+            destination[i + _pairs] = (second * cosines[i]) + (first * sines[i]);
+        }
+    }
+}
