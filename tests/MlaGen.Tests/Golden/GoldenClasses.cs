@@ -112,3 +112,27 @@ public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attenti
 
     public static Mistral4Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
+
+// Two mistakes on purpose, for a test that they are noticed.
+
+/// <summary>The tiny case with its pairs taken half-split.</summary>
+[MlaAttention(
+    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    RopeLayout = RopeLayout.HalfSplit)]
+public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairingAttention>
+{
+    public static string CaseName => "tiny";
+
+    public static WrongPairingAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+/// <summary>The tiny case with the softmax scale of the cached row's width, (64 + 16)^-0.5.</summary>
+[MlaAttention(
+    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    SoftmaxScale = 0.11180339887498948)]
+public sealed partial class WrongScaleAttention : IGoldenAttention<WrongScaleAttention>
+{
+    public static string CaseName => "tiny";
+
+    public static WrongScaleAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
