@@ -3,6 +3,7 @@ using System.Diagnostics;
 namespace MlaGen.Tests.Attention;
 
 /// <summary>The kernels of the tiers below this machine's own: the same tests once more, in child processes with the wider instructions switched off.</summary>
+[Trait("Category", "Tiers")]
 public sealed class TierTests
 {
     private const string ExpectedTier = "MLAGEN_EXPECTED_TIER";
