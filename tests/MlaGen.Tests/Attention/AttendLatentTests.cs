@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Golden;
 using MlaGen.Tests.Oracles;
 
@@ -179,4 +178,3 @@ public sealed class AttendLatentTests
         }
     }
 }
-#endif

@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Caching;
 
 namespace MlaGen.Tests.Attention;
@@ -150,4 +149,3 @@ internal abstract class AttentionRun : IDisposable
         }
     }
 }
-#endif

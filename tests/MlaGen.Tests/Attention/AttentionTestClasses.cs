@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 namespace MlaGen.Tests.Attention;
 
 // Small shapes, each with what the others lack: head counts beside the widths of vectors, ropes of 16, 6 and 0, every projection and position scheme.
@@ -53,4 +52,3 @@ public sealed partial class ManyHeadsAttention : ITestAttention<ManyHeadsAttenti
 {
     public static ManyHeadsAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
-#endif

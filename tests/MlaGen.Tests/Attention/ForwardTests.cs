@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -128,4 +127,3 @@ public sealed class ForwardTests
         Compare.AssertClose<float, double>("output", output, expected.Output, Tolerance.Float32.ForScores(expected.MaxScore));
     }
 }
-#endif

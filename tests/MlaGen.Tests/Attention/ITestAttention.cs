@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 namespace MlaGen.Tests.Attention;
 
 /// <summary>The members that every generated class has and no interface of the library lists, so that one test can run over many classes.</summary>
@@ -16,4 +15,3 @@ public interface ITestAttention<TSelf> : IMlaAttention<TSelf>
 
     void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);
 }
-#endif

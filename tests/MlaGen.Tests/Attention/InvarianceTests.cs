@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -142,4 +141,3 @@ public sealed class InvarianceTests
         return run.Feed(run.CreateSequence(), Prompt.Random(name, Tokens, layer.Spec.HiddenSize), chunk);
     }
 }
-#endif

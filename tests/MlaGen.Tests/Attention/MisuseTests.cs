@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -162,4 +161,3 @@ public sealed class MisuseTests
         Compare.AssertSameBits("output", run.Feed(sequence, prompt.Slice(10, 10)), expected.AsSpan(10 * _width));
     }
 }
-#endif

@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -86,4 +85,3 @@ public sealed class ShardMergeTests
     private static void Merge(OracleSpec spec, float[] output, float[] logSumExp, (float[] Output, float[] LogSumExp) shard)
         => LogSumExp.Merge(output, logSumExp, shard.Output, shard.LogSumExp);
 }
-#endif

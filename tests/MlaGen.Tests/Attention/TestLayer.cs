@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -53,7 +52,7 @@ internal abstract class TestLayer
                 VHeadDim = shape.VHeadDim,
             });
             Dictionary<string, WeightTensor> weights = RandomLayer.Weights(spec, name, biases);
-            return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(new TestCheckpoint(weights), TestCheckpoint.Prefix, layer: 0));
+            return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(TestCheckpoint.Of(weights), TestCheckpoint.Prefix, layer: 0));
         });
 
     private sealed class Layer<TAttention>(OracleSpec spec, OracleWeights weights, TAttention attention) : TestLayer(spec, weights)
@@ -62,4 +61,3 @@ internal abstract class TestLayer
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
     }
 }
-#endif

@@ -1,4 +1,3 @@
-#if MLAGEN_PRODUCT
 using MlaGen.Tests.Attention;
 
 namespace MlaGen.Tests.Golden;
@@ -113,4 +112,3 @@ public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attenti
 
     public static Mistral4Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
-#endif
