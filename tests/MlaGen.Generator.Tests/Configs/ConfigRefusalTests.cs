@@ -1,3 +1,5 @@
+using System.Globalization;
+using MlaGen.Generator.Configs;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Tests.Configs;
@@ -325,6 +327,21 @@ public class ConfigRefusalTests
 
         Assert.Null(ConfigRun.Resolve(ConfigRun.Parse(json)));
         Assert.NotNull(ConfigRun.Resolve(ConfigRun.Parse(json), new MlaSettings { MaxPositionEmbeddings = 32768 }));
+    }
+
+    [Theory]
+    [InlineData("attn_{0}")]
+    [InlineData("other_{0}")]
+    [InlineData("attn_same")]
+    public void A_file_of_the_greatest_length_is_judged_without_delay(string key)
+    {
+        // Whatever takes a step for each pair of keys would take hours here.
+        string keys = string.Concat(Enumerable.Range(0, 80_000).Select(i => $"\"{string.Format(CultureInfo.InvariantCulture, key, i)}\":1,"));
+        string tower = ConfigRun.DeepSeekV3.Insert(1, keys);
+        string json = $"{{\"text_config\":{tower},\"language_config\":{tower}}}";
+
+        Assert.InRange(json.Length, JsonReader.MaxLength / 2, JsonReader.MaxLength);
+        Assert.InRange(ConfigRun.Problems(json).Length, key == "other_{0}" ? 0 : 1, 100);
     }
 
     private static string Changed(params (string Key, string? Value)[] members) => ConfigRun.With(ConfigRun.DeepSeekV3, members);
