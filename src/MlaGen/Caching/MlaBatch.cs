@@ -174,6 +174,9 @@ public abstract class MlaBatch : IDisposable
         _begun = true;
     }
 
+    /// <summary>Whether a layer has written the rows of all new tokens.</summary>
+    internal bool IsWritten(int layer) => NewTokens == 0 || _writtenLayers[layer];
+
     /// <summary>Says that a layer has written the rows of all new tokens.</summary>
     internal void MarkLayer(int layer) => _writtenLayers[layer] = true;
 

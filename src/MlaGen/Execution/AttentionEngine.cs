@@ -95,6 +95,11 @@ internal sealed class AttentionEngine
     public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
     {
         Begin(layer);
+        if (!Batch.IsWritten(layer))
+        {
+            throw new InvalidOperationException(FormattableString.Invariant($"The batch's {Batch.NewTokens} new tokens have no rows in layer {layer} yet: AppendLatent comes before AttendLatent."));
+        }
+
         _absorbedQueries.Reserve(queries.Length);
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
         _latentOutput.Reserve(output.Length);
