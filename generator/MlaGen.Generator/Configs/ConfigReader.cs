@@ -1,5 +1,6 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis.Text;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Configs;
@@ -10,6 +11,18 @@ internal static class ConfigReader
     /// <summary>Metadata that marks an additional file as a configuration, with the name by which attributes ask for it.</summary>
     public const string NameOption = "build_metadata.AdditionalFiles.MlaModelConfigName";
 
-    /// <summary>The configuration in a file, or null for a file that is none. No format is understood yet, so every name is reported as not found.</summary>
-    public static ConfigModel? Read(AdditionalText file, AnalyzerConfigOptionsProvider options, CancellationToken cancellation) => null;
+    /// <summary>The name of the configuration that a file is, or null for a file that is none.</summary>
+    public static string? Name(AdditionalText file, AnalyzerConfigOptionsProvider options)
+        => options.GetOptions(file).TryGetValue(NameOption, out string? name) && name.Length > 0 ? name : null;
+
+    /// <summary>The configuration in a file, or null for a file that is none: its values alone, which no reformatting changes.</summary>
+    public static ConfigModel? Read(AdditionalText file, AnalyzerConfigOptionsProvider options, CancellationToken cancellation)
+        => Name(file, options) is { } name ? Parse(name, file, cancellation).Model : null;
+
+    /// <summary>The configuration with its problems and places, for the analyzer that reports them.</summary>
+    public static ParsedConfig Parse(string name, AdditionalText file, CancellationToken cancellation)
+    {
+        SourceText? text = file.GetText(cancellation);
+        return ConfigParser.Parse(name, file.Path, text?.ToString(), cancellation);
+    }
 }

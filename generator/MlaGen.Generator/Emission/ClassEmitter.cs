@@ -171,11 +171,11 @@ internal static class ClassEmitter
         writer.Summary("Which layer of the cache this one writes and reads.");
         writer.Line("public int Layer => _layer.Layer;");
         writer.Line();
-        writer.Summary("Bytes that a cache takes once it is full. Nothing is allocated.");
+        writer.Summary("Bytes that a cache takes once it is full, whole pages of the default size. Nothing is allocated.");
         writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
         writer.Line("/// <param name=\"tokens\">Tokens of all sequences together.</param>");
         writer.Line("/// <returns>The bytes.</returns>");
-        writer.Line($"public static long CacheBytes(int layers, long tokens) => checked(layers * tokens * {4 * d.CacheRowElements});");
+        writer.Line($"public static long CacheBytes(int layers, long tokens) => Shape.CacheBytes(layers, tokens);");
         writer.Line();
         writer.Summary("Makes a cache for layers of this class.");
         writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
@@ -191,7 +191,7 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"hidden\">Hidden states <c>[batch.Rows, {d.HiddenSize}]</c>.</param>");
         writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>; it may be <paramref name=\"hidden\"/> itself.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
-        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or its cache has no such layer.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or has rows that append no token.</exception>");
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled; the step can only be rolled back.</exception>");
         writer.Line($"public void Forward({batch} batch, {input} hidden, {output} output) => _layer.Forward(batch, hidden, output);");
         writer.Line();
@@ -201,13 +201,13 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
         writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row without keys.</param>");
         writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row without keys.</param>");
-        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer<{type}>.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);");
+        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);");
         writer.Line();
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
         writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
-        writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer<{type}>.AppendLatent(batch, layer, s_kernels, rows);");
+        writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, s_kernels, rows);");
     }
 
     private static string Kernels(KernelPlan plan)

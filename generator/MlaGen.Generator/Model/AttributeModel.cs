@@ -13,8 +13,10 @@ internal sealed record AttributeModel(
     MlaSettings Settings,
     EquatableArray<Problem> DeclarationProblems);
 
-/// <summary>One model configuration of the project.</summary>
+/// <summary>One model configuration of the project, by its values alone: no position in the file, so that reformatting it changes nothing.</summary>
 /// <param name="Name">The name by which an attribute asks for it.</param>
+/// <param name="File">The end of its path, for messages and headers.</param>
 /// <param name="Settings">What it says.</param>
+/// <param name="IndexTopK">Keys a query that its sparse indexer selects, or null when it has none.</param>
 /// <param name="IsValid">False when the file has mistakes, which are reported in the file: no class is generated from it.</param>
-internal sealed record ConfigModel(string Name, MlaSettings Settings, bool IsValid);
+internal sealed record ConfigModel(string Name, string File, MlaSettings Settings, int? IndexTopK, bool IsValid);

@@ -62,6 +62,44 @@ internal sealed record MlaSettings
 
     public double? Llama4ScalingBeta { get; init; }
 
+    public bool? AllowDense { get; init; }
+
+    /// <summary>Every setting by its name, in one fixed order; null where nothing was written.</summary>
+    public IEnumerable<(string Property, object? Value)> All =>
+    [
+        (nameof(HiddenSize), HiddenSize),
+        (nameof(Heads), Heads),
+        (nameof(QLoraRank), QLoraRank),
+        (nameof(KvLoraRank), KvLoraRank),
+        (nameof(QkRopeHeadDim), QkRopeHeadDim),
+        (nameof(QkNopeHeadDim), QkNopeHeadDim),
+        (nameof(VHeadDim), VHeadDim),
+        (nameof(MaxPositionEmbeddings), MaxPositionEmbeddings),
+        (nameof(AttentionBias), AttentionBias),
+        (nameof(RopeTheta), RopeTheta),
+        (nameof(RopeLayout), RopeLayout),
+        (nameof(RopeScaling), RopeScaling),
+        (nameof(RopeFactor), RopeFactor),
+        (nameof(OriginalMaxPositionEmbeddings), OriginalMaxPositionEmbeddings),
+        (nameof(BetaFast), BetaFast),
+        (nameof(BetaSlow), BetaSlow),
+        (nameof(Mscale), Mscale),
+        (nameof(MscaleAllDim), MscaleAllDim),
+        (nameof(RopeTruncate), RopeTruncate),
+        (nameof(AttentionFactor), AttentionFactor),
+        (nameof(ShortFactor), ShortFactor),
+        (nameof(LongFactor), LongFactor),
+        (nameof(LatentNormEpsilon), LatentNormEpsilon),
+        (nameof(SoftmaxScale), SoftmaxScale),
+        (nameof(ScaleQLora), ScaleQLora),
+        (nameof(ScaleKvLora), ScaleKvLora),
+        (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
+        (nameof(AllowDense), AllowDense),
+    ];
+
+    /// <summary>Whether a setting was written.</summary>
+    public bool Has(string property) => All.Any(setting => setting.Property == property && setting.Value is not null);
+
     /// <summary>These settings, completed by others: how an attribute overrides its configuration.</summary>
     public MlaSettings Over(MlaSettings other) => new()
     {
@@ -92,6 +130,7 @@ internal sealed record MlaSettings
         ScaleQLora = ScaleQLora ?? other.ScaleQLora,
         ScaleKvLora = ScaleKvLora ?? other.ScaleKvLora,
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
+        AllowDense = AllowDense ?? other.AllowDense,
     };
 
     /// <summary>The specification of a class, with the attribute's defaults for what was not written; required dimensions become 0.</summary>

@@ -21,7 +21,16 @@ internal sealed record MlaSpec(
     bool AttentionBias,
     bool ScaleQLora,
     bool ScaleKvLora,
-    double Llama4ScalingBeta);
+    double Llama4ScalingBeta)
+{
+    /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
+    public EquatableArray<ValueSource> Provenance { get; init; }
+}
+
+/// <summary>Where one value comes from.</summary>
+/// <param name="Property">Name of the attribute's property.</param>
+/// <param name="Source">The configuration's file, or the attribute, with the value of the file that it overrides.</param>
+internal sealed record ValueSource(string Property, string Source);
 
 /// <summary>The partial class to complete.</summary>
 /// <param name="Namespace">Its namespace as source text, empty for the global one.</param>

@@ -55,6 +55,9 @@ public abstract partial class MlaBatch : IDisposable
 
     internal PagePool Pool { get; }
 
+    /// <summary>Counts the steps: whatever is derived from a step's entries holds as long as this number.</summary>
+    internal int Step { get; private set; }
+
     /// <summary>The sequences of the step, in the order they were added.</summary>
     internal ReadOnlySpan<BatchEntry> Entries => _entries.AsSpan(0, _entryCount);
 
@@ -330,6 +333,7 @@ public abstract partial class MlaBatch : IDisposable
         _entryCount = 0;
         Rows = 0;
         NewTokens = 0;
+        Step++;
         _begun = false;
     }
 }

@@ -26,35 +26,6 @@ public sealed class MlaLayer<T>
     /// <summary>Layer of the cache.</summary>
     public int Layer { get; }
 
-    /// <summary>Runs the core alone.</summary>
-    /// <param name="batch">The step.</param>
-    /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kernels">The class's kernels.</param>
-    /// <param name="queries">Absorbed queries.</param>
-    /// <param name="output">Takes weighted sums of latents.</param>
-    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
-    public static void AttendLatent(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        MlaShape shape = T.Shape;
-        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
-        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
-        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
-        AttentionEngine.Of(batch, T.Definition, kernels).AttendLatent(layer, queries, output, logSumExp);
-    }
-
-    /// <summary>Writes finished rows.</summary>
-    /// <param name="batch">The step.</param>
-    /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kernels">The class's kernels.</param>
-    /// <param name="rows">Latent and rotary key of each new token.</param>
-    public static void AppendLatent(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> rows)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
-        AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
-    }
-
     /// <summary>Runs the layer.</summary>
     /// <param name="batch">The step.</param>
     /// <param name="hidden">Hidden states.</param>
@@ -67,12 +38,50 @@ public sealed class MlaLayer<T>
             throw new InvalidOperationException("The batch has rows that append no token; Forward needs new tokens, AttendLatent takes queries alone.");
         }
 
-        Check(hidden.Length, batch.Rows, 1, T.Shape.HiddenSize, "hidden", "HiddenSize");
-        Check(output.Length, batch.Rows, 1, T.Shape.HiddenSize, "output", "HiddenSize");
+        MlaLayer.Check(hidden.Length, batch.Rows, 1, T.Shape.HiddenSize, "hidden", "HiddenSize");
+        MlaLayer.Check(output.Length, batch.Rows, 1, T.Shape.HiddenSize, "output", "HiddenSize");
         AttentionEngine.Of(batch, T.Definition, _kernels).Forward(_weights, Layer, hidden, output);
     }
+}
 
-    private static void Check(int found, int rows, int heads, int width, string name, string formula)
+/// <summary>What a generated class's static members delegate to.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public static class MlaLayer
+{
+    /// <summary>Runs the core alone.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="kernels">The class's kernels.</param>
+    /// <param name="queries">Absorbed queries.</param>
+    /// <param name="output">Takes weighted sums of latents.</param>
+    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
+    public static void AttendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        MlaShape shape = T.Shape;
+        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
+        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
+        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
+        AttentionEngine.Of(batch, T.Definition, kernels).AttendLatent(layer, queries, output, logSumExp);
+    }
+
+    /// <summary>Writes finished rows.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="kernels">The class's kernels.</param>
+    /// <param name="rows">Latent and rotary key of each new token.</param>
+    public static void AppendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> rows)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
+        AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
+    }
+
+    internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {
         if (found != (long)rows * heads * width)
         {

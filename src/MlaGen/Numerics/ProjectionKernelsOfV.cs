@@ -7,7 +7,7 @@ namespace MlaGen.Runtime;
 /// Products of rows with a packed matrix, for one tier. One row streams the panels; many rows go through register tiles.
 /// </summary>
 /// <remarks>
-/// Both ways give an output the same bits: its products are summed in blocks of <see cref="DepthBlock"/>, in order within a block, and the
+/// Both ways give an output the same bits: its products are summed in blocks of <see cref="ProjectionKernels.DepthBlock"/>, in order within a block, and the
 /// blocks in order. Sums of blocks also keep the rounding error of a long sum at that of a short one.
 /// </remarks>
 /// <typeparam name="V">Vector of the tier.</typeparam>

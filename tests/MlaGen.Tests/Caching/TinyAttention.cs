@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MlaGen.Runtime;
 
 namespace MlaGen.Tests.Caching;
 
@@ -8,6 +9,19 @@ internal sealed class TinyAttention : IMlaAttention<TinyAttention>
     public static MlaShape Shape { get; } = new(
         HiddenSize: 8, Heads: 2, QLoraRank: 0, KvLoraRank: 4, QkNopeHeadDim: 4, QkRopeHeadDim: 2, VHeadDim: 4,
         MaxPositionEmbeddings: 64, CacheRowBytes: 24, BlockTokens: 4);
+
+    public static MlaDefinition Definition { get; } = new()
+    {
+        Shape = Shape,
+        SoftmaxScale = 1,
+        LatentNormEpsilon = 1e-6,
+        QLatentScale = 1,
+        KvLatentScale = 1,
+        RopeLayout = RopeLayout.Interleaved,
+        InverseFrequencies = [1],
+        RopeAttentionFactor = 1,
+        BreakEvenQueries = 0,
+    };
 }
 
 /// <summary>Does to a cache what the layers of a model do in a step, without the arithmetic.</summary>

@@ -1,0 +1,164 @@
+using Microsoft.CodeAnalysis.Text;
+
+namespace MlaGen.Generator.Configs;
+
+/// <summary>What published models do around latent attention and MlaGen does not: known keys, each with the values under which it does nothing.</summary>
+internal static class AttentionGuards
+{
+    private const string Gate = "an output gate multiplies what attention returns, and none is generated";
+
+    private const string Sink = "attention sinks add to every row's softmax, and none are generated";
+
+    private const string Window = "every query sees all earlier keys; a sliding window is not generated";
+
+    private const string Bias = "only attention_bias is generated, on q_a_proj, kv_a_proj_with_mqa and o_proj";
+
+    private const string Norm = "queries and keys are not normalised per head";
+
+    private const string Clip = "scores and projections are not clipped";
+
+    private static readonly (string Key, Func<JsonValue, bool> IsIdle, string Reason)[] _features =
+    [
+        ("mla_use_output_gate", IsOff, Gate),
+        ("gated_attention_proj_granularity_type", IsOff, Gate),
+        ("use_output_gate", IsOff, Gate),
+        ("attn_output_gate", IsOff, Gate),
+        ("attention_output_gate", IsOff, Gate),
+        ("use_gated_attention", IsOff, Gate),
+        ("gated_attention", IsOff, Gate),
+        ("param_sink_number", IsOff, Sink),
+        ("use_attention_sinks", IsOff, Sink),
+        ("attention_sinks", IsOff, Sink),
+        ("attn_sink", IsOff, Sink),
+        ("swa_layers", IsOff, Window),
+        ("use_sliding_window", IsOff, Window),
+        ("compress_ratios", IsOff, "keys and values are not compressed along the sequence"),
+        ("index_kpool", IsOff, "the indexer pools its keys, so dense attention differs at any length"),
+        ("use_mhc", IsOff, "a widened residual stream (hyper-connections) changes what the layer is given"),
+        ("use_bias", IsOff, Bias),
+        ("use_qkv_bias", IsOff, Bias),
+        ("qkv_bias", IsOff, Bias),
+        ("use_qk_norm", IsOff, Norm),
+        ("qk_norm", IsOff, Norm),
+        ("qk_layernorm", IsOff, Norm),
+        ("clip_qkv", IsOff, Clip),
+        ("attn_logit_softcapping", IsOff, Clip),
+        ("attention_method", static value => string.Equals(value.Text, "MLA", StringComparison.OrdinalIgnoreCase), "expected MLA"),
+        ("alibi", IsOff, "positions are rotary or none"),
+    ];
+
+    /// <summary>Whether the model attends through a latent at all; if not, why is reported, and nothing else need be.</summary>
+    public static bool IsMla(ConfigObject config, ModelProfile profile, JsonValue json, ProblemSink sink)
+    {
+        JsonProperty? type = json.Find("model_type");
+        TextSpan start = type?.Span ?? new TextSpan(json.Span.Start, 1);
+        if (profile.IsOtherAttention)
+        {
+            sink.Add(ConfigRules.NotMla, start, profile.Refusal!);
+            return false;
+        }
+
+        if (config.Boolean("use_mla") == false)
+        {
+            sink.Add(ConfigRules.NotMla, config.Find("use_mla")!.Span, "use_mla is false");
+            return false;
+        }
+
+        if (profile.Refusal is { } refusal)
+        {
+            sink.Add(ConfigRules.UnsupportedFeature, start, "model_type", "'" + profile.Type + "'", refusal);
+            return false;
+        }
+
+        if (config.Find("o_lora_rank") is { } output)
+        {
+            sink.Add(ConfigRules.NotMla, output.Span, "o_lora_rank is a low-rank output projection, as in DeepSeek-V4");
+            return false;
+        }
+
+        if (config.Find("kv_lora_rank", "attention_kv_lora_dim") is null)
+        {
+            sink.Add(ConfigRules.NotMla, json.Find("kv_lora_rank")?.Span ?? start, "there is no kv_lora_rank, the width of the latent");
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Refuses every feature that does something.</summary>
+    public static void Check(ConfigObject config, ModelProfile profile, ProblemSink sink)
+    {
+        foreach ((string key, Func<JsonValue, bool> isIdle, string reason) in _features)
+        {
+            if (!profile.Ignored.Contains(key) && config.Find(key) is { } property && !isIdle(property.Value))
+            {
+                Refuse(property, reason, sink);
+            }
+        }
+
+        // Configurations that inherit Qwen's keys carry a window and the switch that turns it off.
+        if (config.Find("sliding_window") is { } window && !IsOff(window.Value) && config.Find("use_sliding_window") is not { Value.Kind: JsonKind.False })
+        {
+            Refuse(window, Window, sink);
+        }
+
+        CheckNoPositions(config, profile, sink);
+        CheckLayerTypes(config, profile, sink);
+        CheckRequired(config, profile, sink);
+    }
+
+    private static void CheckNoPositions(ConfigObject config, ModelProfile profile, ProblemSink sink)
+    {
+        bool isUnrotated = profile.Layout == LayoutRule.None;
+        if (config.Boolean("mla_use_nope") is { } asked && asked != isUnrotated)
+        {
+            JsonProperty property = config.Find("mla_use_nope")!;
+            Refuse(property, isUnrotated ? "the model's class never rotates" : $"model type '{profile.Type}' is not known to leave rotation out", sink);
+        }
+    }
+
+    private static void CheckLayerTypes(ConfigObject config, ModelProfile profile, ProblemSink sink)
+    {
+        if (profile.IsHybrid || config.Find("layer_types") is not { } property)
+        {
+            _ = config.Find("layer_types");
+            return;
+        }
+
+        JsonValue? other = property.Value.Items.FirstOrDefault(static item => item.Text is not ("full_attention" or "attention" or "deepseek_sparse_attention"));
+        if (other is not null || property.Value.Kind != JsonKind.Array)
+        {
+            Refuse(property, $"a layer of kind {other?.ToString() ?? "unknown"} is not latent attention", sink);
+        }
+    }
+
+    /// <summary>openPangu 2.0 is latent attention only with all of its additions switched off, and their defaults are not known.</summary>
+    private static void CheckRequired(ConfigObject config, ModelProfile profile, ProblemSink sink)
+    {
+        if (profile.Type != "pangu_v2_moe")
+        {
+            return;
+        }
+
+        foreach (string key in new[] { "param_sink_number", "swa_layers", "use_mhc" })
+        {
+            if (config.Find(key) is null)
+            {
+                sink.Add(ConfigRules.UnsupportedFeature, config.Find("model_type")!.Span, key, "absent", "model type 'pangu_v2_moe' is read only when it is switched off");
+            }
+        }
+    }
+
+    private static void Refuse(JsonProperty property, string reason, ProblemSink sink)
+        => sink.Add(ConfigRules.UnsupportedFeature, property.Span, property.Name, property.Value.ToString(), reason);
+
+    // null never arrives here: it counts as absent.
+    private static bool IsOff(JsonValue value) => value.Kind switch
+    {
+        JsonKind.False => true,
+        JsonKind.Number => value.TryGetDouble(out double number) && number == 0,
+        JsonKind.Array => value.Items.IsEmpty,
+        JsonKind.String => value.Text.Length == 0,
+        _ => false,
+    };
+}

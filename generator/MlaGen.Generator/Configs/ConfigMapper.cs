@@ -1,0 +1,234 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Configs;
+
+/// <summary>Reads the attention of one configuration. Names and quirks are those of the model classes in transformers 5.17.</summary>
+internal sealed class ConfigMapper(ProblemSink sink)
+{
+    /// <summary>What transformers gives both latent norms, whatever <c>rms_norm_eps</c> says.</summary>
+    private const double LatentNormEpsilon = 1e-6;
+
+    private static readonly string[] _towers = ["text_config", "language_config"];
+
+    private readonly ImmutableDictionary<string, TextSpan>.Builder _places = ImmutableDictionary.CreateBuilder<string, TextSpan>(StringComparer.Ordinal);
+
+    /// <summary>Maps a whole file.</summary>
+    public ParsedConfig Map(string name, string file, JsonValue root)
+    {
+        JsonValue json = Tower(root);
+        var config = new ConfigObject(sink, json);
+        if (Profile(root, json, config) is not { } profile || !AttentionGuards.IsMla(config, profile, json, sink))
+        {
+            return Result(new ConfigModel(name, file, MlaSettings.Empty, IndexTopK: null, IsValid: false), json);
+        }
+
+        MlaSettings settings = Dimensions(config, profile);
+        settings = new RopeMapper(sink, _places, profile).Map(config, settings);
+        int? indexTopK = Indexer(config, settings);
+        AttentionGuards.Check(config, profile, sink);
+        QuantizationCheck.Check(config, sink);
+        Remarks(config, profile, settings);
+        if (!ReferenceEquals(root, json))
+        {
+            CheckAround(root, json, profile);
+        }
+
+        foreach (JsonProperty property in config.Rest)
+        {
+            AttentionKeys.Check(property, profile, sink);
+        }
+
+        return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors), json);
+    }
+
+    private ParsedConfig Result(ConfigModel model, JsonValue json)
+    {
+        // What is missing is said at the model's type, the line a reader would start from.
+        TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
+        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place);
+    }
+
+    /// <summary>The language model's own settings: the file itself, or what a multimodal model nests.</summary>
+    private JsonValue Tower(JsonValue root)
+    {
+        JsonProperty[] nested = [.. _towers.Select(root.Find).Where(static property => property is { Value.Kind: JsonKind.Object }).Select(static property => property!)];
+        if (nested.Length == 2)
+        {
+            new ConfigObject(sink, root).Agree(nested[0], nested[1]);
+        }
+
+        return nested.Length == 0 ? root : nested[0].Value;
+    }
+
+    private ModelProfile? Profile(JsonValue root, JsonValue json, ConfigObject config)
+    {
+        string? outer = root.Find("model_type") is { Value.Kind: JsonKind.String } property ? property.Value.Text : null;
+        string? type = config.Text("model_type") ?? outer;
+        if (ModelProfile.Find(outer) is { IsWrapper: true } wrapper)
+        {
+            return wrapper;
+        }
+
+        if (ModelProfile.Find(type) is { } profile)
+        {
+            return profile;
+        }
+
+        // Mistral publishes its own params.json beside or instead of a config.json.
+        if (type is null && json.Find("dim") is not null && json.Find("n_heads") is not null)
+        {
+            return ModelProfile.Mistral4;
+        }
+
+        TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
+        string shown = type is null ? "(none)" : "'" + type + "'";
+        if (json.Find("kv_lora_rank") is not null && json.Find("rope_interleave") is null && json.Find("rope_interleaved") is null)
+        {
+            sink.Add(ConfigRules.UnknownModelType, place, shown);
+            return null;
+        }
+
+        // Whether it is MLA at all is asked next; a remark about the family would only be noise before that is known.
+        if (json.Find("kv_lora_rank") is { Value.Kind: not JsonKind.Null })
+        {
+            sink.Add(ConfigRules.AssumedFamily, place, shown);
+        }
+
+        return ModelProfile.DeepSeekV3 with { Type = type ?? "(none)" };
+    }
+
+    private MlaSettings Dimensions(ConfigObject config, ModelProfile profile)
+    {
+        var settings = new MlaSettings
+        {
+            HiddenSize = Dimension(nameof(MlaSettings.HiddenSize), config, 1, "hidden_size", "dim"),
+            Heads = Dimension(nameof(MlaSettings.Heads), config, 1, "num_attention_heads", "n_heads"),
+            QLoraRank = Dimension(nameof(MlaSettings.QLoraRank), config, 0, "q_lora_rank", "attention_q_lora_dim") ?? 0,
+            KvLoraRank = Dimension(nameof(MlaSettings.KvLoraRank), config, 1, "kv_lora_rank", "attention_kv_lora_dim"),
+            QkNopeHeadDim = Dimension(nameof(MlaSettings.QkNopeHeadDim), config, 1, "qk_nope_head_dim", "attention_qk_dim"),
+            QkRopeHeadDim = Dimension(nameof(MlaSettings.QkRopeHeadDim), config, 0, "qk_rope_head_dim", "attention_qk_rope_dim"),
+            VHeadDim = Dimension(nameof(MlaSettings.VHeadDim), config, 1, "v_head_dim", "attention_v_dim"),
+            MaxPositionEmbeddings = Dimension(nameof(MlaSettings.MaxPositionEmbeddings), config, 1, "max_position_embeddings", "model_max_length"),
+            AttentionBias = config.Boolean("attention_bias") ?? false,
+            LatentNormEpsilon = LatentNormEpsilon,
+        };
+
+        if (profile.DefaultsHeadDims)
+        {
+            settings = settings with { QkNopeHeadDim = settings.QkNopeHeadDim ?? 128, QkRopeHeadDim = settings.QkRopeHeadDim ?? 64, VHeadDim = settings.VHeadDim ?? 128 };
+        }
+
+        if (profile.DerivesVHeadDim && settings is { VHeadDim: null, HiddenSize: { } hidden, Heads: { } heads } && hidden % heads == 0)
+        {
+            settings = settings with { VHeadDim = hidden / heads };
+        }
+
+        return profile.ScalesLatents ? ScaleLatents(config, settings) : settings;
+    }
+
+    /// <summary>LongCat's class scales both latents and does not look at the flags that say so.</summary>
+    private MlaSettings ScaleLatents(ConfigObject config, MlaSettings settings)
+    {
+        foreach (string flag in new[] { "mla_scale_q_lora", "mla_scale_kv_lora" })
+        {
+            if (config.Boolean(flag) == false)
+            {
+                sink.Add(ConfigRules.KeyWithoutEffect, config.Find(flag)!.Span, flag, "false", "the model's class scales the latents in any case");
+            }
+        }
+
+        return settings with { ScaleQLora = true, ScaleKvLora = true };
+    }
+
+    private int? Dimension(string property, ConfigObject config, int least, params string[] names)
+    {
+        if (config.Find(names) is { } found)
+        {
+            _places[property] = found.Span;
+        }
+
+        return config.Int32(least, names);
+    }
+
+    /// <summary>DeepSeek sparse attention: dense attention equals it as long as there are no more keys than it selects.</summary>
+    private int? Indexer(ConfigObject config, MlaSettings settings)
+    {
+        int? topK = config.Int32(1, "index_topk");
+        JsonProperty? place = config.Find("index_topk");
+        if ((place ?? config.Find("index_n_heads") ?? config.Find("index_head_dim")) is not { } indexer)
+        {
+            return null;
+        }
+
+        // They shape the indexer alone, and no indexer is generated.
+        foreach (string key in new[] { "index_n_heads", "index_head_dim", "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration" })
+        {
+            _ = config.Find(key);
+        }
+
+        if (place is null)
+        {
+            sink.Add(ConfigRules.WrongValue, indexer.Span, "index_topk", "missing", "a whole number beside the other keys of the indexer");
+            return null;
+        }
+
+        if (settings.QLoraRank == 0)
+        {
+            sink.Add(ConfigRules.UnsupportedFeature, place.Span, place.Name, place.Value.ToString(), "the indexer reads the query latent, and there is no q_lora_rank");
+        }
+
+        _places[nameof(ConfigModel.IndexTopK)] = place.Span;
+        return topK;
+    }
+
+    /// <summary>What stands around a nested language model: settings of other towers, and at most a copy of its own.</summary>
+    private void CheckAround(JsonValue root, JsonValue tower, ModelProfile profile)
+    {
+        var around = new ConfigObject(sink, root);
+        foreach (string name in _towers.Append("model_type").Append("architectures"))
+        {
+            _ = around.Find(name);
+        }
+
+        QuantizationCheck.Check(around, sink);
+        foreach (JsonProperty property in around.Rest)
+        {
+            if (property.Value.Kind != JsonKind.Null && AttentionKeys.IsAttention(property.Name, profile))
+            {
+                if (tower.Find(property.Name) is { } inner)
+                {
+                    around.Agree(inner, property);
+                }
+                else
+                {
+                    AttentionKeys.Check(property, profile, sink);
+                }
+            }
+        }
+    }
+
+    private void Remarks(ConfigObject config, ModelProfile profile, MlaSettings settings)
+    {
+        if (config.Find("rms_norm_eps", "norm_eps") is { } epsilon && config.Double("rms_norm_eps", "norm_eps") is { } value && value != LatentNormEpsilon)
+        {
+            sink.Add(ConfigRules.LatentEpsilon, epsilon.Span, epsilon.Name, epsilon.Value.ToString());
+        }
+
+        if (config.Find("head_dim") is { } headDim
+            && settings is { QkRopeHeadDim: { } rope, QkNopeHeadDim: { } nope }
+            && headDim.Value.TryGetInt32(out int width)
+            && width != rope
+            && !(profile.HasMistralScaling && width == nope + rope))
+        {
+            sink.Add(ConfigRules.HeadDimIgnored, headDim.Span, headDim.Value.ToString(), rope.ToString(CultureInfo.InvariantCulture));
+        }
+
+        if (settings is { QkRopeHeadDim: { } r, QkNopeHeadDim: { } n } && r == n && !profile.HasMistralScaling)
+        {
+            sink.Add(ConfigRules.SuspiciousRopeDim, _places.TryGetValue(nameof(MlaSettings.QkRopeHeadDim), out TextSpan place) ? place : default, r.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Configs;
+
+/// <summary>
+/// Reads rotary positions: <c>rope_theta</c> with <c>rope_scaling</c> (transformers 4), <c>rope_parameters</c> (transformers 5), both, or
+/// <c>yarn</c> with <c>llama_4_scaling</c> (Mistral's params.json).
+/// </summary>
+internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, TextSpan>.Builder places, ModelProfile profile)
+{
+    private static readonly string[] _sections = ["rope_scaling", "rope_parameters", "yarn"];
+
+    private static readonly string[] _yarnKeys =
+        ["factor", "beta_fast", "beta", "beta_slow", "alpha", "mscale", "mscale_all_dim", "truncate", "attention_factor", "original_max_position_embeddings"];
+
+    // What one of two sections may say alone: the other version keeps it elsewhere.
+    private static readonly HashSet<string> _unpairedKeys = new(StringComparer.Ordinal) { "rope_theta", "type", "rope_type", "partial_rotary_factor" };
+
+    /// <summary>Completes settings whose dimensions are known.</summary>
+    public MlaSettings Map(ConfigObject config, MlaSettings settings)
+    {
+        ConfigObject rope = Sections(config);
+        JsonProperty? theta = Theta(config, rope);
+        RopeLayout layout = Layout(config, settings);
+        settings = settings with { RopeLayout = layout };
+        CheckPartialRotation(config, rope, settings);
+        if (layout == RopeLayout.None)
+        {
+            // Kimi's files carry a theta that nothing reads.
+            _ = config.Find("original_max_position_embeddings");
+            return settings;
+        }
+
+        settings = settings with { RopeTheta = Positive(nameof(MlaSettings.RopeTheta), theta) ?? profile.DefaultTheta };
+        settings = Type(rope, config) switch
+        {
+            "yarn" or "deepseek_yarn" => Yarn(config, rope, settings),
+            "longrope" => LongRope(config, rope, settings),
+            "default" => Unscaled(config, rope, settings),
+            _ => settings,
+        };
+        settings = PositionScale(config, rope, settings);
+        foreach (JsonProperty property in rope.Rest.Where(static property => property.Value.Kind != JsonKind.Null))
+        {
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+        }
+
+        return settings;
+    }
+
+    private ConfigObject Sections(ConfigObject config)
+    {
+        ImmutableArray<JsonValue> sections = _sections.Select(config.Object).Where(static section => section is not null).Select(static section => section!).ToImmutableArray();
+        if (sections.Length > 1)
+        {
+            foreach ((JsonValue one, JsonValue other) in new[] { (sections[0], sections[1]), (sections[1], sections[0]) })
+            {
+                CheckPaired(one, other);
+            }
+        }
+
+        return new ConfigObject(sink, sections);
+    }
+
+    private void CheckPaired(JsonValue one, JsonValue other)
+    {
+        foreach (JsonProperty property in one.Properties)
+        {
+            if (property.Value.Kind != JsonKind.Null && !_unpairedKeys.Contains(property.Name) && other.Find(property.Name) is null or { Value.Kind: JsonKind.Null })
+            {
+                sink.Add(ConfigRules.Conflict, property.Span, property.Name, property.Value.ToString(), property.Name, "absent from the other of rope_scaling and rope_parameters");
+            }
+        }
+    }
+
+    private static JsonProperty? Theta(ConfigObject config, ConfigObject rope)
+    {
+        JsonProperty? outer = config.Find("rope_theta");
+        JsonProperty? inner = rope.Find("rope_theta");
+        if (outer is not null && inner is not null)
+        {
+            config.Agree(outer, inner);
+        }
+
+        return outer ?? inner;
+    }
+
+    private RopeLayout Layout(ConfigObject config, MlaSettings settings)
+    {
+        JsonProperty? property = config.Find("rope_interleave", "rope_interleaved");
+        bool? flag = config.Boolean("rope_interleave", "rope_interleaved");
+        RopeLayout layout = profile.Layout switch
+        {
+            LayoutRule.Interleaved => RopeLayout.Interleaved,
+            LayoutRule.HalfSplit => RopeLayout.HalfSplit,
+            LayoutRule.None => RopeLayout.None,
+            _ => flag == false ? RopeLayout.HalfSplit : RopeLayout.Interleaved,
+        };
+
+        if (profile.Layout is LayoutRule.FlagRequired && flag is null && property is null)
+        {
+            sink.Add(ConfigRules.UnknownModelType, default, "'" + profile.Type + "'");
+        }
+
+        if (property is not null && profile.Layout is LayoutRule.Interleaved or LayoutRule.HalfSplit && flag is { } asked && asked != (layout == RopeLayout.Interleaved))
+        {
+            sink.Add(ConfigRules.KeyWithoutEffect, property.Span, property.Name, property.Value.ToString(), $"the class of '{profile.Type}' pairs {(layout == RopeLayout.Interleaved ? "neighbours" : "halves")} in any case");
+        }
+
+        return settings.QkRopeHeadDim == 0 ? RopeLayout.None : layout;
+    }
+
+    /// <summary>The rotary width is always <c>qk_rope_head_dim</c>; a factor that says otherwise belongs to an unknown class.</summary>
+    private void CheckPartialRotation(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        JsonProperty?[] factors = [config.Find("partial_rotary_factor"), rope.Find("partial_rotary_factor")];
+        foreach (JsonProperty? factor in factors)
+        {
+            if (factor is null || profile.IsHybrid || settings is not { QkRopeHeadDim: { } width, QkNopeHeadDim: { } nope })
+            {
+                continue;
+            }
+
+            bool isShare = factor.Value.TryGetDouble(out double value) && Math.Abs((value * (nope + width)) - width) < 1e-3;
+            if (!(isShare || value == 1))
+            {
+                sink.Add(ConfigRules.WrongValue, factor.Span, factor.Name, factor.Value.ToString(), "1, or the share of qk_rope_head_dim in a head");
+            }
+        }
+    }
+
+    /// <summary>The kind of scaling, or null when it has been refused.</summary>
+    private string? Type(ConfigObject rope, ConfigObject config)
+    {
+        if (config.Find("yarn") is not null)
+        {
+            return "yarn";
+        }
+
+        JsonProperty? property = rope.Find("rope_type", "type");
+        JsonProperty? perLayer = rope.Rest.FirstOrDefault(static candidate => candidate.Value.Kind == JsonKind.Object);
+        if (perLayer is not null)
+        {
+            foreach (JsonProperty layer in rope.Rest.Where(static candidate => candidate.Value.Kind == JsonKind.Object).ToArray())
+            {
+                _ = rope.Find(layer.Name);
+            }
+
+            sink.Add(ConfigRules.UnsupportedRope, perLayer.Span, "of '" + perLayer.Name + "'", "each kind of layer has its own, and a class is one kind of layer");
+            return null;
+        }
+
+        if (property is null)
+        {
+            return NoType(rope);
+        }
+
+        string? type = rope.Text("rope_type", "type");
+        if (type is not null && profile.RopeTypes.Contains(type))
+        {
+            return type;
+        }
+
+        if (type is not null)
+        {
+            sink.Add(ConfigRules.UnsupportedRope, property.Span, "'" + type + "'", $"expected one of {string.Join(", ", profile.RopeTypes)} for model type '{profile.Type}'");
+            Understand(rope);
+        }
+
+        return null;
+    }
+
+    // Without a type the parameters of a scaling have no reader.
+    private string NoType(ConfigObject rope)
+    {
+        if (rope.Rest.FirstOrDefault(static property => property.Value.Kind != JsonKind.Null && property.Name is not ("rope_theta" or "partial_rotary_factor")) is { } orphan)
+        {
+            sink.Add(ConfigRules.UnsupportedRope, orphan.Span, "of '" + orphan.Name + "'", "there is neither a rope_type nor a type beside it");
+            Understand(rope);
+        }
+
+        return "default";
+    }
+
+    // One refusal is enough: the parameters of a refused scaling are not reported one by one.
+    private static void Understand(ConfigObject rope)
+    {
+        foreach (JsonProperty property in rope.Rest.ToArray())
+        {
+            _ = rope.Find(property.Name);
+        }
+    }
+
+    private MlaSettings Unscaled(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        foreach (string key in _yarnKeys)
+        {
+            // The position scale of Llama 4 reads the original context too, and says so itself.
+            if (rope.Find(key) is { } property && !(key == "original_max_position_embeddings" && profile.HasMistralScaling))
+            {
+                sink.Add(ConfigRules.KeyWithoutEffect, property.Span, property.Name, property.Value.ToString(), "the rope_type is default");
+            }
+        }
+
+        _ = config.Find("original_max_position_embeddings");
+        return settings;
+    }
+
+    private MlaSettings Yarn(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        settings = settings with
+        {
+            RopeScaling = RopeScaling.Yarn,
+            RopeFactor = Optional(nameof(MlaSettings.RopeFactor), rope, "factor"),
+            BetaFast = Optional(nameof(MlaSettings.BetaFast), rope, "beta_fast", "beta"),
+            BetaSlow = Optional(nameof(MlaSettings.BetaSlow), rope, "beta_slow", "alpha"),
+            Mscale = Optional(nameof(MlaSettings.Mscale), rope, "mscale"),
+            MscaleAllDim = Optional(nameof(MlaSettings.MscaleAllDim), rope, "mscale_all_dim"),
+            RopeTruncate = rope.Boolean("truncate"),
+            AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
+            OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
+        };
+        places[nameof(MlaSettings.RopeScaling)] = Place(config, rope);
+        if (profile.HasMistralScaling && rope.Boolean("apply_scale", "apply_yarn_scaling") == false)
+        {
+            // Neither the factor on cosine and sine, nor its square on the softmax scale.
+            return settings with { AttentionFactor = 1, Mscale = null, MscaleAllDim = null };
+        }
+
+        RemarkScale(config, rope, settings);
+        return settings;
+    }
+
+    private void RemarkScale(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        if (settings is { AttentionFactor: null, Mscale: null, MscaleAllDim: null })
+        {
+            sink.Add(ConfigRules.YarnWithoutMscale, Place(config, rope));
+        }
+
+        if (rope.Find("mscale_all_dim") is { } property && settings.MscaleAllDim is not null)
+        {
+            if (profile.HasMistralScaling)
+            {
+                sink.Add(ConfigRules.ScaleDisputed, property.Span);
+            }
+            else if (profile.Type is "deepseek_v2" or "deepseek_vl_v2")
+            {
+                sink.Add(ConfigRules.ScaleDependsOnVersion, property.Span);
+            }
+        }
+    }
+
+    private MlaSettings LongRope(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        settings = settings with
+        {
+            RopeScaling = RopeScaling.LongRope,
+            ShortFactor = Factors(nameof(MlaSettings.ShortFactor), rope, "short_factor"),
+            LongFactor = Factors(nameof(MlaSettings.LongFactor), rope, "long_factor"),
+            AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
+            OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
+        };
+        places[nameof(MlaSettings.RopeScaling)] = Place(config, rope);
+        if (rope.Find("factor") is { } factor)
+        {
+            sink.Add(ConfigRules.KeyWithoutEffect, factor.Span, factor.Name, factor.Value.ToString(), "LongRoPE derives it from the two context lengths");
+        }
+
+        return settings;
+    }
+
+    /// <summary>Mistral: queries grow with the position.</summary>
+    private MlaSettings PositionScale(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        if (!profile.HasMistralScaling)
+        {
+            return settings;
+        }
+
+        // The release's params.json keeps it beside the scaling, config.json among its parameters.
+        ConfigObject native = new(sink, config.Object("llama_4_scaling") is { } section ? ImmutableArray.Create(section) : ImmutableArray<JsonValue>.Empty);
+        double? beta = native.IsEmpty
+            ? Optional(nameof(MlaSettings.Llama4ScalingBeta), rope, "llama_4_scaling_beta")
+            : Optional(nameof(MlaSettings.Llama4ScalingBeta), native, "beta");
+        if (beta is null)
+        {
+            return settings;
+        }
+
+        JsonProperty? context = rope.Find("original_max_position_embeddings");
+        if (native.Find("original_max_position_embeddings") is { } own)
+        {
+            config.Agree(context ?? own, own);
+        }
+
+        int? original = (native.IsEmpty ? null : native.Int32(1, "original_max_position_embeddings")) ?? OriginalContext(config, rope);
+        foreach (JsonProperty property in native.Rest.Where(static property => property.Value.Kind != JsonKind.Null))
+        {
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+        }
+
+        return settings with { Llama4ScalingBeta = beta, OriginalMaxPositionEmbeddings = original };
+    }
+
+    private int? OriginalContext(ConfigObject config, ConfigObject rope)
+    {
+        JsonProperty? inner = rope.Find("original_max_position_embeddings");
+        JsonProperty? outer = config.Find("original_max_position_embeddings");
+        if (inner is not null && outer is not null)
+        {
+            config.Agree(inner, outer);
+        }
+
+        if ((inner ?? outer) is { } property)
+        {
+            places[nameof(MlaSettings.OriginalMaxPositionEmbeddings)] = property.Span;
+        }
+
+        return rope.Int32(1, "original_max_position_embeddings") ?? config.Int32(1, "original_max_position_embeddings");
+    }
+
+    private static TextSpan Place(ConfigObject config, ConfigObject rope)
+        => (rope.Find("rope_type", "type") ?? config.Find("yarn"))?.Span ?? default;
+
+    private EquatableArray<double>? Factors(string property, ConfigObject rope, string name)
+    {
+        if (rope.Find(name) is not { } found)
+        {
+            return null;
+        }
+
+        places[property] = found.Span;
+        return rope.Doubles(name);
+    }
+
+    /// <summary>A number for which null, 0 and absence are the same, as in Python's <c>or</c>.</summary>
+    private double? Optional(string property, ConfigObject section, params string[] names)
+    {
+        if (section.Find(names) is not { } found)
+        {
+            return null;
+        }
+
+        places[property] = found.Span;
+        return section.Double(names) is { } value && value != 0 ? value : null;
+    }
+
+    private double? Positive(string property, JsonProperty? found)
+    {
+        if (found is null)
+        {
+            return null;
+        }
+
+        places[property] = found.Span;
+        if (found.Value.TryGetDouble(out double value) && value > 0)
+        {
+            return value;
+        }
+
+        sink.Add(ConfigRules.WrongValue, found.Value.Span, found.Name, found.Value.ToString(), "a positive number");
+        return null;
+    }
+}

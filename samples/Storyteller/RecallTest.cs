@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Numerics.Tensors;
+using System.Text.Json;
+using MlaGen;
+using Storyteller.Model;
+
+namespace Storyteller;
+
+/// <summary>Scores how well the model recalls: stories are fed as they stand, and their answers compared with what the model would have said.</summary>
+internal static class RecallTest
+{
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true };
+
+    /// <summary>A story; <paramref name="Answers"/> are <c>[start, end)</c> ranges of its characters, each the answer to one question.</summary>
+    internal sealed record Story(string Text, int[][] Answers);
+
+    public static void Run(StoryOptions options, string path, TextWriter output, TextWriter summary)
+    {
+        Story[] stories = Read(path);
+        LoadedModel loaded = LoadedModel.Load(options.Model);
+        using MlaExecutor executor = new(options.Threads);
+        using LatentCache<StoryAttention> cache = StoryAttention.CreateCache(loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
+
+        long start = Stopwatch.GetTimestamp();
+        int right = 0;
+        int questions = 0;
+        foreach (Story story in stories)
+        {
+            using StorySession session = new(loaded.Model, cache, executor, options.Chunk);
+            right += CountRight(loaded, session, story);
+            questions += story.Answers.Length;
+        }
+
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{right} of {questions}"));
+        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{stories.Length} stories in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s"));
+    }
+
+    /// <summary>Reads a JSON array of <c>{"text", "answers": [[start, end], …]}</c>.</summary>
+    public static Story[] Read(string path)
+    {
+        try
+        {
+            Story[] stories = JsonSerializer.Deserialize<Story[]>(File.ReadAllBytes(path), Options) ?? [];
+            foreach (Story story in stories)
+            {
+                if (Array.Find(story.Answers, answer => answer is not [>= 0, _] || answer[0] >= answer[1] || answer[1] > story.Text.Length) is int[] answer)
+                {
+                    throw new InvalidDataException($"{path}: [{string.Join(", ", answer)}] is not a range of the story's {story.Text.Length} characters");
+                }
+            }
+
+            return stories;
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"{path} is not a file of stories with answers: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Counts the answers of which every token was the most likely one.</summary>
+    public static int CountRight(LoadedModel loaded, StorySession session, Story story)
+    {
+        IReadOnlyList<(int Id, Range Characters)> tokens = loaded.Tokenizer.EncodeWithOffsets(story.Text);
+        int[] ids = loaded.TokensOf(story.Text);
+
+        // Token i of the text is number i + 1 of what is fed, so the scores after number i speak about it.
+        List<int> wanted = [];
+        List<int> answerOf = [];
+        for (int i = 0; i < tokens.Count; i++)
+        {
+            int answer = Array.FindIndex(story.Answers, range => range[0] <= tokens[i].Characters.Start.Value && tokens[i].Characters.End.Value <= range[1]);
+            if (answer >= 0)
+            {
+                wanted.Add(i);
+                answerOf.Add(answer);
+            }
+        }
+
+        int vocabulary = loaded.Model.Config.VocabularySize;
+        float[] logits = new float[wanted.Count * vocabulary];
+        session.Feed(ids, [.. wanted], logits);
+
+        HashSet<int> wrong = [];
+        for (int i = 0; i < wanted.Count; i++)
+        {
+            if (TensorPrimitives.IndexOfMax<float>(logits.AsSpan(i * vocabulary, vocabulary)) != ids[wanted[i] + 1])
+            {
+                wrong.Add(answerOf[i]);
+            }
+        }
+
+        return story.Answers.Length - wrong.Count;
+    }
+}

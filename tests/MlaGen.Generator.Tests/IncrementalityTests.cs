@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Parsing;
+using MlaGen.Generator.Tests.Infrastructure;
+
+namespace MlaGen.Generator.Tests;
+
+public class IncrementalityTests
+{
+    private const string First = """
+        using MlaGen;
+        namespace Models;
+        [MlaAttention(HiddenSize = 256, Heads = 8)]
+        public sealed partial class First;
+        """;
+
+    private const string Second = """
+        using MlaGen;
+        namespace Models;
+        [MlaAttention(HiddenSize = 512, Heads = 4)]
+        public sealed partial class Second;
+        """;
+
+    private const string Elsewhere = "namespace Models; internal static class Elsewhere { }";
+
+    private static readonly string[] _steps = [StepNames.ParseAttribute, StepNames.ParseConfig, StepNames.ResolveSpec, StepNames.PlanKernels, StepNames.Output];
+
+    [Fact]
+    public void Same_compilation_twice_recomputes_nothing()
+        => AssertNothingNew(Rerun(static compilation => compilation.Clone()));
+
+    [Fact]
+    public void Comment_in_the_class_recomputes_nothing()
+        => AssertNothingNew(Rerun(static compilation => Replace(compilation, First, First + " // note")));
+
+    [Fact]
+    public void Edit_elsewhere_recomputes_nothing()
+        => AssertNothingNew(Rerun(static compilation => Replace(compilation, Elsewhere, "namespace Models; internal static class Elsewhere { internal const int Answer = 42; }")));
+
+    [Fact]
+    public void New_member_of_the_class_recomputes_nothing()
+        => AssertNothingNew(Rerun(static compilation => Replace(compilation, First, First.Replace("First;", "First { }", StringComparison.Ordinal))));
+
+    [Fact]
+    public void Spelling_out_a_default_emits_nothing_new()
+    {
+        GeneratorRunResult result = Rerun(static compilation => Replace(compilation, First, First.Replace("Heads = 8", "Heads = 8, KvLoraRank = 512", StringComparison.Ordinal)));
+
+        Assert.Contains(IncrementalStepRunReason.Modified, Reasons(result, StepNames.ParseAttribute));
+        Assert.All(Reasons(result, StepNames.ResolveSpec).Concat(Reasons(result, StepNames.Output)), AssertIsOld);
+    }
+
+    [Fact]
+    public void Changed_number_emits_only_its_class_again()
+    {
+        GeneratorRunResult result = Rerun(static compilation => Replace(compilation, First, First.Replace("256", "384", StringComparison.Ordinal)));
+
+        foreach (string step in new[] { StepNames.ParseAttribute, StepNames.ResolveSpec, StepNames.PlanKernels })
+        {
+            Assert.Equal(1, Reasons(result, step).Count(static reason => reason == IncrementalStepRunReason.Modified));
+            Assert.Equal(2, Reasons(result, step).Length);
+        }
+
+        IncrementalStepRunReason[] outputs = Reasons(result, StepNames.Output);
+        Assert.Equal(2, outputs.Length);
+        Assert.Contains(IncrementalStepRunReason.Cached, outputs);
+    }
+
+    [Fact]
+    public void Every_step_runs_under_its_name()
+    {
+        GeneratorRunResult result = Compilations.Generate(Compilations.Create(First, Second, Elsewhere));
+
+        Assert.All(_steps, step => Assert.Contains(step, result.TrackedSteps.Keys));
+    }
+
+    [Fact]
+    public void No_step_holds_a_symbol_a_node_or_a_location()
+    {
+        GeneratorRunResult result = Compilations.Generate(Compilations.Create(First, Second));
+
+        foreach (string step in _steps)
+        {
+            Assert.All(result.TrackedSteps[step].SelectMany(static run => run.Outputs), output => Assert.Null(ObjectGraph.FindForbidden(output.Value)));
+        }
+    }
+
+    [Fact]
+    public void Model_of_a_wrong_class_holds_none_either()
+    {
+        // Steps of a class without output are not recorded, so this one is looked at by itself.
+        CSharpCompilation compilation = Compilations.Create("[MlaGen.MlaAttention(HiddenSize = -1)] internal class Wrong;");
+        INamedTypeSymbol type = compilation.GetTypeByMetadataName("Wrong")!;
+        AttributeModel model = AttributeParser.Parse(type, AttributeParser.Find(type)!, compilation)!;
+
+        Assert.NotEmpty(model.DeclarationProblems);
+        Assert.Null(ObjectGraph.FindForbidden(model));
+    }
+
+    [Fact]
+    public void Search_for_symbols_finds_them()
+    {
+        CSharpCompilation compilation = Compilations.Create(First);
+        INamedTypeSymbol symbol = compilation.GetTypeByMetadataName("Models.First")!;
+
+        Assert.NotNull(ObjectGraph.FindForbidden(compilation));
+        Assert.NotNull(ObjectGraph.FindForbidden((1, new object[] { symbol })));
+        Assert.NotNull(ObjectGraph.FindForbidden(new { Place = new { Inner = symbol.Locations[0] } }));
+        Assert.Null(ObjectGraph.FindForbidden(new { Place = "text", Numbers = ImmutableArray.Create(1.5) }));
+    }
+
+    private static GeneratorRunResult Rerun(Func<CSharpCompilation, CSharpCompilation> edit)
+    {
+        CSharpCompilation compilation = Compilations.Create(First, Second, Elsewhere);
+        return Compilations.Driver().RunGenerators(compilation).RunGenerators(edit(compilation)).GetRunResult().Results.Single();
+    }
+
+    private static CSharpCompilation Replace(CSharpCompilation compilation, string oldText, string newText)
+    {
+        SyntaxTree tree = compilation.SyntaxTrees.Single(candidate => candidate.ToString() == oldText);
+        return compilation.ReplaceSyntaxTree(tree, CSharpSyntaxTree.ParseText(newText, Compilations.ParseOptions));
+    }
+
+    private static IncrementalStepRunReason[] Reasons(GeneratorRunResult result, string step)
+        => [.. result.TrackedSteps[step].SelectMany(static run => run.Outputs).Select(static output => output.Reason)];
+
+    private static void AssertNothingNew(GeneratorRunResult result)
+        => Assert.All(_steps, step => Assert.All(Reasons(result, step), AssertIsOld));
+
+    private static void AssertIsOld(IncrementalStepRunReason reason)
+        => Assert.True(reason is IncrementalStepRunReason.Cached or IncrementalStepRunReason.Unchanged, $"The step ran anew: {reason}.");
+}

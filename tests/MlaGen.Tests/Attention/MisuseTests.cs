@@ -1,0 +1,163 @@
+using MlaGen.Tests.Oracles;
+
+namespace MlaGen.Tests.Attention;
+
+/// <summary>Whatever a caller does wrong is said, and nothing has changed: the same step then runs to the same bits.</summary>
+public sealed class MisuseTests
+{
+    private static readonly TestLayer _layer = TestLayer.Get("yarn");
+
+    private static readonly int _width = _layer.Spec.HiddenSize;
+
+    [Theory]
+    [InlineData(-1, 0, "hidden")]
+    [InlineData(1, 0, "hidden")]
+    [InlineData(0, -1, "output")]
+    [InlineData(0, 1, "output")]
+    public void Forward_takes_spans_of_exactly_the_batch(int moreHidden, int moreOutput, string parameter)
+    {
+        AssertRefused<ArgumentException>(
+            (run, sequence) =>
+            {
+                run.Batch.Add(sequence, 3);
+                run.Forward(new float[(3 * _width) + moreHidden], new float[(3 * _width) + moreOutput]);
+            },
+            parameter,
+            $"{3 * _width}");
+    }
+
+    [Theory]
+    [InlineData(1, 0, 0, "queries")]
+    [InlineData(0, -1, 0, "output")]
+    [InlineData(0, 0, 1, "logSumExp")]
+    public void AttendLatent_takes_spans_of_exactly_the_batch(int moreQueries, int moreOutput, int moreLogSumExp, string parameter)
+    {
+        OracleSpec spec = _layer.Spec;
+        AssertRefused<ArgumentException>(
+            (run, sequence) =>
+            {
+                run.Batch.AddQueries(sequence, 2);
+                run.AttendLatent(
+                    new float[(2 * spec.Heads * spec.RowWidth) + moreQueries],
+                    new float[(2 * spec.Heads * spec.KvLoraRank) + moreOutput],
+                    new float[(2 * spec.Heads) + moreLogSumExp]);
+            },
+            parameter);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public void AppendLatent_takes_rows_of_exactly_the_batch(int more)
+    {
+        AssertRefused<ArgumentException>(
+            (run, sequence) =>
+            {
+                run.Batch.Add(sequence, 2);
+                run.AppendLatent(new float[(2 * _layer.Spec.RowWidth) + more]);
+            },
+            "rows");
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(1)]
+    public void A_layer_that_the_cache_does_not_have_is_refused(int layer)
+    {
+        AssertRefused<ArgumentOutOfRangeException>(
+            (run, sequence) =>
+            {
+                run.Batch.Add(sequence, 1);
+                run.AppendLatent(new float[_layer.Spec.RowWidth], layer);
+            },
+            "layer");
+    }
+
+    [Fact]
+    public void An_empty_batch_is_refused()
+        => AssertRefused<InvalidOperationException>((run, _) => run.Forward([], []), "empty");
+
+    [Fact]
+    public void Queries_that_append_nothing_are_not_for_Forward()
+    {
+        AssertRefused<InvalidOperationException>(
+            (run, sequence) =>
+            {
+                run.Batch.AddQueries(sequence, 1);
+                run.Forward(new float[_width], new float[_width]);
+            },
+            "AddQueries");
+    }
+
+    [Fact]
+    public void A_position_at_the_limit_is_refused()
+        => AssertRefused<ArgumentOutOfRangeException>((run, sequence) => run.Batch.Add(sequence, 1, [8192]), "8191");
+
+    [Fact]
+    public void A_sequence_of_another_cache_is_refused()
+    {
+        using AttentionRun other = _layer.Open(new RunOptions());
+        AssertRefused<ArgumentException>((run, _) => run.Batch.Add(other.CreateSequence(), 1), "another cache");
+    }
+
+    [Fact]
+    public void A_disposed_sequence_is_refused()
+    {
+        AssertRefused<ObjectDisposedException>(
+            (run, _) =>
+            {
+                LatentSequence disposed = run.CreateSequence();
+                disposed.Dispose();
+                run.Batch.Add(disposed, 1);
+            },
+            nameof(LatentSequence));
+    }
+
+    [Fact]
+    public void A_cancelled_step_can_only_be_rolled_back()
+    {
+        AssertRefused<OperationCanceledException>(
+            (run, sequence) =>
+            {
+                run.Batch.CancellationToken = new CancellationToken(canceled: true);
+                try
+                {
+                    run.Batch.Add(sequence, 1);
+                    run.Forward(new float[_width], new float[_width]);
+                }
+                finally
+                {
+                    run.Batch.CancellationToken = CancellationToken.None;
+                    Assert.Throws<InvalidOperationException>(run.Batch.Commit);
+                }
+            });
+    }
+
+    [Fact]
+    public void A_disposed_batch_is_refused()
+    {
+        AttentionRun run = _layer.Open(new RunOptions());
+        run.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => run.Forward([], []));
+    }
+
+    /// <summary>Runs <paramref name="misuse"/> in the middle of a text and expects an exception that says <paramref name="words"/>.</summary>
+    private static void AssertRefused<TException>(Action<AttentionRun, LatentSequence> misuse, params string[] words)
+        where TException : Exception
+    {
+        Prompt prompt = Prompt.Random("misuse", 20, _width);
+        using AttentionRun run = _layer.Open(new RunOptions { PageTokens = 16 });
+        float[] expected = run.Feed(run.CreateSequence(), prompt);
+        LatentSequence sequence = run.CreateSequence();
+        run.Feed(sequence, prompt.Slice(0, 10));
+        float[] rows = AttentionRun.Rows(sequence, _layer.Spec.RowWidth);
+
+        TException exception = Assert.ThrowsAny<TException>(() => misuse(run, sequence));
+
+        Assert.All(words, word => Assert.Contains(word, exception.Message, StringComparison.Ordinal));
+        run.Batch.Rollback();
+        Assert.Equal(10, sequence.Length);
+        Compare.AssertSameBits("rows", AttentionRun.Rows(sequence, _layer.Spec.RowWidth), rows);
+        Compare.AssertSameBits("output", run.Feed(sequence, prompt.Slice(10, 10)), expected.AsSpan(10 * _width));
+    }
+}

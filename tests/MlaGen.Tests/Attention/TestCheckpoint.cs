@@ -1,0 +1,20 @@
+using MlaGen.Tests.Oracles;
+
+namespace MlaGen.Tests.Attention;
+
+/// <summary>Weights of one layer in memory, under <see cref="Prefix"/>.</summary>
+internal static class TestCheckpoint
+{
+    public const string Prefix = "model.layers.0.self_attn.";
+
+    public static InMemoryCheckpoint Of(IReadOnlyDictionary<string, WeightTensor> weights)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        foreach ((string name, WeightTensor weight) in weights)
+        {
+            checkpoint.Add(Prefix + name, [.. weight.Shape.Select(size => (long)size)], weight.Values);
+        }
+
+        return checkpoint;
+    }
+}

@@ -1,0 +1,63 @@
+using MlaGen.Tests.Oracles;
+
+namespace MlaGen.Tests.Attention;
+
+/// <summary>A generated class with random weights, beside what the oracles need to know of it.</summary>
+internal abstract class TestLayer
+{
+    private static readonly OracleRope _yarn = new() { Scaling = RopeScaling.Yarn, Factor = 40, OriginalMaxPosition = 4096, MscaleNumerator = 1, MscaleAllDim = 1 };
+
+    private static readonly OracleRope _longRope = new() { Scaling = RopeScaling.LongRope, MaxPosition = 8192, OriginalMaxPosition = 32, LongRopeFactors = [1, 1.1, 1.5, 3] };
+
+    private static readonly Dictionary<string, Lazy<TestLayer>> _layers = new()
+    {
+        ["yarn"] = Make<YarnAttention>("yarn", spec => spec with { Rope = _yarn }),
+        ["odd"] = Make<OddAttention>("odd", spec => spec with { Rope = new OracleRope { Layout = RopeLayout.HalfSplit } }, biases: true),
+        ["ropeless"] = Make<RopelessAttention>("ropeless", spec => spec),
+        ["one head"] = Make<OneHeadAttention>("one head", spec => spec with { Rope = new OracleRope { Layout = RopeLayout.None } }),
+        ["scaled"] = Make<ScaledAttention>("scaled", spec => spec with { Rope = _longRope, ScaleQLora = true, ScaleKvLora = true, Llama4Beta = 0.1 }),
+        ["many heads"] = Make<ManyHeadsAttention>("many heads", spec => spec),
+    };
+
+    protected TestLayer(OracleSpec spec, OracleWeights weights)
+    {
+        Spec = spec;
+        Weights = weights;
+    }
+
+    /// <summary>Names of all layers, for theories.</summary>
+    public static IEnumerable<string> Names => _layers.Keys;
+
+    public OracleSpec Spec { get; }
+
+    public OracleWeights Weights { get; }
+
+    public static TestLayer Get(string name) => _layers[name].Value;
+
+    public abstract AttentionRun Open(RunOptions options);
+
+    private static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
+        where TAttention : class, ITestAttention<TAttention>
+        => new(() =>
+        {
+            MlaShape shape = TAttention.Shape;
+            OracleSpec spec = traits(new OracleSpec
+            {
+                HiddenSize = shape.HiddenSize,
+                Heads = shape.Heads,
+                QLoraRank = shape.QLoraRank,
+                KvLoraRank = shape.KvLoraRank,
+                QkNopeHeadDim = shape.QkNopeHeadDim,
+                QkRopeHeadDim = shape.QkRopeHeadDim,
+                VHeadDim = shape.VHeadDim,
+            });
+            Dictionary<string, WeightTensor> weights = RandomLayer.Weights(spec, name, biases);
+            return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(TestCheckpoint.Of(weights), TestCheckpoint.Prefix, layer: 0));
+        });
+
+    private sealed class Layer<TAttention>(OracleSpec spec, OracleWeights weights, TAttention attention) : TestLayer(spec, weights)
+        where TAttention : class, ITestAttention<TAttention>
+    {
+        public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
+    }
+}

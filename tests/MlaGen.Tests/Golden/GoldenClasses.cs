@@ -1,0 +1,114 @@
+using MlaGen.Tests.Attention;
+
+namespace MlaGen.Tests.Golden;
+
+// The layers that transformers computed, one class a golden file, as a user would declare them from the model's configuration.
+
+[MlaAttention(
+    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)]
+public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
+{
+    public static string Case => "tiny";
+
+    public static TinyAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 256, Heads = 12, QLoraRank = 80, KvLoraRank = 96, QkNopeHeadDim = 48, QkRopeHeadDim = 32, VHeadDim = 64,
+    AttentionBias = true, RopeLayout = RopeLayout.HalfSplit)]
+public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSplitAttention>
+{
+    public static string Case => "bias-halfsplit";
+
+    public static BiasHalfSplitAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 16,
+    MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 0.707, MscaleAllDim = 0.707)]
+public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV2LiteAttention>
+{
+    public static string Case => "deepseek-v2-lite";
+
+    public static DeepSeekV2LiteAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 128, QLoraRank = 1536,
+    MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
+public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Attention>
+{
+    public static string Case => "deepseek-v3";
+
+    public static DeepSeekV3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 128, QLoraRank = 1536,
+    MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
+public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV3LateAttention>
+{
+    public static string Case => "deepseek-v3-late";
+
+    public static DeepSeekV3LateAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 20, QLoraRank = 768, QkNopeHeadDim = 192, VHeadDim = 256,
+    RopeTheta = 1e6)]
+public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAttention>
+{
+    public static string Case => "glm-4.7-flash";
+
+    public static Glm47FlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 64, QLoraRank = 1536,
+    MaxPositionEmbeddings = 163840, RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, RopeFactor = 32, OriginalMaxPositionEmbeddings = 4096, BetaFast = 1, BetaSlow = 1, Mscale = 1, MscaleAllDim = 1)]
+public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
+{
+    public static string Case => "kimi-k2";
+
+    public static KimiK2Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 32,
+    RopeLayout = RopeLayout.None)]
+public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAttention>
+{
+    public static string Case => "kimi-linear";
+
+    public static KimiLinearAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 768, Heads = 64, QLoraRank = 1536,
+    RopeTheta = 1e7, ScaleQLora = true, ScaleKvLora = true)]
+public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlashAttention>
+{
+    public static string Case => "longcat-flash";
+
+    public static LongCatFlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 320, Heads = 40, QLoraRank = 768, KvLoraRank = 256, QkNopeHeadDim = 64, QkRopeHeadDim = 32, VHeadDim = 64,
+    MaxPositionEmbeddings = 32768, RopeLayout = RopeLayout.HalfSplit)]
+public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attention>
+{
+    public static string Case => "minicpm3";
+
+    public static MiniCpm3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+[MlaAttention(
+    HiddenSize = 512, Heads = 32, QLoraRank = 1024, KvLoraRank = 256, QkNopeHeadDim = 64,
+    MaxPositionEmbeddings = 1048576, RopeScaling = RopeScaling.Yarn, RopeFactor = 128, OriginalMaxPositionEmbeddings = 8192, Mscale = 1, MscaleAllDim = 1, Llama4ScalingBeta = 0.1)]
+public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attention>
+{
+    public static string Case => "mistral-4";
+
+    public static Mistral4Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}

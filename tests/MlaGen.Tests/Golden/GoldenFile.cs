@@ -1,0 +1,34 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace MlaGen.Tests.Golden;
+
+/// <summary>The least reader that a golden file needs, so that what is read does not depend on the product's own.</summary>
+internal sealed class GoldenFile
+{
+    private readonly Dictionary<string, float[]> _tensors = [];
+
+    private GoldenFile(IReadOnlyDictionary<string, string> metadata) => Metadata = metadata;
+
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    public static GoldenFile Read(string name)
+    {
+        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", "Data", name + ".safetensors"));
+        int headerLength = checked((int)BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        using JsonDocument header = JsonDocument.Parse(bytes.AsMemory(8, headerLength));
+        ReadOnlySpan<byte> data = bytes.AsSpan(8 + headerLength);
+        var file = new GoldenFile(header.RootElement.GetProperty("__metadata__").Deserialize<Dictionary<string, string>>()!);
+        foreach (JsonProperty tensor in header.RootElement.EnumerateObject().Where(property => property.Name != "__metadata__"))
+        {
+            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
+            int[] offsets = tensor.Value.GetProperty("data_offsets").Deserialize<int[]>()!;
+            file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(data[offsets[0]..offsets[1]]).ToArray());
+        }
+
+        return file;
+    }
+
+    public float[] Tensor(string name) => _tensors[name];
+}

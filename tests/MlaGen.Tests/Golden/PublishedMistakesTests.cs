@@ -1,0 +1,62 @@
+using MlaGen.Tests.Oracles;
+
+namespace MlaGen.Tests.Golden;
+
+/// <summary>Tests of the tests: the tolerance that products must meet lets none of the mistakes through that published implementations made.</summary>
+public sealed class PublishedMistakesTests
+{
+    private static readonly Dictionary<string, Func<Layer, Layer>> _mistakes = new()
+    {
+        ["pairs half-split instead of interleaved"] = layer => layer.Turning(rope => rope with { Layout = RopeLayout.HalfSplit }),
+        ["not turned at all"] = layer => layer.Turning(rope => rope with { Layout = RopeLayout.None }),
+        ["YaRN left out"] = layer => layer.Turning(rope => rope with { Scaling = RopeScaling.None }),
+        ["YaRN's range not rounded outwards"] = layer => layer.Turning(rope => rope with { Truncate = false }),
+        ["cosine and sine scaled although mscale cancels"] = layer => layer.Turning(rope => rope with { MscaleNumerator = 0, MscaleAllDim = 0 }),
+        ["softmax scale without mscale"] = layer => layer.Scaling(spec => 1 / Math.Sqrt(spec.QkHeadDim)),
+        ["mscale once instead of squared"] = layer => layer.Scaling(spec => Math.Sqrt(spec.SoftmaxScale / Math.Sqrt(spec.QkHeadDim))),
+        ["softmax scale from the cached width"] = layer => layer.Scaling(spec => spec.SoftmaxScale * Math.Sqrt((double)spec.QkHeadDim / spec.RowWidth)),
+        ["kv_b_proj as all keys, then all values"] = layer => layer with { Weights = layer.Weights with { KvBProj = KeysThenValues(layer.Spec, layer.Weights.KvBProj) } },
+        ["epsilon of 1e-4 in the latent norm"] = layer => layer with { Spec = layer.Spec with { LatentNormEpsilon = 1e-4 } },
+    };
+
+    public static TheoryData<string> Mistakes => [.. _mistakes.Keys];
+
+    [Theory]
+    [MemberData(nameof(Mistakes))]
+    public void A_published_mistake_fails_the_comparison(string mistake)
+    {
+        GoldenCase golden = GoldenCase.Load("deepseek-v2-lite");
+        var right = new Layer(golden.Spec, golden.Weights);
+
+        Assert.Null(Verdict(golden, right));
+        Assert.NotNull(Verdict(golden, _mistakes[mistake](right)));
+    }
+
+    private static string? Verdict(GoldenCase golden, Layer layer)
+    {
+        OracleResult result = AbsorbedOracle.Forward(layer.Spec, layer.Weights, golden.Hidden, golden.Positions);
+        return Compare.Explain<double, float>(result.Output.AsSpan()[^golden.Output.Length..], golden.Output, Tolerance.Float32.ForScores(result.MaxScore));
+    }
+
+    private static float[] KeysThenValues(OracleSpec spec, float[] perHead)
+    {
+        var regrouped = new float[perHead.Length];
+        int keys = spec.QkNopeHeadDim * spec.KvLoraRank;
+        int values = spec.VHeadDim * spec.KvLoraRank;
+        for (int head = 0; head < spec.Heads; head++)
+        {
+            perHead.AsSpan(head * keys, keys).CopyTo(regrouped.AsSpan(head * (keys + values)));
+            perHead.AsSpan((spec.Heads * keys) + (head * values), values).CopyTo(regrouped.AsSpan((head * (keys + values)) + keys));
+        }
+
+        return regrouped;
+    }
+
+    private sealed record Layer(OracleSpec Spec, OracleWeights Weights)
+    {
+        /// <summary>Another rope with the softmax scale kept, so that a mistake stands alone.</summary>
+        public Layer Turning(Func<OracleRope, OracleRope> change) => this with { Spec = Spec with { Rope = change(Spec.Rope), SoftmaxScaleOverride = Spec.SoftmaxScale } };
+
+        public Layer Scaling(Func<OracleSpec, double> scale) => this with { Spec = Spec with { SoftmaxScaleOverride = scale(Spec) } };
+    }
+}

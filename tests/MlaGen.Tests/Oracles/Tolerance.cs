@@ -1,0 +1,27 @@
+namespace MlaGen.Tests.Oracles;
+
+/// <summary>How far a result may stand from its reference: as a whole, and element by element.</summary>
+/// <param name="RelativeError">Bound on <c>‖out - ref‖ / ‖ref‖</c>.</param>
+/// <param name="Absolute">An element passes when it is this near, or …</param>
+/// <param name="Relative">… when it is this near in proportion to the reference.</param>
+internal readonly record struct Tolerance(double RelativeError, double Absolute, double Relative)
+{
+    /// <summary>Float32 arithmetic against a reference on the same cached values.</summary>
+    public static Tolerance Float32 { get; } = new(5e-6, 2e-5, 1e-4);
+
+    /// <summary>An oracle against what transformers computed in float64 with its float32 norms, softmax and angles, stored as float32.</summary>
+    public static Tolerance GoldenFile { get; } = new(4e-7, 5e-6, 1e-5);
+
+    /// <summary>The same for one token alone, over which the roundings of the reference average out less.</summary>
+    public static Tolerance GoldenToken { get; } = GoldenFile with { RelativeError = 5e-7 };
+
+    /// <summary>One oracle against the other.</summary>
+    public static Tolerance Oracles { get; } = new(1e-12, 1e-12, 1e-9);
+
+    /// <summary>The same for scores up to <paramref name="maxScore"/> in magnitude: far from zero they lose digits.</summary>
+    public Tolerance ForScores(double maxScore)
+    {
+        double factor = Math.Max(1, Math.Abs(maxScore) / 16);
+        return new Tolerance(RelativeError * factor, Absolute * factor, Relative * factor);
+    }
+}

@@ -1,0 +1,108 @@
+using System.Numerics.Tensors;
+using Storyteller;
+using Storyteller.Model;
+
+namespace MlaGen.Tests.Storyteller;
+
+/// <summary>The whole model against transformers: float32 arithmetic on the same bf16 weights.</summary>
+public class GoldenStoryTests
+{
+    [Theory]
+    [MemberData(nameof(StoryData.Prompts), MemberType = typeof(StoryData))]
+    public void Logits_after_a_prompt_are_the_golden_ones(int prompt)
+    {
+        using SafetensorsFile golden = SafetensorsFile.Open(StoryData.PathOf("golden_logits.safetensors"));
+        float[] expected = Tensors.Read(golden, $"logits.{prompt}", StoryData.Loaded.Model.Config.VocabularySize);
+        using Session session = new(chunk: 0);
+
+        float[] difference = session.Story.Feed(StoryData.Golden[prompt].PromptIds).ToArray();
+        TensorPrimitives.Subtract(difference, expected, difference);
+
+        Assert.InRange(TensorPrimitives.Norm<float>(difference) / TensorPrimitives.Norm<float>(expected), 0, 1e-4);
+    }
+
+    [Theory]
+    [MemberData(nameof(StoryData.Prompts), MemberType = typeof(StoryData))]
+    public void Greedy_decoding_goes_on_as_transformers_does(int prompt)
+    {
+        using Session session = new(chunk: 0);
+
+        Assert.Equal(StoryData.Golden[prompt].GreedyIds, session.Continue(StoryData.Golden[prompt].PromptIds, 48));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(64)]
+    public void A_prompt_fed_in_chunks_goes_on_the_same(int chunk)
+    {
+        using Session session = new(chunk);
+
+        Assert.Equal(StoryData.Golden[4].GreedyIds, session.Continue(StoryData.Golden[4].PromptIds, 48));
+    }
+
+    [Fact]
+    public void The_recall_questions_are_answered_as_often_as_by_transformers()
+    {
+        RecallTest.Story[] stories = RecallTest.Read(StoryData.PathOf("recall.json"));
+        using Session session = new(chunk: 0);
+
+        Assert.Equal(2375, stories.Sum(story => story.Answers.Length));
+        Assert.InRange(stories.Sum(session.CountRight), 1948, 1952);
+    }
+
+    [Fact]
+    public void Recall_does_not_depend_on_how_a_story_is_cut()
+    {
+        RecallTest.Story[] stories = RecallTest.Read(StoryData.PathOf("recall.json"))[..5];
+        using Session whole = new(chunk: 0);
+        using Session cut = new(chunk: 1);
+
+        int expected = stories.Sum(whole.CountRight);
+
+        Assert.InRange(stories.Sum(cut.CountRight), expected - 1, expected + 1);
+    }
+
+    private sealed class Session : IDisposable
+    {
+        private readonly MlaExecutor _executor = new(2);
+        private readonly LatentCache<StoryAttention> _cache = StoryAttention.CreateCache(StoryData.Loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
+        private readonly int _chunk;
+
+        public Session(int chunk)
+        {
+            _chunk = chunk;
+            Story = Start();
+        }
+
+        public StorySession Story { get; private set; }
+
+        public int CountRight(RecallTest.Story story)
+        {
+            Story.Dispose();
+            Story = Start();
+            return RecallTest.CountRight(StoryData.Loaded, Story, story);
+        }
+
+        public int[] Continue(int[] prompt, int count)
+        {
+            int[] tokens = new int[count];
+            tokens[0] = TensorPrimitives.IndexOfMax(Story.Feed(prompt));
+            for (int i = 1; i < count; i++)
+            {
+                tokens[i] = TensorPrimitives.IndexOfMax(Story.Feed([tokens[i - 1]]));
+            }
+
+            return tokens;
+        }
+
+        public void Dispose()
+        {
+            Story.Dispose();
+            _cache.Dispose();
+            _executor.Dispose();
+        }
+
+        private StorySession Start() => new(StoryData.Loaded.Model, _cache, _executor, _chunk);
+    }
+}
