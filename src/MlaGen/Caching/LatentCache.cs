@@ -60,11 +60,12 @@ public sealed class LatentCache<TAttention> : IDisposable
     public PrefixIndex Prefixes { get; }
 
     /// <summary>
-    /// Called when a sequence needs more pages than are free, with the number of those missing, on the thread that needs them; then the free
-    /// pages are counted once more. It may evict prefixes (<c>cache.OnFull = missing => cache.Prefixes.Evict(missing)</c>), and truncate or
-    /// dispose sequences that are in no open batch. What it throws comes out of the call that needed the pages, which then has changed nothing.
+    /// Called when a sequence needs more pages than are free, with the number of those missing, on the thread that needs them; says how many it
+    /// has freed, and is asked again while that is not 0 and still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
+    /// truncate or dispose sequences that are in no open batch. What it throws comes out of the call that needed the pages, which then has
+    /// changed nothing.
     /// </summary>
-    public Action<int>? OnFull
+    public Func<int, int>? OnFull
     {
         get => _pool.OnFull;
         set => _pool.OnFull = value;

@@ -101,8 +101,8 @@ internal sealed class PagePool : IDisposable
     /// <summary>Committed tokens of all sequences, shared ones counted in each.</summary>
     public long Tokens => Volatile.Read(ref _tokens);
 
-    /// <summary>Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up.</summary>
-    public Action<int>? OnFull { get; set; }
+    /// <summary>Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed.</summary>
+    public Func<int, int>? OnFull { get; set; }
 
     /// <summary>Pages that hold this many tokens.</summary>
     public int PagesFor(int tokens) => (int)(((long)tokens + PageTokens - 1) / PageTokens);
@@ -143,19 +143,16 @@ internal sealed class PagePool : IDisposable
     /// <summary><see cref="Allocate"/> that says no where there are too few pages.</summary>
     public bool TryAllocate(Span<int> pages, out int free)
     {
-        if (TryTake(pages, out free))
+        while (!TryTake(pages, out free))
         {
-            return true;
+            // Outside the lock: what it frees, it frees by way of this pool. Again and again, since other threads may take what it frees.
+            if (OnFull is not { } onFull || onFull(pages.Length - free) <= 0)
+            {
+                return false;
+            }
         }
 
-        if (OnFull is not { } onFull)
-        {
-            return false;
-        }
-
-        // Outside the lock: what it frees, it frees by way of this pool.
-        onFull(pages.Length - free);
-        return TryTake(pages, out free);
+        return true;
     }
 
     /// <summary>Holds each page, which the caller knows to be held, once more.</summary>

@@ -70,7 +70,7 @@ internal sealed class CacheModel : IDisposable
                 break;
             case Operation.EvictWhenFull evict:
                 _evictsWhenFull = evict.Yes;
-                _cache.OnFull = evict.Yes ? missing => _cache.Prefixes.Evict(missing) : null;
+                _cache.OnFull = evict.Yes ? _cache.Prefixes.Evict : null;
                 break;
             case Operation.Fork fork when _sequences.Count > 0:
                 Fork(At(fork.Sequence));
@@ -258,7 +258,7 @@ internal sealed class CacheModel : IDisposable
 
     private void Start(ModelSequence like, int length)
     {
-        List<int> prompt = [.. like.Tokens.Take(length).Select(token => token.Content), -7];
+        List<int> prompt = [.. like.Tokens.Take(length).Select(token => token.Content)];
         _faults.Clear(); // A start that fails has still used what it found.
         bool found = _cache.Prefixes.TryStart(prompt.ToArray(), out LatentSequence? real);
         List<ModelPage> pages = (prompt.Count - 1) / _pageTokens > 0 ? _prefixes.Start(prompt, _pageTokens) : [];
@@ -301,7 +301,7 @@ internal sealed class CacheModel : IDisposable
     private void Shrink(ModelSequence sequence, int tokens) => sequence.Pages = [.. sequence.Pages.Take(Pages(tokens))];
 
     /// <summary>Runs something that must end as expected, unless a fault is what ended it: then it must be as if it had not been tried.</summary>
-    private bool Succeeds(Action action, Type? refusal = null, Func<(int Wanted, int Free)?>? take = null)
+    private static bool Succeeds(Action action, Type? refusal = null, Func<(int Wanted, int Free)?>? take = null)
     {
         Exception? e = Record.Exception(action);
         if (e is InjectedFaultException)
