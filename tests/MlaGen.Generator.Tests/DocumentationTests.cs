@@ -51,14 +51,13 @@ public partial class DocumentationTests
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public async Task Fix_of_the_page_compiles(string id)
+    public async Task Fix_of_the_page_is_generated_from(string id)
     {
+        // That what is generated compiles is the matter of the tests of all shapes.
         CSharpCompilation fix = Compile(Section(id, "Fix"));
-        GeneratorRunResult result = Compilations.Generate(fix);
 
         Assert.Empty(await Compilations.Analyze(fix));
-        Assert.NotEmpty(result.GeneratedSources);
-        Assert.Empty(fix.With(result).GetDiagnostics().Where(static diagnostic => diagnostic.Severity == DiagnosticSeverity.Error && diagnostic.Id != "CS1591"));
+        Assert.NotEmpty(Compilations.Generate(fix).GeneratedSources);
     }
 
     [Theory]

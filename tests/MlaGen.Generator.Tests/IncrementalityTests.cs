@@ -9,11 +9,16 @@ namespace MlaGen.Generator.Tests;
 
 public class IncrementalityTests
 {
+    // With lists in it (a type around the class, factors): they are what forgets to compare by value.
     private const string First = """
         using MlaGen;
         namespace Models;
-        [MlaAttention(HiddenSize = 256, Heads = 8)]
-        public sealed partial class First;
+        public static partial class Layers
+        {
+            [MlaAttention(HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 4096,
+                ShortFactor = new[] { 1.0, 1.5 }, LongFactor = new[] { 1.0, 1.5 })]
+            public sealed partial class First;
+        }
         """;
 
     private const string Second = """
@@ -103,7 +108,7 @@ public class IncrementalityTests
     public void Search_for_symbols_finds_them()
     {
         CSharpCompilation compilation = Compilations.Create(First);
-        INamedTypeSymbol symbol = compilation.GetTypeByMetadataName("Models.First")!;
+        INamedTypeSymbol symbol = compilation.GetTypeByMetadataName("Models.Layers+First")!;
 
         Assert.NotNull(ObjectGraph.FindForbidden(compilation));
         Assert.NotNull(ObjectGraph.FindForbidden((1, new object[] { symbol })));

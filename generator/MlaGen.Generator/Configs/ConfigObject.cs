@@ -10,6 +10,9 @@ namespace MlaGen.Generator.Configs;
 /// </summary>
 internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> objects)
 {
+    // Far beyond half the widest rotary part.
+    private const int MaxNumbers = 4096;
+
     private readonly HashSet<string> _understood = new(StringComparer.Ordinal);
 
     public ConfigObject(ProblemSink sink, JsonValue json)
@@ -116,7 +119,7 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
             numbers.Add(number);
         }
 
-        return property.Value.Kind == JsonKind.Array ? new EquatableArray<double>(numbers.ToImmutable()) : RefuseArray(property);
+        return property.Value.Kind == JsonKind.Array && numbers.Count <= MaxNumbers ? new EquatableArray<double>(numbers.ToImmutable()) : RefuseArray(property);
     }
 
     /// <summary>An object within this one; another kind of value is refused.</summary>
@@ -141,7 +144,7 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
 
     private EquatableArray<double>? RefuseArray(JsonProperty property)
     {
-        sink.Add(ConfigRules.WrongValue, property.Value.Span, property.Name, property.Value.ToString(), "an array of numbers");
+        sink.Add(ConfigRules.WrongValue, property.Value.Span, property.Name, property.Value.ToString(), "an array of at most 4096 numbers");
         return null;
     }
 }

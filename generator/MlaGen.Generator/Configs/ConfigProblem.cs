@@ -20,7 +20,11 @@ internal sealed record ConfigProblem(DiagnosticDescriptor Rule, TextSpan Span, s
 /// <summary>Collects what one configuration has wrong.</summary>
 internal sealed class ProblemSink
 {
+    // A file that is wrong a hundred times is another kind of file: more would only bury the first.
+    private const int Limit = 100;
+
     private readonly List<ConfigProblem> _problems = [];
+    private readonly HashSet<(string Id, TextSpan Span)> _seen = [];
 
     public IReadOnlyList<ConfigProblem> Problems => _problems;
 
@@ -29,7 +33,7 @@ internal sealed class ProblemSink
     /// <summary>Adds a problem, unless the same rule has spoken about the same place: a key that is read twice is wrong once.</summary>
     public void Add(DiagnosticDescriptor rule, TextSpan span, params string[] arguments)
     {
-        if (!_problems.Any(problem => problem.Rule == rule && problem.Span == span))
+        if (_problems.Count < Limit && _seen.Add((rule.Id, span)))
         {
             _problems.Add(new ConfigProblem(rule, span, arguments));
         }

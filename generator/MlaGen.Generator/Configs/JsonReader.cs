@@ -100,7 +100,7 @@ internal sealed class JsonReader
     {
         int start = Enter();
         ImmutableArray<JsonProperty>.Builder properties = ImmutableArray.CreateBuilder<JsonProperty>();
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        var index = new Dictionary<string, JsonProperty>(StringComparer.Ordinal);
         SkipWhitespace();
         if (Current != '}')
         {
@@ -109,9 +109,13 @@ internal sealed class JsonReader
                 SkipWhitespace();
                 JsonProperty property = ReadProperty();
                 properties.Add(property);
-                if (!names.Add(property.Name))
+                if (index.ContainsKey(property.Name))
                 {
                     _duplicates.Add(property);
+                }
+                else
+                {
+                    index.Add(property.Name, property);
                 }
 
                 SkipWhitespace();
@@ -120,7 +124,7 @@ internal sealed class JsonReader
         }
 
         Leave('}', "',' or '}'");
-        return new JsonValue(JsonKind.Object, TextSpan.FromBounds(start, _position), string.Empty, ImmutableArray<JsonValue>.Empty, properties.ToImmutable());
+        return new JsonValue(JsonKind.Object, TextSpan.FromBounds(start, _position), string.Empty, ImmutableArray<JsonValue>.Empty, properties.ToImmutable(), index);
     }
 
     private JsonProperty ReadProperty()

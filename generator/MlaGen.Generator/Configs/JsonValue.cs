@@ -22,12 +22,14 @@ internal enum JsonKind
 /// <param name="text">A string's content, or a number as written.</param>
 /// <param name="items">An array's elements.</param>
 /// <param name="properties">An object's members in the order of the file, repeated names included.</param>
+/// <param name="index">An object's members by name, the first of each.</param>
 internal sealed class JsonValue(
     JsonKind kind,
     TextSpan span,
     string text,
     ImmutableArray<JsonValue> items,
-    ImmutableArray<JsonProperty> properties)
+    ImmutableArray<JsonProperty> properties,
+    IReadOnlyDictionary<string, JsonProperty>? index = null)
 {
     public JsonKind Kind { get; } = kind;
 
@@ -40,18 +42,7 @@ internal sealed class JsonValue(
     public ImmutableArray<JsonProperty> Properties { get; } = properties;
 
     /// <summary>The member of that name, or null.</summary>
-    public JsonProperty? Find(string name)
-    {
-        foreach (JsonProperty property in Properties)
-        {
-            if (string.Equals(property.Name, name, StringComparison.Ordinal))
-            {
-                return property;
-            }
-        }
-
-        return null;
-    }
+    public JsonProperty? Find(string name) => index is not null && index.TryGetValue(name, out JsonProperty? property) ? property : null;
 
     /// <summary>A number's value; false for another kind, and for a number beyond the range of a double.</summary>
     public bool TryGetDouble(out double value)

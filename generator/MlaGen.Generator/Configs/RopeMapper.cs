@@ -102,7 +102,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
 
         if (profile.Layout is LayoutRule.FlagRequired && flag is null && property is null)
         {
-            sink.Add(ConfigRules.UnknownModelType, default, "'" + profile.Type + "'");
+            sink.Add(ConfigRules.UnknownModelType, config.Find("model_type")?.Span ?? default, "'" + profile.Type + "'");
         }
 
         if (property is not null && profile.Layout is LayoutRule.Interleaved or LayoutRule.HalfSplit && flag is { } asked && asked != (layout == RopeLayout.Interleaved))
@@ -140,7 +140,15 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             return "yarn";
         }
 
+        int known = sink.Problems.Count;
         JsonProperty? property = rope.Find("rope_type", "type");
+        if (sink.Problems.Count > known)
+        {
+            // Two types: what either would make of the parameters is no question any more.
+            Understand(rope);
+            return null;
+        }
+
         JsonProperty? perLayer = rope.Rest.FirstOrDefault(static candidate => candidate.Value.Kind == JsonKind.Object);
         if (perLayer is not null)
         {
@@ -174,12 +182,13 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     }
 
     // Without a type the parameters of a scaling have no reader.
-    private string NoType(ConfigObject rope)
+    private string? NoType(ConfigObject rope)
     {
         if (rope.Rest.FirstOrDefault(static property => property.Value.Kind != JsonKind.Null && property.Name is not ("rope_theta" or "partial_rotary_factor")) is { } orphan)
         {
             sink.Add(ConfigRules.UnsupportedRope, orphan.Span, "of '" + orphan.Name + "'", "there is neither a rope_type nor a type beside it");
             Understand(rope);
+            return null;
         }
 
         return "default";

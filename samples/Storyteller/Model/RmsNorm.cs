@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using MlaGen;
 
 namespace Storyteller.Model;
@@ -17,9 +19,31 @@ internal sealed class RmsNorm(float[] weight, float epsilon)
         {
             ReadOnlySpan<float> row = x.Slice(start, width);
             Span<float> result = y.Slice(start, width);
-            float scale = 1 / MathF.Sqrt((FixedOrder.Dot(row, row) / width) + epsilon);
+            float scale = 1 / MathF.Sqrt((SumOfSquares(row) / width) + epsilon);
             TensorPrimitives.Multiply(row, scale, result);
             TensorPrimitives.Multiply(result, weight, result);
         }
+    }
+
+    /// <summary>
+    /// Sums in an order that depends on the length alone. TensorPrimitives' sums begin at an aligned address, so that the same row would
+    /// give other last bits in another buffer.
+    /// </summary>
+    private static float SumOfSquares(ReadOnlySpan<float> values)
+    {
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        Vector<float> sums = default;
+        foreach (Vector<float> vector in vectors)
+        {
+            sums += vector * vector;
+        }
+
+        float sum = Vector.Sum(sums);
+        foreach (float value in values[(vectors.Length * Vector<float>.Count)..])
+        {
+            sum += value * value;
+        }
+
+        return sum;
     }
 }

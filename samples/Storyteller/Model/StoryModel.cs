@@ -39,9 +39,7 @@ internal sealed class StoryModel
             embedding,
             layers,
             RmsNorm.Load(checkpoint, "model.norm.weight", config.HiddenSize, config.RmsNormEpsilon),
-            config.TiedEmbeddings
-                ? new Linear(embedding, config.VocabularySize, config.HiddenSize)
-                : Linear.Load(checkpoint, "lm_head.weight", config.VocabularySize, config.HiddenSize));
+            Linear.Load(checkpoint, config.TiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight", config.VocabularySize, config.HiddenSize));
     }
 
     /// <summary>Runs one step and commits it.</summary>

@@ -3,14 +3,14 @@ using MlaGen;
 
 namespace Storyteller.Model;
 
-/// <summary>Reads whole tensors of a checkpoint as floats.</summary>
+/// <summary>Finds tensors of a checkpoint, and reads small ones as floats.</summary>
 internal static class Tensors
 {
     private const int ChunkBytes = 1 << 16;
 
-    /// <summary>Reads a tensor that must exist and have exactly this shape.</summary>
+    /// <summary>Finds a tensor that must exist, have exactly this shape, and be of a type that can be computed with.</summary>
     /// <exception cref="CheckpointException">It is missing, has another shape, or elements that are neither <c>BF16</c>, <c>F16</c> nor <c>F32</c>.</exception>
-    public static float[] Read(ICheckpoint checkpoint, string name, params ReadOnlySpan<int> shape)
+    public static CheckpointTensor Find(ICheckpoint checkpoint, string name, params ReadOnlySpan<int> shape)
     {
         string expected = $"[{string.Join(", ", shape.ToArray())}]";
         if (!checkpoint.TryGetTensor(name, out CheckpointTensor? tensor))
@@ -24,13 +24,19 @@ internal static class Tensors
             throw new CheckpointException($"has shape {found}; config.json asks for {expected}", tensor.Source, name);
         }
 
-        int elementBytes = tensor.Type switch
-        {
-            TensorType.BFloat16 or TensorType.Float16 => 2,
-            TensorType.Float32 => 4,
-            _ => throw new CheckpointException($"has elements of type {tensor.Type}, expected BFloat16, Float16 or Float32", tensor.Source, name),
-        };
+        return tensor.Type is TensorType.BFloat16 or TensorType.Float16 or TensorType.Float32
+            ? tensor
+            : throw new CheckpointException($"has elements of type {tensor.Type}, expected BFloat16, Float16 or Float32", tensor.Source, name);
+    }
 
+    /// <summary>Bytes of one element of a tensor that <see cref="Find"/> returned.</summary>
+    public static int ElementBytes(CheckpointTensor tensor) => tensor.Type == TensorType.Float32 ? sizeof(float) : sizeof(ushort);
+
+    /// <summary>Reads a tensor under the conditions of <see cref="Find"/>.</summary>
+    public static float[] Read(ICheckpoint checkpoint, string name, params ReadOnlySpan<int> shape)
+    {
+        CheckpointTensor tensor = Find(checkpoint, name, shape);
+        int elementBytes = ElementBytes(tensor);
         int length = 1;
         foreach (int dimension in shape)
         {

@@ -47,18 +47,37 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
     private void Decode(int row, ReadOnlySpan<byte> codes, Span<ushort> decoded)
     {
         ReadOnlySpan<float> scales = _scales.AsSpan(row / BlockSize * BlocksOf(Columns), BlocksOf(Columns));
-        for (int column = 0; column < codes.Length; column++)
+        for (int block = 0; block < scales.Length; block++)
         {
-            ushort value = BFloat16Conversion.FromSingle(_values[codes[column]] * scales[column / BlockSize]);
-            if ((value & InfinityBits) == InfinityBits)
+            int firstColumn = block * BlockSize;
+            int columns = Math.Min(BlockSize, Columns - firstColumn);
+            int bad = DecodeBlock(codes.Slice(firstColumn, columns), scales[block], decoded.Slice(firstColumn, columns));
+            if (bad >= 0)
             {
+                int column = firstColumn + bad;
                 throw new CheckpointException(
-                    FormattableString.Invariant($"has the code 0x{codes[column]:X2} at [{row}, {column}], with the scale {scales[column / BlockSize]}: not a finite bf16 value"),
+                    FormattableString.Invariant($"has the code 0x{codes[column]:X2} at [{row}, {column}], with the scale {scales[block]}: not a finite bf16 value"),
                     Tensor.Source,
                     Tensor.Name);
             }
-
-            decoded[column] = value;
         }
+    }
+
+    /// <summary>Decodes until the first element that is not finite, and returns its index; -1 when all are.</summary>
+    private static int DecodeBlock(ReadOnlySpan<byte> codes, float scale, Span<ushort> decoded)
+    {
+        ReadOnlySpan<float> values = _values;
+        for (int i = 0; i < codes.Length && i < decoded.Length; i++)
+        {
+            ushort value = BFloat16Conversion.FromSingle(values[codes[i]] * scale);
+            if ((value & InfinityBits) == InfinityBits)
+            {
+                return i;
+            }
+
+            decoded[i] = value;
+        }
+
+        return -1;
     }
 }

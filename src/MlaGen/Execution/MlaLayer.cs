@@ -35,7 +35,7 @@ public sealed class MlaLayer<T>
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.NewTokens != batch.Rows)
         {
-            throw new InvalidOperationException("The batch has rows that append no token; Forward needs new tokens, AttendLatent takes queries alone.");
+            throw new InvalidOperationException("The batch has rows of AddQueries, which append no token: Forward needs new tokens, AttendLatent takes queries alone.");
         }
 
         MlaLayer.Check(hidden.Length, batch.Rows, 1, T.Shape.HiddenSize, "hidden", "HiddenSize");

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -126,6 +127,52 @@ public sealed class PackedMatrix
             TensorType.Float32,
             (firstRow, count, destination) => MemoryMarshal.AsBytes(values.Span.Slice(firstRow * columns, count * columns)).CopyTo(destination),
             groups);
+    }
+
+    /// <summary>
+    /// Multiplies rows: <c>outputs[r][o] = Σ inputs[r][k] · matrix[o][k]</c>, on the calling thread. A row's bits do not depend on the rows beside it.
+    /// For the products of a model around its attention; a layer's own projections are shared between threads.
+    /// </summary>
+    /// <param name="inputs"><c>[count, <see cref="Columns"/>]</c>.</param>
+    /// <param name="outputs"><c>[count, <see cref="Rows"/>]</c>; not the memory of <paramref name="inputs"/>.</param>
+    /// <param name="count">Rows to multiply.</param>
+    /// <exception cref="ArgumentException">A span has another length.</exception>
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count)
+    {
+        if (inputs.Length != (long)count * Columns || outputs.Length != (long)count * Rows)
+        {
+            throw new ArgumentException(FormattableString.Invariant(
+                $"{count} rows take {(long)count * Columns} inputs and {(long)count * Rows} outputs; found {inputs.Length} and {outputs.Length}."));
+        }
+
+        ProjectionKernels kernels = ProjectionKernels.Current;
+        if (count < ProjectionKernels.TiledRows)
+        {
+            for (int row = 0; row < count; row++)
+            {
+                kernels.MultiplyRow(this, 0, in inputs[row * Columns], outputs.Slice(row * Rows, Rows));
+            }
+
+            return;
+        }
+
+        int packedLength = kernels.PackedWidth(Math.Min(count, kernels.ChunkRows)) * Columns;
+        float[] packed = ArrayPool<float>.Shared.Rent(packedLength);
+        float[] scratch = ArrayPool<float>.Shared.Rent(kernels.ScratchLength);
+        for (int first = 0; first < count; first += kernels.ChunkRows)
+        {
+            int rows = Math.Min(kernels.ChunkRows, count - first);
+            kernels.Pack(in inputs[first * Columns], Columns, rows, Columns, ref packed[0]);
+            for (int panel = 0; panel < PanelCount; panel += ProjectionKernels.TiledPanels)
+            {
+                int output = panel * PanelWidth;
+                int width = Math.Min(ProjectionKernels.TiledPanels * PanelWidth, Rows - output);
+                kernels.MultiplyPacked(this, panel, width, in packed[0], rows, ref outputs[(first * Rows) + output], Rows, ref scratch[0]);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(scratch);
+        ArrayPool<float>.Shared.Return(packed);
     }
 
     internal ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);

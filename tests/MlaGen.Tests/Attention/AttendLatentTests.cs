@@ -25,7 +25,33 @@ public sealed class AttendLatentTests
     [Theory]
     [MemberData(nameof(Layers))]
     public void Sequences_of_very_different_lengths_in_one_call(string name)
-        => AssertOracle(name, [(0, 1), (1, 4), (743, 1), (3, 1), (11, 12), (114, 3), (0, 2), (17, 17), (79, 2), (1300, 1), (33, 1)], new RunOptions { PageTokens = 16 });
+        => AssertOracle(name, [(0, 1), (1, 4), (743, 1), (3, 1), (11, 12), (114, 3), (0, 2), (17, 17), (79, 2), (6500, 1), (33, 1)], new RunOptions { PageTokens = 16 });
+
+    /// <summary>An engine with projections of its own appends and attends within one step: each new token sees itself and what came before.</summary>
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public void Rows_of_the_same_step_are_seen_causally(string name)
+    {
+        TestLayer layer = TestLayer.Get(name);
+        OracleSpec spec = layer.Spec;
+        float[] rows = Rows(spec, name, 45);
+        float[] queries = Queries(spec, name, 5);
+        using AttentionRun run = layer.Open(new RunOptions { PageTokens = 16 });
+        LatentSequence sequence = run.CreateSequence(rows.AsSpan(0, 40 * spec.RowWidth), spec.RowWidth);
+        float[] output = AttentionRun.Poisoned(5 * spec.Heads * spec.KvLoraRank);
+        float[] logSumExp = AttentionRun.Poisoned(5 * spec.Heads);
+
+        run.Batch.Add(sequence, 5);
+        run.AppendLatent(rows.AsSpan(40 * spec.RowWidth));
+        run.AttendLatent(queries, output, logSumExp);
+        run.Batch.Commit();
+
+        LatentAttention expected = AbsorbedOracle.Attend(spec, OracleMath.Widen(queries), 5, OracleMath.Widen(rows));
+        Tolerance tolerance = Tolerance.Float32.ForScores(expected.MaxScore);
+        Compare.AssertClose<float, double>("output", output, expected.Output, tolerance);
+        Compare.AssertClose<float, double>("log-sum-exp", logSumExp, expected.LogSumExp, tolerance);
+        Compare.AssertSameBits("rows", AttentionRun.Rows(sequence, spec.RowWidth), rows);
+    }
 
     [Theory]
     [MemberData(nameof(Layers))]
@@ -153,6 +179,8 @@ public sealed class AttendLatentTests
         float[] logSumExp = AttentionRun.Poisoned(run.Batch.Rows * spec.Heads);
         run.AttendLatent([.. parts.SelectMany(part => part.Queries)], output, logSumExp);
         run.Batch.Rollback();
+        AttentionRun.AssertWritten(output);
+        AttentionRun.AssertWritten(logSumExp);
         return (output, logSumExp);
     }
 

@@ -12,7 +12,7 @@ internal sealed record RunOptions
     /// <summary>0: the class's own.</summary>
     public int PageTokens { get; init; }
 
-    public int MaxTokens { get; init; } = 4096;
+    public int MaxTokens { get; init; } = 16384;
 }
 
 /// <summary>A sequence's share of a step.</summary>
@@ -52,6 +52,7 @@ internal abstract class AttentionRun : IDisposable
         float[] output = Poisoned(hidden.Count);
         Forward(hidden.ToArray(), output);
         Batch.Commit();
+        AssertWritten(output);
 
         var outputs = new float[chunks.Length][];
         int start = 0;
@@ -110,6 +111,9 @@ internal abstract class AttentionRun : IDisposable
         Array.Fill(values, float.NaN);
         return values;
     }
+
+    /// <summary>That nothing is left of <see cref="Poisoned"/>: two results that nobody wrote would be the same bit for bit.</summary>
+    public static void AssertWritten(float[] values) => Assert.Equal(-1, Array.FindIndex(values, float.IsNaN));
 
     private sealed class Run<TAttention> : AttentionRun
         where TAttention : class, ITestAttention<TAttention>

@@ -68,6 +68,17 @@ public sealed class InvarianceTests
         Compare.AssertSameBits("among neighbours", outputs.ToArray(), expected);
     }
 
+    /// <summary>More new tokens than share a decompressed tile.</summary>
+    [Fact]
+    public void Chunks_of_a_very_long_prompt()
+    {
+        TestLayer layer = TestLayer.Get("one head");
+        Prompt prompt = Prompt.Random("long", 4200, layer.Spec.HiddenSize);
+        using AttentionRun run = layer.Open(new RunOptions { Form = MlaForm.Decompressed });
+        float[] expected = run.Feed(run.CreateSequence(), prompt);
+        Compare.AssertSameBits("chunks of 999", run.Feed(run.CreateSequence(), prompt, chunk: 999), expected);
+    }
+
     /// <summary>Pages that others used and gave back come in another order, and full of what others wrote.</summary>
     [Theory]
     [MemberData(nameof(LayersAndForms))]

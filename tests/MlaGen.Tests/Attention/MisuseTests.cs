@@ -86,7 +86,7 @@ public sealed class MisuseTests
                 run.Batch.AddQueries(sequence, 1);
                 run.Forward(new float[_width], new float[_width]);
             },
-            "AddQueries");
+            "AttendLatent");
     }
 
     [Fact]

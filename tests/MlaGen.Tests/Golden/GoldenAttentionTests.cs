@@ -7,14 +7,14 @@ namespace MlaGen.Tests.Golden;
 public interface IGoldenAttention<TSelf> : ITestAttention<TSelf>
     where TSelf : class, IGoldenAttention<TSelf>
 {
-    static abstract string Case { get; }
+    static abstract string CaseName { get; }
 }
 
 /// <summary>A golden case with its layer loaded: shared by the tests of one class, and gone before the next one's.</summary>
 public sealed class GoldenModel<TAttention>
     where TAttention : class, IGoldenAttention<TAttention>
 {
-    internal GoldenCase Case { get; } = GoldenCase.Load(TAttention.Case);
+    internal GoldenCase Case { get; } = GoldenCase.Load(TAttention.CaseName);
 
     internal TAttention Layer => field ??= TAttention.Load(TestCheckpoint.Of(Case.WeightsByName), TestCheckpoint.Prefix, layer: 0);
 }

@@ -8,7 +8,7 @@ namespace MlaGen.Tests.Golden;
     HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)]
 public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
 {
-    public static string Case => "tiny";
+    public static string CaseName => "tiny";
 
     public static TinyAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -18,7 +18,7 @@ public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
     AttentionBias = true, RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSplitAttention>
 {
-    public static string Case => "bias-halfsplit";
+    public static string CaseName => "bias-halfsplit";
 
     public static BiasHalfSplitAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -28,7 +28,7 @@ public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSp
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 0.707, MscaleAllDim = 0.707)]
 public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV2LiteAttention>
 {
-    public static string Case => "deepseek-v2-lite";
+    public static string CaseName => "deepseek-v2-lite";
 
     public static DeepSeekV2LiteAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -38,7 +38,7 @@ public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Attention>
 {
-    public static string Case => "deepseek-v3";
+    public static string CaseName => "deepseek-v3";
 
     public static DeepSeekV3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -48,7 +48,7 @@ public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Att
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV3LateAttention>
 {
-    public static string Case => "deepseek-v3-late";
+    public static string CaseName => "deepseek-v3-late";
 
     public static DeepSeekV3LateAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -58,7 +58,7 @@ public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV
     RopeTheta = 1e6)]
 public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAttention>
 {
-    public static string Case => "glm-4.7-flash";
+    public static string CaseName => "glm-4.7-flash";
 
     public static Glm47FlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -68,7 +68,7 @@ public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAtt
     MaxPositionEmbeddings = 163840, RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, RopeFactor = 32, OriginalMaxPositionEmbeddings = 4096, BetaFast = 1, BetaSlow = 1, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
 {
-    public static string Case => "kimi-k2";
+    public static string CaseName => "kimi-k2";
 
     public static KimiK2Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -78,7 +78,7 @@ public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
     RopeLayout = RopeLayout.None)]
 public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAttention>
 {
-    public static string Case => "kimi-linear";
+    public static string CaseName => "kimi-linear";
 
     public static KimiLinearAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -88,7 +88,7 @@ public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAtt
     RopeTheta = 1e7, ScaleQLora = true, ScaleKvLora = true)]
 public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlashAttention>
 {
-    public static string Case => "longcat-flash";
+    public static string CaseName => "longcat-flash";
 
     public static LongCatFlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -98,7 +98,7 @@ public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlas
     MaxPositionEmbeddings = 32768, RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attention>
 {
-    public static string Case => "minicpm3";
+    public static string CaseName => "minicpm3";
 
     public static MiniCpm3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
@@ -108,7 +108,31 @@ public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attenti
     MaxPositionEmbeddings = 1048576, RopeScaling = RopeScaling.Yarn, RopeFactor = 128, OriginalMaxPositionEmbeddings = 8192, Mscale = 1, MscaleAllDim = 1, Llama4ScalingBeta = 0.1)]
 public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attention>
 {
-    public static string Case => "mistral-4";
+    public static string CaseName => "mistral-4";
 
     public static Mistral4Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+// Two mistakes on purpose, for a test that they are noticed.
+
+/// <summary>The tiny case with its pairs taken half-split.</summary>
+[MlaAttention(
+    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    RopeLayout = RopeLayout.HalfSplit)]
+public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairingAttention>
+{
+    public static string CaseName => "tiny";
+
+    public static WrongPairingAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+}
+
+/// <summary>The tiny case with the softmax scale of the cached row's width, (64 + 16)^-0.5.</summary>
+[MlaAttention(
+    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    SoftmaxScale = 0.11180339887498948)]
+public sealed partial class WrongScaleAttention : IGoldenAttention<WrongScaleAttention>
+{
+    public static string CaseName => "tiny";
+
+    public static WrongScaleAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }

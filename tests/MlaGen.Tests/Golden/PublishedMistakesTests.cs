@@ -1,3 +1,4 @@
+using MlaGen.Tests.Attention;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Golden;
@@ -30,6 +31,25 @@ public sealed class PublishedMistakesTests
 
         Assert.Null(Verdict(golden, right));
         Assert.NotNull(Verdict(golden, _mistakes[mistake](right)));
+    }
+
+    [Theory]
+    [InlineData(MlaForm.Absorbed)]
+    [InlineData(MlaForm.Decompressed)]
+    public void A_generated_class_with_a_mistake_fails_the_comparison(MlaForm form)
+    {
+        Assert.Null(Verdict<TinyAttention>(form));
+        Assert.NotNull(Verdict<WrongPairingAttention>(form));
+        Assert.NotNull(Verdict<WrongScaleAttention>(form));
+    }
+
+    private static string? Verdict<TAttention>(MlaForm form)
+        where TAttention : class, IGoldenAttention<TAttention>
+    {
+        var model = new GoldenModel<TAttention>();
+        using AttentionRun run = AttentionRun.Open(model.Layer, new RunOptions { Form = form });
+        float[] output = run.Feed(run.CreateSequence(), new Prompt(model.Case.Hidden, model.Case.Positions));
+        return Compare.Explain<float, float>(output, model.Case.Output, Tolerance.Float32);
     }
 
     private static string? Verdict(GoldenCase golden, Layer layer)

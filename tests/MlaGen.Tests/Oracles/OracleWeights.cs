@@ -45,4 +45,24 @@ internal sealed record OracleWeights
 /// <summary>A weight as a checkpoint holds it.</summary>
 /// <param name="Shape">Dimensions, outermost first.</param>
 /// <param name="Values">Row-major.</param>
-internal sealed record WeightTensor(int[] Shape, float[] Values);
+internal sealed record WeightTensor(int[] Shape, float[] Values)
+{
+    /// <summary>What a checkpoint of another type would hold, as floats.</summary>
+    public WeightTensor Rounded(TensorType type) => this with
+    {
+        Values = type switch
+        {
+            TensorType.Float32 => Values,
+            TensorType.Float16 => [.. Values.Select(value => (float)(Half)value)],
+            TensorType.BFloat16 => [.. Values.Select(RoundToBFloat16)],
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Only floats of 16 and 32 bits are rounded here."),
+        },
+    };
+
+    /// <summary>To the nearest float whose lower half is zero, ties to the even one. For finite values.</summary>
+    private static float RoundToBFloat16(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000);
+    }
+}

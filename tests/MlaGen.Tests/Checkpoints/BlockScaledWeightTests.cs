@@ -1,0 +1,171 @@
+using System.Runtime.InteropServices;
+using MlaGen.Runtime;
+using MlaGen.Tests.Numerics;
+
+namespace MlaGen.Tests.Checkpoints;
+
+public class BlockScaledWeightTests
+{
+    // Neither is a multiple of a block: 3 × 2 scales, the last of them partly used.
+    private const int Rows = 300;
+    private const int Columns = 200;
+    private const string Name = "q_b_proj.weight";
+
+    private static readonly float[] _scales = [0.01f, 3.0000002f, 1e-3f, 0f, 17.3f, 1e-38f];
+
+    [Theory]
+    [InlineData("_scale_inv")]
+    [InlineData("_scale")]
+    public void Codes_times_the_scale_of_their_block_are_rounded_to_bf16(string suffix)
+    {
+        byte[] codes = Codes();
+        WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(codes, suffix), Name, Rows, Columns, "[a, b]");
+        Assert.Equal(TensorType.BFloat16, matrix.Type);
+        ushort[] decoded = ReadCodes(matrix, 0, Rows);
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int column = 0; column < Columns; column++)
+            {
+                // The product is a float, as in DeepSeek's kernel, before it is rounded again.
+                float product = (float)(ReferenceFormats.E4M3(codes[(row * Columns) + column]) * _scales[(row / 128 * 2) + (column / 128)]);
+                int expected = ReferenceFormats.NearestBFloat16(product);
+                if (decoded[(row * Columns) + column] != expected)
+                {
+                    Assert.Fail($"[{row}, {column}]: expected 0x{expected:X4}, found 0x{decoded[(row * Columns) + column]:X4}");
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(192, 108)]
+    [InlineData(127, 2)]
+    [InlineData(128, 1)]
+    [InlineData(255, 45)]
+    [InlineData(299, 1)]
+    public void Rows_read_alone_are_the_rows_of_the_whole_matrix(int firstRow, int count)
+    {
+        WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(Codes(), "_scale_inv"), Name, Rows, Columns, "[a, b]");
+        Assert.Equal(ReadCodes(matrix, 0, Rows)[(firstRow * Columns)..((firstRow + count) * Columns)], ReadCodes(matrix, firstRow, count));
+    }
+
+    [Theory]
+    [InlineData(TensorType.BFloat16)]
+    [InlineData(TensorType.Float16)]
+    public void Scales_of_half_the_width_are_read_too(TensorType type)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, [1, 2], [1f, -2f], TensorType.Float8E4M3);
+        checkpoint.Add(Name + "_scale", [1, 1], [0.5f], type);
+        Assert.Equal([0x3F00, 0xBF80], ReadCodes(WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]"), 0, 1));
+    }
+
+    [Theory]
+    [InlineData(0x7F)]
+    [InlineData(0xFF)]
+    public void A_NaN_is_refused_by_its_place_when_its_row_is_read(byte code)
+    {
+        byte[] codes = Codes();
+        codes[(130 * Columns) + 7] = code;
+        WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(codes, "_scale_inv"), Name, Rows, Columns, "[a, b]");
+        ReadCodes(matrix, 0, 130);
+        CheckpointException e = Assert.Throws<CheckpointException>(() => ReadCodes(matrix, 0, Rows));
+        Assert.Equal($"memory: tensor '{Name}' has the code 0x{code:X2} at [130, 7], with the scale 0.001: not a finite bf16 value", e.Message);
+    }
+
+    [Fact]
+    public void A_product_beyond_bf16_is_refused_by_its_place()
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, [1, 2], [1f, 448f], TensorType.Float8E4M3);
+        checkpoint.Add(Name + "_scale_inv", [1, 1], [1e38f]);
+        WeightMatrix matrix = WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]");
+        Assert.Contains("code 0x7E at [0, 1], with the scale 1E+38", Assert.Throws<CheckpointException>(() => ReadCodes(matrix, 0, 1)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(new long[] { 2, 3 })]
+    [InlineData(new long[] { 6 })]
+    [InlineData(new long[] { 1, 6 })]
+    public void Scales_of_another_shape_are_refused(long[] shape)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
+        checkpoint.Add(Name + "_scale_inv", shape, _scales);
+        Assert.Equal(
+            $"memory: tensor '{Name}_scale_inv' has the wrong shape: expected [3, 2] = [⌈300/128⌉, ⌈200/128⌉], found F32 [{string.Join(", ", shape)}]", Refused(checkpoint));
+    }
+
+    [Fact]
+    public void Scales_of_another_type_are_refused()
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
+        checkpoint.Add(Name + "_scale_inv", TensorType.Float8E8M0, [3, 2], new byte[6]);
+        Assert.Contains($"'{Name}_scale_inv' has the wrong type: expected BF16, F16 or F32, found F8_E8M0 [3, 2]", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_matrix_of_codes_without_scales_is_refused()
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
+        Assert.Contains($"is F8_E4M3 without scales; expected '{Name}_scale_inv' or '{Name}_scale', [3, 2]", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_sets_of_scales_are_refused()
+    {
+        InMemoryCheckpoint checkpoint = Checkpoint(Codes(), "_scale_inv");
+        checkpoint.Add(Name + "_scale", [3, 2], _scales);
+        Assert.Contains($"has two sets of scales, '{Name}_scale_inv' and '{Name}_scale'", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Scales_of_a_matrix_that_needs_none_are_refused()
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, [Rows, Columns], new float[Rows * Columns], TensorType.BFloat16);
+        checkpoint.Add(Name + "_scale_inv", [3, 2], _scales);
+        Assert.Contains($"'{Name}_scale_inv' scales '{Name}', which is BF16", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.PositiveInfinity, "Infinity")]
+    [InlineData(-0.5f, "-0.5")]
+    public void A_scale_that_is_negative_or_not_finite_is_refused_by_its_place(float scale, string said)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
+        checkpoint.Add(Name + "_scale_inv", [3, 2], [1, 1, 1, scale, 1, 1]);
+        Assert.Contains($"'{Name}_scale_inv' has the value {said} at [1, 1]", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    private static string Refused(ICheckpoint checkpoint) =>
+        Assert.Throws<CheckpointException>(() => WeightReader.OpenMatrix(checkpoint, Name, Rows, Columns, "[a, b]")).Message;
+
+    private static InMemoryCheckpoint Checkpoint(byte[] codes, string suffix)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], codes);
+        checkpoint.Add(Name + suffix, [3, 2], _scales);
+        return checkpoint;
+    }
+
+    /// <summary>All finite codes, mixed so that each meets each scale.</summary>
+    private static byte[] Codes()
+    {
+        byte[] codes = new byte[Rows * Columns];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            byte code = (byte)(i * 37 % 251 * 5);
+            codes[i] = (code & 0x7F) == 0x7F ? (byte)0 : code;
+        }
+
+        return codes;
+    }
+
+    private static ushort[] ReadCodes(WeightMatrix matrix, int firstRow, int count) =>
+        [.. MemoryMarshal.Cast<byte, ushort>(WeightReaderTests.Read(matrix, firstRow, count, sizeof(ushort)))];
+}
