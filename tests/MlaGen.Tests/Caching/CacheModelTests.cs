@@ -27,7 +27,7 @@ public sealed class CacheModelTests
 
     [Fact]
     public void Any_operations_leave_the_cache_as_the_model_says_and_lose_no_page()
-        => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 60]).Sample(
+        => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 120]).Sample(
             (pageTokens, pages, operations) =>
             {
                 using CacheModel model = new(pageTokens, pages);
