@@ -18,7 +18,6 @@ internal sealed class CacheModel : IDisposable
     private readonly List<ModelEntry> _open = [];
     private readonly ModelPrefixes _prefixes = new();
     private readonly float[] _row = new float[TinyAttention.Shape.CacheRowElements];
-    private bool _evictsWhenFull;
     private int _rows;
     private int _layersRun;
     private int _nextContent;
@@ -66,11 +65,10 @@ internal sealed class CacheModel : IDisposable
                 Accept(_open[accept.Entry % _open.Count], accept.Token);
                 break;
             case Operation.Evict evict:
-                Assert.Equal(_prefixes.Evict(evict.Pages, HeldBySequence), _cache.Prefixes.Evict(evict.Pages));
+                EvictBoth(evict.Pages);
                 break;
             case Operation.EvictWhenFull evict:
-                _evictsWhenFull = evict.Yes;
-                _cache.OnFull = evict.Yes ? _cache.Prefixes.Evict : null;
+                _cache.OnFull = evict.Yes ? EvictBoth : null;
                 break;
             case Operation.Fork fork when _sequences.Count > 0:
                 Fork(At(fork.Sequence));
@@ -141,7 +139,8 @@ internal sealed class CacheModel : IDisposable
             _layersRun > 0 || IsOpen(sequence) ? typeof(InvalidOperationException) :
             tooFar ? typeof(ArgumentOutOfRangeException) : null;
         List<ModelPage> before = sequence.Pages;
-        if (Succeeds(() => _batch.Add(sequence.Real, tokens, explicitly ? positions : default, chain ? default : parents), refusal, () => Take(sequence, tokens)))
+        (int kept, int wanted) = Need(sequence, tokens);
+        if (Succeeds(() => _batch.Add(sequence.Real, tokens, explicitly ? positions : default, chain ? default : parents), refusal, () => Take(sequence, kept, wanted)))
         {
             ModelEntry entry = new(sequence, _rows, positions, parents, before);
             entry.Accepted = entry.IsTree ? null : [.. Enumerable.Range(0, tokens)];
@@ -229,12 +228,13 @@ internal sealed class CacheModel : IDisposable
     private void Reserve(ModelSequence sequence, int tokens)
     {
         bool? reserved = null;
+        (int kept, int wanted) = Need(sequence, tokens);
         if (!Succeeds(() => reserved = sequence.Real.TryReserve(tokens), IsOpen(sequence) ? typeof(InvalidOperationException) : null))
         {
             return;
         }
 
-        Assert.Equal(Take(sequence, tokens) is null, reserved);
+        Assert.Equal(Take(sequence, kept, wanted) is null, reserved);
         if (reserved == true)
         {
             sequence.Reserved = sequence.Tokens.Count + tokens;
@@ -277,18 +277,18 @@ internal sealed class CacheModel : IDisposable
         }
     }
 
-    /// <summary>Gives a sequence of the model the pages for more tokens, or says how many are missing and free.</summary>
-    private (int Wanted, int Free)? Take(ModelSequence sequence, int tokens)
+    /// <summary>Of a sequence's pages those that stay when tokens are added, and the number of new ones.</summary>
+    private (int Kept, int Wanted) Need(ModelSequence sequence, int tokens)
     {
         int length = sequence.Tokens.Count;
         bool copies = tokens > 0 && length % _pageTokens != 0 && IsShared(sequence.Pages[length / _pageTokens]);
         int kept = sequence.Pages.Count - (copies ? 1 : 0);
-        int wanted = Math.Max(Pages(length + tokens), sequence.Pages.Count) - kept;
-        if (wanted > FreePages() && _evictsWhenFull && kept + wanted <= _pageCount)
-        {
-            _prefixes.Evict(wanted - FreePages(), HeldBySequence);
-        }
+        return (kept, Math.Max(Pages(length + tokens), sequence.Pages.Count) - kept);
+    }
 
+    /// <summary>Gives a sequence of the model new pages, or says how many are wanted and free.</summary>
+    private (int Wanted, int Free)? Take(ModelSequence sequence, int kept, int wanted)
+    {
         if (wanted > FreePages())
         {
             return (wanted, FreePages());
@@ -296,6 +296,13 @@ internal sealed class CacheModel : IDisposable
 
         sequence.Pages = [.. sequence.Pages.Take(kept), .. Enumerable.Range(0, wanted).Select(_ => new ModelPage())];
         return null;
+    }
+
+    private int EvictBoth(int pages)
+    {
+        int freed = _cache.Prefixes.Evict(pages);
+        Assert.Equal(_prefixes.Evict(pages, HeldBySequence), freed);
+        return freed;
     }
 
     private void Shrink(ModelSequence sequence, int tokens) => sequence.Pages = [.. sequence.Pages.Take(Pages(tokens))];
@@ -386,7 +393,8 @@ internal sealed class CacheModel : IDisposable
 
     private bool IsShared(ModelPage page) => Holds().Count(held => held == page) > 1;
 
-    private bool HeldBySequence(ModelPage page) => _sequences.Exists(sequence => sequence.Pages.Contains(page));
+    private bool HeldBySequence(ModelPage page) =>
+        _sequences.Exists(sequence => sequence.Pages.Contains(page)) || _open.Exists(entry => entry.PagesBefore.Contains(page));
 
     private bool IsOpen(ModelSequence sequence) => _open.Exists(entry => entry.Sequence == sequence);
 
