@@ -146,6 +146,14 @@ internal sealed class AttentionEngine
         _step.Layer = layer;
         if (_preparedStep != Batch.Step)
         {
+            foreach (ref readonly BatchEntry entry in Batch.Entries)
+            {
+                if (entry.IsTree)
+                {
+                    throw new NotSupportedException("Attention over a tree of new tokens is not there yet: leave the parents out.");
+                }
+            }
+
             _positions.Prepare(Batch.Positions);
             _preparedStep = Batch.Step;
         }
