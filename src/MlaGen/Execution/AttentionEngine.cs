@@ -64,6 +64,7 @@ internal sealed class AttentionEngine
     public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
     {
         Begin(layer);
+        ChooseForms();
         _weights = weights;
         int rows = Batch.Rows;
         _hidden.Reserve(hidden.Length);
@@ -80,7 +81,6 @@ internal sealed class AttentionEngine
         _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
-        ChooseForms();
         if (!_absorbed.IsEmpty)
         {
             AttendAbsorbed(rows);
@@ -146,14 +146,6 @@ internal sealed class AttentionEngine
         _step.Layer = layer;
         if (_preparedStep != Batch.Step)
         {
-            foreach (ref readonly BatchEntry entry in Batch.Entries)
-            {
-                if (entry.IsTree)
-                {
-                    throw new NotSupportedException("Attention over a tree of new tokens is not there yet: leave the parents out.");
-                }
-            }
-
             _positions.Prepare(Batch.Positions);
             _preparedStep = Batch.Step;
         }
@@ -165,7 +157,12 @@ internal sealed class AttentionEngine
         _decompressed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
-            if (IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
+            if (entry.IsTree && Batch.Form == MlaForm.Decompressed)
+            {
+                throw new InvalidOperationException("A tree of new tokens is attended to in the absorbed form only; the batch's Form is Decompressed.");
+            }
+
+            if (!entry.IsTree && IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
             {
                 _decompressed.Add(entry);
             }
