@@ -5,7 +5,6 @@ using Microsoft.CodeAnalysis.CodeActions;
 using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
-using Microsoft.CodeAnalysis.Formatting;
 
 namespace MlaGen.CodeFixes;
 
@@ -36,9 +35,7 @@ public sealed class AddCommitFix : CodeFixProvider
             return;
         }
 
-        SyntaxNode changed = statement.Parent is GlobalStatementSyntax { Parent: CompilationUnitSyntax unit } global
-            ? root.ReplaceNode(unit, unit.WithMembers(unit.Members.Insert(unit.Members.IndexOf(global) + 1, SyntaxFactory.GlobalStatement(Commit(batch)))))
-            : root.InsertNodesAfter(statement, [Commit(batch)]);
+        SyntaxNode changed = WithCommit(root, statement, batch.Text);
         context.RegisterCodeFix(
             CodeAction.Create($"Add '{batch.Text}.Commit()'", _ => Task.FromResult(context.Document.WithSyntaxRoot(changed)), nameof(AddCommitFix)),
             context.Diagnostics);
@@ -51,12 +48,26 @@ public sealed class AddCommitFix : CodeFixProvider
             && !statement.Span.Contains(add.Span)
             && (statement.Parent is GlobalStatementSyntax ? statement.Parent.Parent! : statement.Parent).Span.Contains(add.Span));
 
-    private static ExpressionStatementSyntax Commit(SyntaxToken batch)
-        => SyntaxFactory.ExpressionStatement(
-            SyntaxFactory.InvocationExpression(
-                SyntaxFactory.MemberAccessExpression(
-                    SyntaxKind.SimpleMemberAccessExpression,
-                    SyntaxFactory.IdentifierName(batch.WithoutTrivia()),
-                    SyntaxFactory.IdentifierName("Commit"))))
-            .WithAdditionalAnnotations(Formatter.Annotation);
+    private static SyntaxNode WithCommit(SyntaxNode root, StatementSyntax statement, string batch)
+    {
+        SyntaxTrivia newLine = root.DescendantTrivia().FirstOrDefault(static trivia => trivia.IsKind(SyntaxKind.EndOfLineTrivia));
+        bool endsLine = statement.GetTrailingTrivia().Any(SyntaxKind.EndOfLineTrivia);
+        StatementSyntax commit = SyntaxFactory.ParseStatement(batch + ".Commit();");
+        if (!endsLine && !statement.GetLastToken().GetNextToken(includeZeroWidth: true).IsKind(SyntaxKind.EndOfFileToken))
+        {
+            return Insert(root, statement, statement, commit.WithTrailingTrivia(statement.GetTrailingTrivia()));
+        }
+
+        // A line of its own, below a blank one where a block ends above.
+        SyntaxTriviaList indentation = statement.GetLeadingTrivia() is [.., { RawKind: (int)SyntaxKind.WhitespaceTrivia } space] ? [space] : [];
+        SyntaxTriviaList leading = statement.GetLastToken().IsKind(SyntaxKind.CloseBraceToken) ? indentation.Insert(0, newLine) : indentation;
+        StatementSyntax before = endsLine ? statement : statement.WithTrailingTrivia(statement.GetTrailingTrivia().Add(newLine));
+        SyntaxTriviaList trailing = endsLine ? [newLine] : [];
+        return Insert(root, statement, before, commit.WithLeadingTrivia(leading).WithTrailingTrivia(trailing));
+    }
+
+    private static SyntaxNode Insert(SyntaxNode root, StatementSyntax statement, StatementSyntax before, StatementSyntax commit)
+        => statement.Parent is GlobalStatementSyntax global
+            ? root.ReplaceNode(global, [global.WithStatement(before), SyntaxFactory.GlobalStatement(commit)])
+            : root.ReplaceNode(statement, [before, commit]);
 }

@@ -48,7 +48,8 @@ public sealed class UseModelConfigFix : CodeFixProvider
             .Select(file => ConfigReader.Read(file, options.AnalyzerConfigOptionsProvider, cancellation))
             .Where(static config => config is { IsValid: true })
             .Select(static (ConfigModel? config) => config!.Name)
-            .Distinct();
+            .Distinct()
+            .OrderBy(static name => name, StringComparer.Ordinal);
 
     private static AttributeSyntax WithConfig(AttributeSyntax attribute, string name)
     {
