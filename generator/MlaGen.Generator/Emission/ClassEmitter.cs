@@ -30,7 +30,8 @@ internal static class ClassEmitter
         long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
         CodeWriter writer = EmittedNames.BeginFile(
             $"{spec.Target.HintPrefix}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
-            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}.");
+            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
+            string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         string documentation =
             $"/// <remarks>\n" +
             $"/// Multi-head Latent Attention: {d.Heads} heads, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +

@@ -8,6 +8,18 @@ namespace MlaGen;
 /// <param name="Keys">Tokens it has once the step's rows are written.</param>
 internal readonly record struct BatchEntry(LatentSequence Sequence, int FirstRow, int Queries, int NewTokens, int Keys)
 {
-    /// <summary>Keys that a query of this entry sees: causal, with the last query aligned to the last key.</summary>
+    /// <summary><see cref="Accepted"/> of a tree of which no path was chosen yet.</summary>
+    public const int NothingChosen = -1;
+
+    /// <summary>Whether the new tokens are a tree: which of them a query sees is then in <see cref="MlaBatch.VisibleNewTokens"/>.</summary>
+    public bool IsTree { get; init; }
+
+    /// <summary>New tokens that committing takes over.</summary>
+    public int Accepted { get; init; } = NewTokens;
+
+    /// <summary>Tokens that the sequence has already.</summary>
+    public int CommittedKeys => Keys - NewTokens;
+
+    /// <summary>Keys that a query of this entry, which is no tree, sees: causal, with the last query aligned to the last key.</summary>
     public int VisibleKeys(int query) => Math.Max(0, Keys - Queries + query + 1);
 }

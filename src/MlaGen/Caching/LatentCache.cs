@@ -6,13 +6,17 @@ namespace MlaGen;
 /// </summary>
 /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
 /// <remarks>
-/// Thread safety: <see cref="CreateSequence"/>, <see cref="CreateBatch"/> and the properties may be used by any number of threads at once;
-/// so may different sequences and different batches, each by one thread at a time.
+/// <para>Thread safety: the cache's own members, except <see cref="Dispose"/>, may be used by any number of threads at once, and so may
+/// different sequences and different batches, each by one thread at a time, whether the sequences share pages or not. A sequence that is in an
+/// open batch, or in the hands of another thread, is refused.</para>
+/// <para>Pages, memory and tokens are measured by the meter "MlaGen": <c>mlagen.cache.pages.used</c>, <c>mlagen.cache.pages.shared</c>,
+/// <c>mlagen.cache.memory</c> and <c>mlagen.cache.tokens</c>, each with the tag <c>mlagen.cache.name</c>.</para>
 /// </remarks>
 public sealed class LatentCache<TAttention> : IDisposable
     where TAttention : class, IMlaAttention<TAttention>
 {
     private readonly PagePool _pool;
+    private readonly CacheMetrics _metrics;
 
     /// <summary>Creates an empty cache. Memory is taken as pages are used; how much at most is in <see cref="Bytes"/> at once.</summary>
     /// <param name="layers">Layers of the model: every page holds its tokens for all of them.</param>
@@ -21,7 +25,12 @@ public sealed class LatentCache<TAttention> : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or asks for more pages than can be counted.</exception>
     /// <exception cref="ArgumentException">One page would be larger than a single piece of memory can be.</exception>
     public LatentCache(int layers, long maxTokens, LatentCacheOptions? options = null)
-        => _pool = new PagePool(TAttention.Shape, layers, maxTokens, options ?? new LatentCacheOptions());
+    {
+        options ??= new LatentCacheOptions();
+        _pool = new PagePool(TAttention.Shape, layers, maxTokens, options);
+        _metrics = new CacheMetrics(_pool, options.Name);
+        Prefixes = new PrefixIndex(_pool, TAttention.Shape);
+    }
 
     /// <summary>Layers of the model.</summary>
     public int Layers => _pool.Layers;
@@ -35,11 +44,32 @@ public sealed class LatentCache<TAttention> : IDisposable
     /// <summary>Bytes that all pages take together. Known from the start; taken from the system only as pages are used.</summary>
     public long Bytes => _pool.Bytes;
 
-    /// <summary>Pages that sequences hold, or have reserved in an open batch, at this moment.</summary>
+    /// <summary>Pages that sequences hold or have reserved, and those of <see cref="Prefixes"/>, at this moment; each counted once.</summary>
     public int UsedPages => _pool.UsedPages;
+
+    /// <summary>Pages that more than one sequence, or a sequence and <see cref="Prefixes"/>, hold at this moment.</summary>
+    public int SharedPages => _pool.SharedPages;
+
+    /// <summary>Committed tokens of all sequences at this moment; shared ones count in each.</summary>
+    public long Tokens => _pool.Tokens;
 
     /// <summary>Pages that can still be had at this moment.</summary>
     public int FreePages => _pool.FreePages;
+
+    /// <summary>Prompts whose beginnings other sequences can start from.</summary>
+    public PrefixIndex Prefixes { get; }
+
+    /// <summary>
+    /// Called when a sequence needs more pages than are free, with the number of those missing, on the thread that needs them; says how many it
+    /// has freed, and is asked again while that is not 0 and still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
+    /// truncate or dispose sequences that are in no open batch. What it throws comes out of the call that needed the pages, which then has
+    /// changed nothing.
+    /// </summary>
+    public Func<int, int>? OnFull
+    {
+        get => _pool.OnFull;
+        set => _pool.OnFull = value;
+    }
 
     /// <summary>Creates an empty sequence. It takes no page before tokens are added.</summary>
     /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
@@ -58,7 +88,37 @@ public sealed class LatentCache<TAttention> : IDisposable
         return new MlaBatch<TAttention>(_pool, executor ?? MlaExecutor.Shared);
     }
 
+    /// <summary>
+    /// Writes sequences to a file, pages that they share once. The file is written beside its place, flushed to the disk and then renamed, so
+    /// that whatever happens either the previous file is there or the new one is.
+    /// </summary>
+    /// <param name="path">The file; replaced if it exists. <c>path</c> + ".tmp" is used on the way.</param>
+    /// <param name="sequences">Sequences of this cache, each once, with what the caller wants back beside them.</param>
+    /// <exception cref="ArgumentException">A sequence is another cache's.</exception>
+    /// <exception cref="InvalidOperationException">A sequence is in an open batch, or given twice.</exception>
+    /// <exception cref="ObjectDisposedException">A sequence or the cache is disposed.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    public void Save(string path, params ReadOnlySpan<SavedSequence> sequences) => CacheFileWriter.Save(_pool, TAttention.Definition, path, sequences);
+
+    /// <summary>
+    /// Reads the sequences of a file that a cache of the same class, layers and page size has written. Everything in it is checked, by
+    /// checksum and against this cache, before a sequence exists. That the weights are the same is for the caller to know.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The sequences in the order they were saved, with what was saved beside them; to be disposed by the caller.</returns>
+    /// <exception cref="CacheFileException">The file is damaged, or was written by a cache that does not fit: says what was expected and what was found.</exception>
+    /// <exception cref="LatentCacheFullException">The cache has too few free pages.</exception>
+    /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public SavedSequence[] Load(string path) => CacheFileReader.Load(_pool, TAttention.Definition, path);
+
     /// <summary>Gives all memory back. Its sequences and batches can then only be disposed. Further calls do nothing.</summary>
     /// <exception cref="InvalidOperationException">A sequence of the cache is in an open batch.</exception>
-    public void Dispose() => _pool.Dispose();
+    public void Dispose()
+    {
+        _pool.Dispose();
+        _metrics.Dispose();
+    }
 }

@@ -2,15 +2,15 @@ namespace MlaGen;
 
 /// <summary>
 /// One step of a model: which sequences take part, each with its new tokens. Rows are reserved by <see cref="Add"/>, written and attended to by
-/// each layer's <c>Forward</c>, and taken over by <see cref="Commit"/>, which empties the batch for the next step. Until then, whatever
-/// happens, every sequence is as it was.
+/// each layer's <c>Forward</c>, and taken over by <see cref="Commit"/>, which empties the batch for the next step: all of them, or those that
+/// <see cref="Accept(LatentSequence, int)"/> names. Until then, whatever happens, every sequence is as it was.
 /// </summary>
 /// <remarks>
 /// <para>A batch is open while it holds a sequence. Its rows are the entries in the order they were added, each with its tokens in order.</para>
 /// <para>Thread safety: one thread at a time; different batches are independent. A sequence is in one open batch at most.</para>
 /// <para>After the first steps no managed memory is allocated; only a sequence that outgrows its block table doubles it.</para>
 /// </remarks>
-public abstract class MlaBatch : IDisposable
+public abstract partial class MlaBatch : IDisposable
 {
     /// <summary>In <see cref="Positions"/>, for rows that only ask.</summary>
     internal const int NoPosition = -1;
@@ -19,7 +19,9 @@ public abstract class MlaBatch : IDisposable
     private readonly bool[] _writtenLayers;
     private BatchEntry[] _entries = new BatchEntry[4];
     private int _entryCount;
-    private int[] _positions = new int[16];
+    private int[] _positions = [];
+    private int[] _parents = [];
+    private int[] _paths = [];
     private MlaForm _form;
     private bool _begun;
     private bool _disposed;
@@ -68,17 +70,21 @@ public abstract class MlaBatch : IDisposable
     /// <summary>Working memory that whoever computes the step keeps from one to the next. Disposed with the batch, if it can be.</summary>
     internal object? Scratch { get; set; }
 
-    /// <summary>Adds a sequence with new tokens and reserves their rows in the cache.</summary>
+    /// <summary>
+    /// Adds a sequence with new tokens and reserves their rows in the cache. Each new token sees the cached tokens, itself, and the new ones
+    /// before it; or, in a tree, those of them that it continues.
+    /// </summary>
     /// <param name="sequence">A sequence of this batch's cache that is in no open batch.</param>
     /// <param name="newTokens">Tokens to append: 1 to decode, any number for a prompt.</param>
-    /// <param name="positions">Position of each new token, in any order; left out, those from <see cref="LatentSequence.NextPosition"/> on. A position says how a token is rotated, not where it is stored.</param>
+    /// <param name="positions">Position of each new token, in any order; left out, those from <see cref="LatentSequence.NextPosition"/> on, in a tree counted along its branches. A position says how a token is rotated, not where it is stored.</param>
+    /// <param name="parents">For a tree of candidates: the index, among the new tokens, of the one that each continues, which comes before it; -1 if it continues the cached tokens. Left out, each continues the one before. What is kept of a tree is said by <see cref="Accept(LatentSequence, ReadOnlySpan{int})"/>.</param>
     /// <returns>Index of the sequence's first row in the batch.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="newTokens"/> is not positive, or a position is negative or reaches <see cref="MlaShape.MaxPositionEmbeddings"/>.</exception>
-    /// <exception cref="ArgumentException">The sequence is another cache's, or there are not as many positions as tokens.</exception>
+    /// <exception cref="ArgumentException">The sequence is another cache's, there are not as many positions or parents as tokens, or a parent does not come before its token.</exception>
     /// <exception cref="LatentCacheFullException">The cache has too few free pages.</exception>
     /// <exception cref="InvalidOperationException">The sequence is in an open batch already, or the step's first <c>Forward</c> has begun.</exception>
     /// <exception cref="ObjectDisposedException">The batch, the sequence or the cache is disposed.</exception>
-    public int Add(LatentSequence sequence, int newTokens, ReadOnlySpan<int> positions = default)
+    public int Add(LatentSequence sequence, int newTokens, ReadOnlySpan<int> positions = default, ReadOnlySpan<int> parents = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(newTokens);
         if (!positions.IsEmpty && positions.Length != newTokens)
@@ -87,7 +93,12 @@ public abstract class MlaBatch : IDisposable
         }
 
         CheckPositions(positions);
-        return Append(sequence, newTokens, newTokens, positions);
+        if (!parents.IsEmpty)
+        {
+            TokenTree.Check(parents, newTokens);
+        }
+
+        return Append(sequence, newTokens, newTokens, positions, parents);
     }
 
     /// <summary>
@@ -104,11 +115,11 @@ public abstract class MlaBatch : IDisposable
     public int AddQueries(LatentSequence sequence, int queries)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(queries);
-        return Append(sequence, queries, newTokens: 0, positions: default);
+        return Append(sequence, queries, newTokens: 0, positions: default, parents: default);
     }
 
-    /// <summary>Takes the new tokens of all sequences over at once and empties the batch.</summary>
-    /// <exception cref="InvalidOperationException">The batch is empty, or a layer of the cache has not been written in this step. The batch stays as it is.</exception>
+    /// <summary>Takes the new tokens of all sequences over at once, those that were accepted where that was said, and empties the batch.</summary>
+    /// <exception cref="InvalidOperationException">The batch is empty, a layer of the cache has not been written in this step, or nothing was said of what to accept of a tree. The batch stays as it is.</exception>
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public void Commit()
     {
@@ -125,9 +136,15 @@ public abstract class MlaBatch : IDisposable
                 $"Every layer must have written its rows before the step is committed; of {_writtenLayers.Length} layers these have not: {string.Join(", ", missing)}."));
         }
 
+        CheckTreesChosen();
         foreach (BatchEntry entry in Entries)
         {
-            entry.Sequence.Commit(Positions.Slice(entry.FirstRow, entry.NewTokens));
+            if (entry.IsTree)
+            {
+                Compact(entry);
+            }
+
+            entry.Sequence.Commit(Positions.Slice(entry.FirstRow, entry.Accepted));
         }
 
         Clear();
@@ -174,10 +191,13 @@ public abstract class MlaBatch : IDisposable
         _begun = true;
     }
 
+    /// <summary>Whether a layer has written the rows of all new tokens.</summary>
+    internal bool IsWritten(int layer) => NewTokens == 0 || _writtenLayers[layer];
+
     /// <summary>Says that a layer has written the rows of all new tokens.</summary>
     internal void MarkLayer(int layer) => _writtenLayers[layer] = true;
 
-    private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions)
+    private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents)
     {
         ArgumentNullException.ThrowIfNull(sequence);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -205,8 +225,14 @@ public abstract class MlaBatch : IDisposable
         }
 
         int firstRow = Rows;
-        _entries[_entryCount++] = new BatchEntry(sequence, firstRow, rows, newTokens, sequence.Length + newTokens);
-        FillPositions(_positions.AsSpan(firstRow, rows), newTokens, positions, sequence.NextPosition);
+        bool isTree = !TokenTree.IsChain(parents);
+        _entries[_entryCount++] = new BatchEntry(sequence, firstRow, rows, newTokens, sequence.Length + newTokens)
+        {
+            IsTree = isTree,
+            Accepted = isTree ? BatchEntry.NothingChosen : newTokens,
+        };
+        FillParents(_parents.AsSpan(firstRow, newTokens), parents);
+        FillPositions(_positions.AsSpan(firstRow, rows), newTokens, positions, sequence.NextPosition, isTree ? parents : default);
         Rows += rows;
         NewTokens += newTokens;
         return firstRow;
@@ -249,31 +275,50 @@ public abstract class MlaBatch : IDisposable
     {
         if (_entryCount == _entries.Length)
         {
-            Array.Resize(ref _entries, 2 * _entries.Length);
+            BatchEntry[] entries = Pool.NewArray<BatchEntry>(2 * _entries.Length);
+            Entries.CopyTo(entries);
+            _entries = entries;
         }
 
         if (Rows + rows > _positions.Length)
         {
-            Array.Resize(ref _positions, (int)Math.Min(Math.Max(Rows + (long)rows, 2L * _positions.Length), Array.MaxLength));
+            int capacity = (int)Math.Min(Math.Max(Rows + (long)rows, Math.Max(16, 2L * _positions.Length)), Array.MaxLength);
+            int[] positions = Pool.NewArray<int>(capacity);
+            int[] parents = Pool.NewArray<int>(capacity);
+            int[] paths = Pool.NewArray<int>(capacity);
+            _positions.CopyTo(positions, 0);
+            _parents.CopyTo(parents, 0);
+            _paths.CopyTo(paths, 0);
+            (_positions, _parents, _paths) = (positions, parents, paths);
         }
     }
 
-    private static void FillPositions(Span<int> destination, int newTokens, ReadOnlySpan<int> positions, int next)
+    private static void FillParents(Span<int> destination, ReadOnlySpan<int> parents)
+    {
+        for (int token = 0; token < destination.Length; token++)
+        {
+            destination[token] = parents.IsEmpty ? token - 1 : parents[token];
+        }
+    }
+
+    private static void FillPositions(Span<int> destination, int newTokens, ReadOnlySpan<int> positions, int next, ReadOnlySpan<int> treeParents)
     {
         if (newTokens == 0)
         {
             destination.Fill(NoPosition);
+            return;
         }
-        else if (!positions.IsEmpty)
+
+        if (!positions.IsEmpty)
         {
             positions.CopyTo(destination);
+            return;
         }
-        else
+
+        for (int token = 0; token < destination.Length; token++)
         {
-            for (int i = 0; i < destination.Length; i++)
-            {
-                destination[i] = next + i;
-            }
+            int parent = treeParents.IsEmpty ? token - 1 : treeParents[token];
+            destination[token] = parent == TokenTree.Root ? next : destination[parent] + 1;
         }
     }
 

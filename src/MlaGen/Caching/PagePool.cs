@@ -16,6 +16,7 @@ internal sealed class PagePool : IDisposable
 
     private readonly Lock _lock = new();
     private readonly MemoryPool<byte> _memory;
+    private readonly Action? _fault;
     private readonly int _layerBytes;
     private readonly int _pageBytes;
     private readonly int _pagesPerSlab;
@@ -26,6 +27,9 @@ internal sealed class PagePool : IDisposable
     private int[] _free = [];
     private int _freeCount;
     private int _usedPages;
+    private int _sharedPages;
+    private long _takenBytes;
+    private long _tokens;
     private int _users;
     private bool _disposed;
 
@@ -35,8 +39,10 @@ internal sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxTokens);
         ArgumentOutOfRangeException.ThrowIfNegative(options.PageTokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes);
 
         _memory = options.Memory ?? AlignedMemoryPool.Instance;
+        _fault = options.Fault;
         Layers = layers;
         PageTokens = options.PageTokens == 0 ? shape.BlockTokens : options.PageTokens;
 
@@ -48,6 +54,16 @@ internal sealed class PagePool : IDisposable
         }
 
         long pages = ((maxTokens - 1) / PageTokens) + 1;
+        if (options.MaxBytes != 0)
+        {
+            pages = Math.Min(pages, options.MaxBytes / (long)pageBytes);
+            if (pages == 0)
+            {
+                throw new ArgumentOutOfRangeException(nameof(options), options.MaxBytes, FormattableString.Invariant(
+                    $"{nameof(options.MaxBytes)} is less than one page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes: {pageBytes} bytes."));
+            }
+        }
+
         if (pages > Array.MaxLength)
         {
             throw new ArgumentOutOfRangeException(nameof(maxTokens), maxTokens, FormattableString.Invariant(
@@ -70,9 +86,23 @@ internal sealed class PagePool : IDisposable
 
     public long Bytes => (long)PageCount * _pageBytes;
 
+    public int PageBytes => _pageBytes;
+
     public int UsedPages => Volatile.Read(ref _usedPages);
 
     public int FreePages => PageCount - UsedPages;
+
+    /// <summary>Pages that are held more than once.</summary>
+    public int SharedPages => Volatile.Read(ref _sharedPages);
+
+    /// <summary>Bytes of the slabs rented so far.</summary>
+    public long TakenBytes => Volatile.Read(ref _takenBytes);
+
+    /// <summary>Committed tokens of all sequences, shared ones counted in each.</summary>
+    public long Tokens => Volatile.Read(ref _tokens);
+
+    /// <summary>Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed.</summary>
+    public Func<int, int>? OnFull { get; set; }
 
     /// <summary>Pages that hold this many tokens.</summary>
     public int PagesFor(int tokens) => (int)(((long)tokens + PageTokens - 1) / PageTokens);
@@ -84,54 +114,117 @@ internal sealed class PagePool : IDisposable
         return _slabs[slab].Span.Slice((index * _pageBytes) + (layer * _layerBytes), _layerBytes);
     }
 
+    /// <summary>All bytes of a page, layer after layer.</summary>
+    public Span<byte> Page(int page)
+    {
+        (int slab, int index) = Math.DivRem(page, _pagesPerSlab);
+        return _slabs[slab].Span.Slice(index * _pageBytes, _pageBytes);
+    }
+
+    /// <summary>Copies the first rows of a page, in every layer, to another.</summary>
+    public void CopyRows(int source, int destination, int tokens)
+    {
+        int bytes = _layerBytes / PageTokens * tokens;
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            Rows(source, layer)[..bytes].CopyTo(Rows(destination, layer));
+        }
+    }
+
     /// <summary>Fills <paramref name="pages"/> with pages held once, or throws and takes none.</summary>
     public void Allocate(Span<int> pages)
+    {
+        if (!TryAllocate(pages, out int free))
+        {
+            throw new LatentCacheFullException(pages.Length, free, PageCount, PageTokens);
+        }
+    }
+
+    /// <summary><see cref="Allocate"/> that says no where there are too few pages.</summary>
+    public bool TryAllocate(Span<int> pages, out int free)
+    {
+        while (!TryTake(pages, out free))
+        {
+            // Outside the lock: what it frees, it frees by way of this pool. Again and again, since other threads may take what it frees.
+            if (OnFull is not { } onFull || onFull(pages.Length - free) <= 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Holds each page, which the caller knows to be held, once more.</summary>
+    public void Hold(ReadOnlySpan<int> pages)
     {
         lock (_lock)
         {
             ThrowIfDisposed();
-            if (pages.Length > FreePages)
+            foreach (int page in pages)
             {
-                throw new LatentCacheFullException(pages.Length, FreePages, PageCount, PageTokens);
+                if (++_references[page] == 2)
+                {
+                    _sharedPages++;
+                }
             }
+        }
+    }
 
-            while (_freeCount < pages.Length)
-            {
-                AddSlab();
-            }
-
-            foreach (ref int page in pages)
-            {
-                page = _free[--_freeCount];
-                _references[page] = 1;
-            }
-
-            _usedPages += pages.Length;
+    /// <summary>Whether somebody else holds a page, which the caller knows to be held, too.</summary>
+    public bool IsShared(int page)
+    {
+        lock (_lock)
+        {
+            return _references[page] > 1;
         }
     }
 
     /// <summary>Lets go of each page once; a page that nobody holds any more is free again.</summary>
-    public void Release(ReadOnlySpan<int> pages)
+    /// <returns>Pages that became free.</returns>
+    public int Release(ReadOnlySpan<int> pages)
     {
         lock (_lock)
         {
             if (_disposed)
             {
-                return;
+                return 0;
             }
+
+            int used = _usedPages;
 
             // Backwards, so that the same pages come out in the same order when they are asked for again.
             for (int i = pages.Length - 1; i >= 0; i--)
             {
                 int page = pages[i];
-                if (--_references[page] == 0)
+                switch (--_references[page])
                 {
-                    _free[_freeCount++] = page;
-                    _usedPages--;
+                    case 0:
+                        _free[_freeCount++] = page;
+                        _usedPages--;
+                        break;
+                    case 1:
+                        _sharedPages--;
+                        break;
                 }
             }
+
+            return used - _usedPages;
         }
     }
+
+    /// <summary>Keeps count of the sequences' committed tokens.</summary>
+    public void CountTokens(int change) => Interlocked.Add(ref _tokens, change);
+
+    /// <summary>An array for the cache's own bookkeeping.</summary>
+    public T[] NewArray<T>(int length)
+    {
+        MayFail();
+        return new T[length];
+    }
+
+    /// <summary>Stands before everything that can run out, memory or disk, so that a test can make it fail.</summary>
+    public void MayFail() => _fault?.Invoke();
 
     /// <summary>Keeps the memory from being given back until <see cref="Exit"/>.</summary>
     public void Enter()
@@ -170,11 +263,39 @@ internal sealed class PagePool : IDisposable
             }
 
             _disposed = true;
+            _takenBytes = 0;
             _slabs = [];
             foreach (IMemoryOwner<byte> owner in _owners)
             {
                 owner.Dispose();
             }
+        }
+    }
+
+    private bool TryTake(Span<int> pages, out int free)
+    {
+        lock (_lock)
+        {
+            ThrowIfDisposed();
+            free = FreePages;
+            if (pages.Length > free)
+            {
+                return false;
+            }
+
+            while (_freeCount < pages.Length)
+            {
+                AddSlab();
+            }
+
+            foreach (ref int page in pages)
+            {
+                page = _free[--_freeCount];
+                _references[page] = 1;
+            }
+
+            _usedPages += pages.Length;
+            return true;
         }
     }
 
@@ -186,10 +307,15 @@ internal sealed class PagePool : IDisposable
         int bytes = pages * _pageBytes;
 
         // Everything that may fail comes before anything that counts: a refused slab changes nothing.
+        MayFail();
         Array.Resize(ref _references, firstPage + pages);
+        MayFail();
         Array.Resize(ref _free, firstPage + pages);
+        MayFail();
         IMemoryOwner<byte>[] owners = [.. _owners, null!];
+        MayFail();
         Memory<byte>[] slabs = [.. _slabs, default];
+        MayFail();
         IMemoryOwner<byte> owner = _memory.Rent(bytes);
         if (owner.Memory.Length < bytes)
         {
@@ -202,6 +328,7 @@ internal sealed class PagePool : IDisposable
         slabs[slab] = owner.Memory;
         _owners = owners;
         _slabs = slabs;
+        _takenBytes += bytes;
         for (int page = firstPage + pages - 1; page >= firstPage; page--)
         {
             _free[_freeCount++] = page;

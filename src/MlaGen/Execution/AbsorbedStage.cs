@@ -21,6 +21,8 @@ internal sealed class AbsorbedStage
     private readonly Workspace _parts = new();
     private Row[] _rows = [];
     private Part[] _partUnits = [];
+    private int[] _paths = [];
+    private int _pathLength;
     private int _rowCount;
     private int _partCount;
     private Workspace _queries = null!;
@@ -49,7 +51,7 @@ internal sealed class AbsorbedStage
     private int PackedLength => Layout.Columns * Shape.CacheRowElements;
 
     /// <summary>Forgets the rows of the last call.</summary>
-    public void Clear() => _rowCount = 0;
+    public void Clear() => _rowCount = _pathLength = 0;
 
     /// <summary>Adds the rows of one entry of the batch.</summary>
     public void Add(in BatchEntry entry)
@@ -61,8 +63,25 @@ internal sealed class AbsorbedStage
 
         for (int query = 0; query < entry.Queries; query++)
         {
-            _rows[_rowCount++] = new Row(entry.Sequence, entry.FirstRow + query, entry.VisibleKeys(query));
+            _rows[_rowCount++] = entry.IsTree ? TreeRow(entry, query) : new Row(entry.Sequence, entry.FirstRow + query, entry.VisibleKeys(query));
         }
+    }
+
+    /// <summary>
+    /// A token of a tree sees the committed tokens and its own path. Its keys are counted as if the path followed the committed tokens, so
+    /// that blocks and splits, and with them every bit, are those of the path alone.
+    /// </summary>
+    private Row TreeRow(in BatchEntry entry, int query)
+    {
+        if (_paths.Length < _pathLength + entry.NewTokens)
+        {
+            Array.Resize(ref _paths, Math.Max(_pathLength + entry.NewTokens, 2 * _paths.Length));
+        }
+
+        int length = _step.Batch.VisibleNewTokens(entry, query, _paths.AsSpan(_pathLength));
+        var row = new Row(entry.Sequence, entry.FirstRow + query, entry.CommittedKeys + length, _pathLength, length);
+        _pathLength += length;
+        return row;
     }
 
     /// <summary>Whether any row was added.</summary>
@@ -214,9 +233,17 @@ internal sealed class AbsorbedStage
         {
             int first = block * Layout.BlockTokens;
             int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
-            ref float rows = ref _step.Rows(row.Sequence, first, tokens, space.Rows);
+            ref float rows = ref Rows(row, first, tokens, space);
             _step.Kernels.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
         }
+    }
+
+    private ref float Rows(in Row row, int first, int count, WorkerSpace space)
+    {
+        int committed = row.Keys - row.PathLength;
+        return ref row.PathLength == 0 || first + count <= committed
+            ? ref _step.Rows(row.Sequence, first, count, space.Rows)
+            : ref _step.PathRows(row.Sequence, first, count, committed, _paths.AsSpan(row.FirstPath, row.PathLength), space);
     }
 
     /// <summary>Adds a later part of a row to an earlier one.</summary>
@@ -261,11 +288,15 @@ internal sealed class AbsorbedStage
         }
     }
 
-    private struct Row(LatentSequence sequence, int index, int keys)
+    private struct Row(LatentSequence sequence, int index, int keys, int firstPath = 0, int pathLength = 0)
     {
         public readonly LatentSequence Sequence = sequence;
         public readonly int Index = index;
         public readonly int Keys = keys;
+
+        /// <summary>Where its path through a tree of new tokens stands; of no length where new tokens simply follow each other.</summary>
+        public readonly int FirstPath = firstPath;
+        public readonly int PathLength = pathLength;
         public int FirstPart;
     }
 

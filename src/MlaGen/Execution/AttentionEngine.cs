@@ -64,6 +64,7 @@ internal sealed class AttentionEngine
     public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
     {
         Begin(layer);
+        ChooseForms();
         _weights = weights;
         int rows = Batch.Rows;
         _hidden.Reserve(hidden.Length);
@@ -80,7 +81,6 @@ internal sealed class AttentionEngine
         _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
-        ChooseForms();
         if (!_absorbed.IsEmpty)
         {
             AttendAbsorbed(rows);
@@ -95,6 +95,11 @@ internal sealed class AttentionEngine
     public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
     {
         Begin(layer);
+        if (!Batch.IsWritten(layer))
+        {
+            throw new InvalidOperationException(FormattableString.Invariant($"The batch's {Batch.NewTokens} new tokens have no rows in layer {layer} yet: AppendLatent comes before AttendLatent."));
+        }
+
         _absorbedQueries.Reserve(queries.Length);
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
         _latentOutput.Reserve(output.Length);
@@ -152,7 +157,12 @@ internal sealed class AttentionEngine
         _decompressed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
-            if (IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
+            if (entry.IsTree && Batch.Form == MlaForm.Decompressed)
+            {
+                throw new InvalidOperationException("A tree of new tokens is attended to in the absorbed form only; the batch's Form is Decompressed.");
+            }
+
+            if (!entry.IsTree && IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
             {
                 _decompressed.Add(entry);
             }

@@ -90,6 +90,32 @@ internal sealed class StepContext
         }
     }
 
+    /// <summary>The rows of a query that sees committed tokens and, behind them, a path through a tree of new ones.</summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="first">First key, counted as the query sees them.</param>
+    /// <param name="count">Keys.</param>
+    /// <param name="committed">Committed tokens of the sequence.</param>
+    /// <param name="path">Indices of the path's tokens among the new ones.</param>
+    /// <param name="space">Memory of the thread.</param>
+    public ref float PathRows(LatentSequence sequence, int first, int count, int committed, ReadOnlySpan<int> path, WorkerSpace space)
+    {
+        int elements = Shape.CacheRowElements;
+        ref float start = ref space.PathRows.Reserve((long)Math.Max(count, Kernels.Layout.BlockTokens) * elements);
+        int contiguous = Math.Max(0, committed - first);
+        if (contiguous > 0)
+        {
+            MemoryMarshal.CreateReadOnlySpan(ref Rows(sequence, first, contiguous, space.Rows), contiguous * elements).CopyTo(space.PathRows.Span(0, contiguous * elements));
+        }
+
+        for (int i = contiguous; i < count; i++)
+        {
+            int token = committed + path[first + i - committed];
+            MemoryMarshal.CreateReadOnlySpan(ref Rows(sequence, token, 1, space.Rows), elements).CopyTo(space.PathRows.Span((long)i * elements, elements));
+        }
+
+        return ref start;
+    }
+
     private Span<float> PageRows(LatentSequence sequence, int page) =>
         MemoryMarshal.Cast<byte, float>(sequence.Pool.Rows(sequence.Pages[page], Layer));
 }

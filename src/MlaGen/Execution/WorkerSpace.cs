@@ -6,6 +6,9 @@ internal sealed class WorkerSpace
     /// <summary>Cached rows of a block, decoded or gathered from several pages.</summary>
     public Workspace Rows { get; } = new();
 
+    /// <summary>The same for tokens that do not lie beside each other: of a path through a tree.</summary>
+    public Workspace PathRows { get; } = new();
+
     /// <summary>Queries, packed.</summary>
     public Workspace Queries { get; } = new();
 

@@ -59,6 +59,19 @@ public sealed class MisuseTests
             "rows");
     }
 
+    [Fact]
+    public void Rows_of_new_tokens_are_written_before_they_are_attended_to()
+    {
+        OracleSpec spec = _layer.Spec;
+        AssertRefused<InvalidOperationException>(
+            (run, sequence) =>
+            {
+                run.Batch.Add(sequence, 2);
+                run.AttendLatent(new float[2 * spec.Heads * spec.RowWidth], new float[2 * spec.Heads * spec.KvLoraRank], new float[2 * spec.Heads]);
+            },
+            "AppendLatent");
+    }
+
     [Theory]
     [InlineData(-1)]
     [InlineData(1)]

@@ -10,18 +10,15 @@ internal sealed class TinyAttention : IMlaAttention<TinyAttention>
         HiddenSize: 8, Heads: 2, QLoraRank: 0, KvLoraRank: 4, QkNopeHeadDim: 4, QkRopeHeadDim: 2, VHeadDim: 4,
         MaxPositionEmbeddings: 64, CacheRowBytes: 24, BlockTokens: 4);
 
-    public static MlaDefinition Definition { get; } = new()
-    {
-        Shape = Shape,
-        SoftmaxScale = 1,
-        LatentNormEpsilon = 1e-6,
-        QLatentScale = 1,
-        KvLatentScale = 1,
-        RopeLayout = RopeLayout.Interleaved,
-        InverseFrequencies = [1],
-        RopeAttentionFactor = 1,
-        BreakEvenQueries = 0,
-    };
+    public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+}
+
+/// <summary>The same, for long texts.</summary>
+internal sealed class LongAttention : IMlaAttention<LongAttention>
+{
+    public static MlaShape Shape { get; } = TinyAttention.Shape with { MaxPositionEmbeddings = 8_192 };
+
+    public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
 }
 
 /// <summary>Does to a cache what the layers of a model do in a step, without the arithmetic.</summary>
@@ -71,4 +68,20 @@ internal static class Steps
         sequence.ReadRow(layer, token, row);
         Assert.Equal(Enumerable.Range(0, row.Length).Select(e => Element(content, layer, e)), row);
     }
+}
+
+internal static class TestDefinitions
+{
+    public static MlaDefinition With(MlaShape shape, float scale = 1, RopeLayout layout = RopeLayout.Interleaved, float frequency = 1) => new()
+    {
+        Shape = shape,
+        SoftmaxScale = scale,
+        LatentNormEpsilon = 1e-6,
+        QLatentScale = 1,
+        KvLatentScale = 1,
+        RopeLayout = layout,
+        InverseFrequencies = [frequency],
+        RopeAttentionFactor = 1,
+        BreakEvenQueries = 0,
+    };
 }

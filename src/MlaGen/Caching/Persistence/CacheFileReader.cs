@@ -1,0 +1,233 @@
+using System.Buffers.Binary;
+using System.IO.MemoryMappedFiles;
+using MlaGen.Runtime;
+
+namespace MlaGen;
+
+/// <summary>Reads a file of saved sequences: see <see cref="CacheFileFormat"/>. What is wrong is found before a sequence exists.</summary>
+internal sealed class CacheFileReader
+{
+    private readonly PagePool _pool;
+    private readonly MlaShape _shape;
+    private readonly CacheFileFormat.Fact[] _facts;
+    private readonly string _path;
+    private readonly long _fileBytes;
+    private readonly MemoryMappedViewAccessor _view;
+
+    private CacheFileReader(PagePool pool, MlaDefinition definition, string path, long fileBytes, MemoryMappedViewAccessor view)
+    {
+        _pool = pool;
+        _shape = definition.Shape;
+        _facts = CacheFileFormat.Facts(pool, definition);
+        _path = path;
+        _fileBytes = fileBytes;
+        _view = view;
+    }
+
+    public static SavedSequence[] Load(PagePool pool, MlaDefinition definition, string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        pool.Enter();
+        try
+        {
+            pool.MayFail();
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            if (file.Length < CacheFileFormat.Magic.Length)
+            {
+                throw new CacheFileException(path, FormattableString.Invariant($"{file.Length} bytes are no file of saved sequences."));
+            }
+
+            pool.MayFail();
+            using MemoryMappedFile map = MemoryMappedFile.CreateFromFile(file, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            pool.MayFail();
+            using MemoryMappedViewAccessor view = map.CreateViewAccessor(0, file.Length, MemoryMappedFileAccess.Read);
+            return new CacheFileReader(pool, definition, path, file.Length, view).Read();
+        }
+        finally
+        {
+            pool.Exit();
+        }
+    }
+
+    private SavedSequence[] Read()
+    {
+        (int pageCount, int sequenceCount, int indexBytes) = ReadHeader();
+        int headerBytes = CacheFileFormat.HeaderBytes(_facts.Length);
+        byte[] index = Copy(headerBytes, indexBytes);
+        CheckChecksum("index", index.AsSpan()[..^CacheFileFormat.Word], BinaryPrimitives.ReadUInt64LittleEndian(index.AsSpan()[^CacheFileFormat.Word..]));
+        StoredSequence[] stored = ReadSequences(index.AsSpan()[..^CacheFileFormat.Word], pageCount, sequenceCount);
+
+        int[] pages = _pool.NewArray<int>(pageCount);
+        SavedSequence[] sequences = _pool.NewArray<SavedSequence>(sequenceCount);
+        _pool.Allocate(pages);
+        try
+        {
+            for (int i = 0; i < pages.Length; i++)
+            {
+                // Checked where it will be used, so that nothing can change in between.
+                Span<byte> page = _pool.Page(pages[i]);
+                Copy(headerBytes + indexBytes + ((long)i * page.Length), page);
+                CheckChecksum(FormattableString.Invariant($"page {i}"), page, BinaryPrimitives.ReadUInt64LittleEndian(index.AsSpan(i * CacheFileFormat.Word)));
+            }
+
+            CreateSequences(stored, pages, sequences);
+            return sequences;
+        }
+        finally
+        {
+            // The sequences hold them now, or nobody does.
+            _pool.Release(pages);
+        }
+    }
+
+    private (int Pages, int Sequences, int IndexBytes) ReadHeader()
+    {
+        byte[] header = Copy(0, (int)Math.Min(_fileBytes, CacheFileFormat.HeaderBytes(_facts.Length)));
+        if (!header.AsSpan().StartsWith(CacheFileFormat.Magic))
+        {
+            throw Refuse($"this is no file of saved sequences: it does not begin with \"MlaCache\".");
+        }
+
+        if (header.Length >= 2 * CacheFileFormat.Word && Number(header, 1) != CacheFileFormat.Version)
+        {
+            throw Refuse($"version {CacheFileFormat.Version} of the format is expected, {Number(header, 1)} found.");
+        }
+
+        if (header.Length < CacheFileFormat.HeaderBytes(_facts.Length))
+        {
+            throw Refuse($"the header takes {CacheFileFormat.HeaderBytes(_facts.Length)} bytes, and the file has {_fileBytes}.");
+        }
+
+        int word = 2 + _facts.Length;
+        CheckChecksum("header", header.AsSpan()[..^CacheFileFormat.Word], (ulong)Number(header, word + 3));
+        for (int i = 0; i < _facts.Length; i++)
+        {
+            if (Number(header, 2 + i) != _facts[i].Value)
+            {
+                throw Refuse($"{_facts[i].Name}: {_facts[i].Show(_facts[i].Value)} is expected, {_facts[i].Show(Number(header, 2 + i))} found.");
+            }
+        }
+
+        (long pages, long sequences, long indexBytes) = (Number(header, word), Number(header, word + 1), Number(header, word + 2));
+        Int128 expected = (Int128)header.Length + indexBytes + ((Int128)pages * _pool.PageBytes);
+        if (pages < 0 || indexBytes < CacheFileFormat.Word || expected != _fileBytes)
+        {
+            throw Refuse($"{pages} pages of {_pool.PageBytes} bytes and an index of {indexBytes} make {expected} bytes, and the file has {_fileBytes}.");
+        }
+
+        // What each takes in the index bounds how many there can be.
+        Int128 least = ((Int128)pages * CacheFileFormat.Word) + ((Int128)sequences * CacheFileFormat.SequenceBytes(0, 0, 0)) + CacheFileFormat.Word;
+        if (sequences < 0 || least > indexBytes || indexBytes > Array.MaxLength)
+        {
+            throw Refuse($"{pages} pages and {sequences} sequences cannot be described in an index of {indexBytes} bytes.");
+        }
+
+        return ((int)pages, (int)sequences, (int)indexBytes);
+    }
+
+    private StoredSequence[] ReadSequences(ReadOnlySpan<byte> index, int pageCount, int sequenceCount)
+    {
+        ReadOnlySpan<byte> rest = index[(pageCount * CacheFileFormat.Word)..];
+        StoredSequence[] sequences = _pool.NewArray<StoredSequence>(sequenceCount);
+        for (int i = 0; i < sequenceCount; i++)
+        {
+            ReadOnlySpan<int> counts = Take(ref rest, 2, i);
+            (int length, int tokens) = (counts[0], counts[1]);
+            if (length < 0 || tokens < 0)
+            {
+                throw Refuse($"sequence {i} has {length} tokens and {tokens} numbers beside them.");
+            }
+
+            sequences[i] = new StoredSequence(Take(ref rest, length, i), Take(ref rest, _pool.PagesFor(length), i), Take(ref rest, tokens, i));
+            CheckRange("position", sequences[i].Positions, _shape.MaxPositionEmbeddings, i);
+            CheckRange("page", sequences[i].Pages, pageCount, i);
+        }
+
+        if (rest.ContainsAnyExcept((byte)0))
+        {
+            throw Refuse($"the end of the index is not empty.");
+        }
+
+        return sequences;
+    }
+
+    private void CreateSequences(StoredSequence[] stored, int[] pages, SavedSequence[] sequences)
+    {
+        int created = 0;
+        try
+        {
+            for (; created < stored.Length; created++)
+            {
+                (int[] positions, int[] table, int[] tokens) = stored[created];
+                for (int i = 0; i < table.Length; i++)
+                {
+                    table[i] = pages[table[i]];
+                }
+
+                sequences[created] = new SavedSequence(new LatentSequence(_pool, _shape, table, positions.Length, positions), tokens);
+            }
+        }
+        catch
+        {
+            foreach (SavedSequence saved in sequences.AsSpan(0, created))
+            {
+                saved.Sequence.Dispose();
+            }
+
+            throw;
+        }
+    }
+
+    private int[] Take(ref ReadOnlySpan<byte> rest, int count, int sequence)
+    {
+        if (count > rest.Length / sizeof(int))
+        {
+            throw Refuse($"sequence {sequence} goes beyond the end of the index.");
+        }
+
+        int[] values = _pool.NewArray<int>(count);
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = BinaryPrimitives.ReadInt32LittleEndian(rest[(i * sizeof(int))..]);
+        }
+
+        rest = rest[(count * sizeof(int))..];
+        return values;
+    }
+
+    private void CheckRange(string what, int[] values, int limit, int sequence)
+    {
+        foreach (int value in values)
+        {
+            if ((uint)value >= (uint)limit)
+            {
+                throw Refuse($"sequence {sequence} has {what} {value}: they run from 0 to {limit - 1}.");
+            }
+        }
+    }
+
+    private void CheckChecksum(string part, ReadOnlySpan<byte> bytes, ulong expected)
+    {
+        ulong found = CacheFileFormat.Checksum(bytes);
+        if (found != expected)
+        {
+            throw Refuse($"the checksum of the {part} is {found:x16}, and {expected:x16} is stored: the file is damaged.");
+        }
+    }
+
+    private byte[] Copy(long offset, int bytes)
+    {
+        byte[] copy = _pool.NewArray<byte>(bytes);
+        Copy(offset, copy);
+        return copy;
+    }
+
+    private void Copy(long offset, Span<byte> destination) => _view.SafeMemoryMappedViewHandle.ReadSpan((ulong)offset, destination);
+
+    private CacheFileException Refuse(FormattableString problem) => new(_path, FormattableString.Invariant(problem));
+
+    private static long Number(ReadOnlySpan<byte> header, int word) => BinaryPrimitives.ReadInt64LittleEndian(header[(word * CacheFileFormat.Word)..]);
+
+    /// <summary>A sequence as the file describes it.</summary>
+    private readonly record struct StoredSequence(int[] Positions, int[] Pages, int[] Tokens);
+}
