@@ -27,16 +27,10 @@ public sealed class MlaAttentionAnalyzer : DiagnosticAnalyzer
         context.RegisterCompilationStartAction(static start =>
         {
             // Read when the first class asks: most projects that reference the analyzer have none.
-            Lazy<EquatableArray<ConfigModel>> configs = new(() => Configs(start.Options, start.CancellationToken));
+            Lazy<EquatableArray<ConfigModel>> configs = new(() => ConfigReader.ReadAll(start.Options, start.CancellationToken));
             start.RegisterSymbolAction(symbol => Analyze(symbol, configs), SymbolKind.NamedType);
         });
     }
-
-    private static EquatableArray<ConfigModel> Configs(AnalyzerOptions options, CancellationToken cancellation)
-        => new(options.AdditionalFiles
-            .Select(file => ConfigReader.Read(file, options.AnalyzerConfigOptionsProvider, cancellation))
-            .Where(static config => config is not null)
-            .Select(static config => config!));
 
     private static void Analyze(SymbolAnalysisContext context, Lazy<EquatableArray<ConfigModel>> configs)
     {

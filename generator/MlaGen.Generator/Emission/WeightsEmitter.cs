@@ -14,8 +14,8 @@ internal static class WeightsEmitter
             "shapes are checked when a checkpoint is loaded, and elements keep the type that they have there.");
         EmittedNames.InTarget(writer, spec.Target, null, string.Empty, () =>
         {
-            IReadOnlyList<ProjectionText> projections = Projections(spec);
-            foreach (ProjectionText projection in projections)
+            IReadOnlyList<ProjectionSpec> projections = ProjectionSpec.Of(spec);
+            foreach (ProjectionSpec projection in projections)
             {
                 Projection(writer, projection);
                 writer.Line();
@@ -26,38 +26,9 @@ internal static class WeightsEmitter
         return writer.ToString();
     }
 
-    private static List<ProjectionText> Projections(MlaSpec spec)
+    private static void Projection(CodeWriter writer, ProjectionSpec p)
     {
-        Dimensions d = spec.Dimensions;
-        var list = new List<ProjectionText>();
-        if (d.QLoraRank == 0)
-        {
-            list.Add(Matrix("QProj", "q_proj", "queries of all heads from the hidden state", d.Heads * d.QkHeadDim, d.HiddenSize, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), HiddenSize]", false));
-        }
-        else
-        {
-            list.Add(Matrix("QAProj", "q_a_proj", "the query latent from the hidden state", d.QLoraRank, d.HiddenSize, "[QLoraRank, HiddenSize]", spec.AttentionBias));
-            list.Add(Vector("QALayernorm", "q_a_layernorm", "norm of the query latent", d.QLoraRank, "[QLoraRank]"));
-            list.Add(Matrix("QBProj", "q_b_proj", "queries of all heads from the query latent", d.Heads * d.QkHeadDim, d.QLoraRank, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]", false));
-        }
-
-        list.Add(Matrix("KvAProjWithMqa", "kv_a_proj_with_mqa", "latent and rotary key, in this order, from the hidden state", d.CacheRowElements, d.HiddenSize, "[KvLoraRank+QkRopeHeadDim, HiddenSize]", spec.AttentionBias));
-        list.Add(Vector("KvALayernorm", "kv_a_layernorm", "norm of the latent", d.KvLoraRank, "[KvLoraRank]"));
-        list.Add(Matrix("KvBProj", "kv_b_proj", "of each head the key without its rotary part, then the value, from the latent", d.Heads * (d.QkNopeHeadDim + d.VHeadDim), d.KvLoraRank, "[Heads·(QkNopeHeadDim+VHeadDim), KvLoraRank]", false, $"{d.QkNopeHeadDim}, {d.VHeadDim}"));
-        list.Add(Matrix("OProj", "o_proj", "the layer's output from the values of all heads", d.HiddenSize, d.Heads * d.VHeadDim, "[HiddenSize, Heads·VHeadDim]", spec.AttentionBias));
-        return list;
-    }
-
-    private static ProjectionText Matrix(string name, string tensor, string what, int rows, int columns, string formula, bool bias, string groups = "") =>
-        new(name, tensor, what, rows, columns, formula, bias, groups);
-
-    private static ProjectionText Vector(string name, string tensor, string what, int rows, string formula) =>
-        new(name, tensor, what, rows, 0, formula, false, string.Empty);
-
-    private static void Projection(CodeWriter writer, ProjectionText p)
-    {
-        string shape = p.IsVector ? $"[{p.Rows}]" : $"[{p.Rows}, {p.Columns}]";
-        writer.Summary($"<c>{p.Tensor}</c>: {p.What}. Shape {shape} = {p.Formula}.");
+        writer.Summary($"<c>{p.Tensor}</c>: {p.What}. Shape {p.Shape} = {p.Formula}.");
         writer.Line(EmittedNames.GeneratedCode);
         if (p.IsVector)
         {
@@ -80,7 +51,7 @@ internal static class WeightsEmitter
         {
             Constant(writer, "Rows", p.Rows, "Outputs.");
             Constant(writer, "Columns", p.Columns, "Inputs.");
-            writer.Summary($"Packs {shape} weights, row-major{(p.Bias ? $", and {p.Rows} biases" : string.Empty)}.");
+            writer.Summary($"Packs {p.Shape} weights, row-major{(p.Bias ? $", and {p.Rows} biases" : string.Empty)}.");
             writer.Line("/// <param name=\"weights\">The weights.</param>");
             if (p.Bias)
             {
@@ -97,32 +68,32 @@ internal static class WeightsEmitter
         }
     }
 
-    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionText> projections)
+    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionSpec> projections)
     {
         writer.Summary("The weights of one layer.");
         writer.Line(EmittedNames.GeneratedCode);
         using (writer.Braces("public sealed class Weights"))
         {
             writer.Summary("Takes weights that are already packed.");
-            foreach (ProjectionText p in projections)
+            foreach (ProjectionSpec p in projections)
             {
                 writer.Line($"/// <param name=\"{Parameter(p)}\"><c>{p.Tensor}</c>: {p.What}.</param>");
             }
 
             using (writer.Braces($"public Weights({string.Join(", ", projections.Select(p => $"{p.Name} {Parameter(p)}"))})"))
             {
-                foreach (ProjectionText p in projections)
+                foreach (ProjectionSpec p in projections)
                 {
                     writer.Line($"global::System.ArgumentNullException.ThrowIfNull({Parameter(p)});");
                 }
 
-                foreach (ProjectionText p in projections)
+                foreach (ProjectionSpec p in projections)
                 {
                     writer.Line($"this.{p.Name} = {Parameter(p)};");
                 }
             }
 
-            foreach (ProjectionText p in projections)
+            foreach (ProjectionSpec p in projections)
             {
                 writer.Line();
                 writer.Summary($"<c>{p.Tensor}</c>: {p.What}.");
@@ -151,10 +122,5 @@ internal static class WeightsEmitter
         writer.Line();
     }
 
-    private static string Parameter(ProjectionText p) => char.ToLowerInvariant(p.Name[0]) + p.Name.Substring(1);
-
-    private sealed record ProjectionText(string Name, string Tensor, string What, int Rows, int Columns, string Formula, bool Bias, string Groups)
-    {
-        public bool IsVector => Columns == 0;
-    }
+    private static string Parameter(ProjectionSpec p) => char.ToLowerInvariant(p.Name[0]) + p.Name.Substring(1);
 }

@@ -1,0 +1,51 @@
+using System.Globalization;
+
+namespace MlaGen.Generator.Model;
+
+/// <summary>One projection of a layer: what its class is emitted from, and what a checkpoint's tensors are compared with.</summary>
+/// <param name="Name">Name of its class.</param>
+/// <param name="Tensor">Its Hugging Face name.</param>
+/// <param name="What">What it computes, in words.</param>
+/// <param name="Rows">Outputs, or the length of a vector.</param>
+/// <param name="Columns">Inputs, 0 for a vector.</param>
+/// <param name="Formula">Where the shape comes from.</param>
+/// <param name="Bias">Whether it has biases.</param>
+/// <param name="Groups">Rows that start on a panel of their own, as arguments; empty when there are none.</param>
+internal sealed record ProjectionSpec(string Name, string Tensor, string What, int Rows, int Columns, string Formula, bool Bias, string Groups)
+{
+    public bool IsVector => Columns == 0;
+
+    /// <summary>The shape as messages and documentation show it.</summary>
+    public string Shape => IsVector
+        ? string.Format(CultureInfo.InvariantCulture, "[{0}]", Rows)
+        : string.Format(CultureInfo.InvariantCulture, "[{0}, {1}]", Rows, Columns);
+
+    /// <summary>The projections of a layer, in the order in which it uses them.</summary>
+    public static IReadOnlyList<ProjectionSpec> Of(MlaSpec spec)
+    {
+        Dimensions d = spec.Dimensions;
+        var list = new List<ProjectionSpec>();
+        if (d.QLoraRank == 0)
+        {
+            list.Add(Matrix("QProj", ProjectionNames.QProj, "queries of all heads from the hidden state", d.Heads * d.QkHeadDim, d.HiddenSize, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), HiddenSize]", false));
+        }
+        else
+        {
+            list.Add(Matrix("QAProj", ProjectionNames.QAProj, "the query latent from the hidden state", d.QLoraRank, d.HiddenSize, "[QLoraRank, HiddenSize]", spec.AttentionBias));
+            list.Add(Vector("QALayernorm", ProjectionNames.QALayernorm, "norm of the query latent", d.QLoraRank, "[QLoraRank]"));
+            list.Add(Matrix("QBProj", ProjectionNames.QBProj, "queries of all heads from the query latent", d.Heads * d.QkHeadDim, d.QLoraRank, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]", false));
+        }
+
+        list.Add(Matrix("KvAProjWithMqa", ProjectionNames.KvAProjWithMqa, "latent and rotary key, in this order, from the hidden state", d.CacheRowElements, d.HiddenSize, "[KvLoraRank+QkRopeHeadDim, HiddenSize]", spec.AttentionBias));
+        list.Add(Vector("KvALayernorm", ProjectionNames.KvALayernorm, "norm of the latent", d.KvLoraRank, "[KvLoraRank]"));
+        list.Add(Matrix("KvBProj", ProjectionNames.KvBProj, "of each head the key without its rotary part, then the value, from the latent", d.Heads * (d.QkNopeHeadDim + d.VHeadDim), d.KvLoraRank, "[Heads·(QkNopeHeadDim+VHeadDim), KvLoraRank]", false, $"{d.QkNopeHeadDim}, {d.VHeadDim}"));
+        list.Add(Matrix("OProj", ProjectionNames.OProj, "the layer's output from the values of all heads", d.HiddenSize, d.Heads * d.VHeadDim, "[HiddenSize, Heads·VHeadDim]", spec.AttentionBias));
+        return list;
+    }
+
+    private static ProjectionSpec Matrix(string name, string tensor, string what, int rows, int columns, string formula, bool bias, string groups = "") =>
+        new(name, tensor, what, rows, columns, formula, bias, groups);
+
+    private static ProjectionSpec Vector(string name, string tensor, string what, int rows, string formula) =>
+        new(name, tensor, what, rows, 0, formula, false, string.Empty);
+}

@@ -1,0 +1,164 @@
+using Microsoft.CodeAnalysis;
+using static MlaGen.Generator.Tests.Checkpoints.CheckpointProject;
+
+namespace MlaGen.Generator.Tests.Checkpoints;
+
+/// <summary>A class and the manifest of a checkpoint: what would be refused at load is refused at build time.</summary>
+public class CheckpointAnalyzerTests
+{
+    [Fact]
+    public async Task Checkpoint_that_fits_is_not_spoken_of()
+        => Assert.Empty(await Check(Tensors));
+
+    [Theory]
+    [InlineData("q_a_proj.weight", "[128, 256]", "[QLoraRank, HiddenSize]")]
+    [InlineData("q_a_layernorm.weight", "[128]", "[QLoraRank]")]
+    [InlineData("q_b_proj.weight", "[384, 128]", "[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]")]
+    [InlineData("kv_a_proj_with_mqa.weight", "[80, 256]", "[KvLoraRank+QkRopeHeadDim, HiddenSize]")]
+    [InlineData("kv_a_layernorm.weight", "[64]", "[KvLoraRank]")]
+    [InlineData("kv_b_proj.weight", "[512, 64]", "[Heads·(QkNopeHeadDim+VHeadDim), KvLoraRank]")]
+    [InlineData("o_proj.weight", "[256, 256]", "[HiddenSize, Heads·VHeadDim]")]
+    public async Task Every_projection_is_compared_by_shape_and_name(string tensor, string shape, string formula)
+    {
+        Assert.Equal(
+            [$"MLA0200 'model.layers.*.self_attn.{tensor}' (layers 0-3) of checkpoint 'model' is [7, 9]; expected {shape} = {formula}"],
+            await Check(With(tensor, $"{tensor} BF16 [7, 9]")));
+        Assert.Equal(
+            [$"MLA0201 Checkpoint 'model' has no 'model.layers.*.self_attn.{tensor}' (layers 0-3); expected {shape} = {formula}"],
+            await Check(With(tensor)));
+    }
+
+    [Fact]
+    public async Task Diagnostic_stands_at_the_attribute()
+    {
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", Manifest(With("o_proj.weight")))).Analyze());
+
+        Assert.StartsWith("MlaAttention(", found.Location.SourceTree!.ToString()[found.Location.SourceSpan.Start..], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Layers_that_differ_are_named()
+        => Assert.Equal(
+            [
+                "MLA0201 Checkpoint 'model' has no 'model.layers.*.self_attn.o_proj.weight' (layer 3); expected [256, 256] = [HiddenSize, Heads·VHeadDim]",
+                "MLA0200 'model.layers.*.self_attn.o_proj.weight' (layer 2) of checkpoint 'model' is [256, 255]; expected [256, 256] = [HiddenSize, Heads·VHeadDim]",
+            ],
+            await Check(With("o_proj.weight", "o_proj.weight BF16 [256, 256] 0-1", "o_proj.weight BF16 [256, 255] 2")));
+
+    [Fact]
+    public async Task Layers_of_another_kind_are_passed_over()
+        => Assert.Empty(await Check([.. Tensors, "o_proj.weight F32 [9, 9] 4-7", "q_proj.weight F32 [9, 9] 4-7", "o_proj.bias F32 [9] 4-7"]));
+
+    [Theory]
+    [InlineData("o_proj.weight I8 [256, 256]", "I8; expected BF16, F16, F32 or block-scaled F8_E4M3")]
+    [InlineData("o_proj.weight F8_E5M2 [256, 256]", "F8_E5M2; expected BF16, F16, F32 or block-scaled F8_E4M3")]
+    [InlineData("kv_a_layernorm.weight F8_E4M3 [64]", "F8_E4M3; expected BF16, F16 or F32")]
+    public async Task Types_that_cannot_be_read_are_refused(string tensor, string message)
+    {
+        string name = tensor.Split(' ')[0];
+        Assert.Equal([$"MLA0202 'model.layers.*.self_attn.{name}' (layers 0-3) of checkpoint 'model' is {message}"], await Check(With(name, tensor)));
+    }
+
+    [Theory]
+    [InlineData("F16")]
+    [InlineData("F32")]
+    public async Task Other_float_types_fit(string type)
+        => Assert.Empty(await Check(Tensors.Select(tensor => tensor.Replace("BF16", type, StringComparison.Ordinal))));
+
+    [Theory]
+    [InlineData("weight_scale_inv", "F32")]
+    [InlineData("weight_scale", "BF16")]
+    public async Task Block_scaled_weights_fit_with_scales_of_their_shape(string scale, string type)
+        => Assert.Empty(await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", $"kv_b_proj.{scale} {type} [4, 1]")));
+
+    [Fact]
+    public async Task Block_scaled_weights_without_scales_or_with_two_sets_are_refused()
+        => Assert.Equal(
+            [
+                "MLA0204 'model.layers.*.self_attn.kv_b_proj.weight' (layer 3) of checkpoint 'model' is F8_E4M3 with no scales; expected either weight_scale_inv or weight_scale",
+                "MLA0204 'model.layers.*.self_attn.kv_b_proj.weight' (layer 1) of checkpoint 'model' is F8_E4M3 with two sets of scales; expected either weight_scale_inv or weight_scale",
+            ],
+            await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", "kv_b_proj.weight_scale_inv F32 [4, 1] 0-2", "kv_b_proj.weight_scale F32 [4, 1] 1")));
+
+    [Fact]
+    public async Task Scales_of_another_shape_are_refused()
+        => Assert.Equal(
+            ["MLA0200 'model.layers.*.self_attn.kv_b_proj.weight_scale_inv' (layers 0-3) of checkpoint 'model' is [4]; expected [4, 1] = [⌈512/128⌉, ⌈64/128⌉]"],
+            await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", "kv_b_proj.weight_scale_inv F32 [4]")));
+
+    [Fact]
+    public async Task Scales_of_other_weights_and_biases_of_a_class_without_are_surplus()
+        => Assert.Equal(
+            [
+                "MLA0203 'model.layers.*.self_attn.kv_b_proj.weight_scale' (layers 0-3) of checkpoint 'model' is surplus: only F8_E4M3 has scales",
+                "MLA0203 'model.layers.*.self_attn.o_proj.bias' (layers 0-3) of checkpoint 'model' is surplus: AttentionBias is off, or this projection never has a bias",
+            ],
+            await Check([.. Tensors, "o_proj.bias BF16 [256]", "kv_b_proj.weight_scale F32 [4, 1]"]));
+
+    [Fact]
+    public async Task Biases_of_a_class_with_them_are_compared()
+    {
+        string source = OneClass.Replace("Heads = 8", "Heads = 8, AttentionBias = true", StringComparison.Ordinal);
+        string[] biases = ["q_a_proj.bias BF16 [128]", "kv_a_proj_with_mqa.bias F32 [80]", "o_proj.bias F16 [256]"];
+
+        Assert.Empty(await new CheckpointProject(source, ("Layer", Manifest([.. Tensors, .. biases]))).Analyze());
+        Diagnostic missing = Assert.Single(await new CheckpointProject(source, ("Layer", Manifest([.. Tensors, .. biases[..2]]))).Analyze());
+        Assert.Equal("Checkpoint 'model' has no 'model.layers.*.self_attn.o_proj.bias' (layers 0-3); expected [256] = [HiddenSize]", missing.GetMessage(null));
+    }
+
+    [Fact]
+    public async Task Modules_with_several_attentions_a_layer_are_compared_each()
+    {
+        string second = Manifest(With("o_proj.weight")).Replace("self_attn.", "self_attn.1.", StringComparison.Ordinal);
+        string both = Manifest(Tensors) + string.Join('\n', second.Split('\n')[2..]);
+
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", both)).Analyze());
+        Assert.Contains("'model.layers.*.self_attn.1.o_proj.weight'", found.GetMessage(null), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Checkpoint_of_one_layer_without_a_number_is_compared()
+    {
+        string manifest = Manifest(With("o_proj.weight")).Replace("model.layers.*.self_attn.", string.Empty, StringComparison.Ordinal).Replace("0-3", "-", StringComparison.Ordinal);
+
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", manifest)).Analyze());
+        Assert.Equal("Checkpoint 'model' has no 'o_proj.weight'; expected [256, 256] = [HiddenSize, Heads·VHeadDim]", found.GetMessage(null));
+    }
+
+    [Theory]
+    [InlineData("Layer")]
+    [InlineData("Demo.Layer")]
+    public async Task Class_is_named_with_or_without_its_namespace(string name)
+        => Assert.Equal("MLA0201", Assert.Single(await new CheckpointProject(OneClass, (name, Manifest(With("o_proj.weight")))).Analyze()).Id);
+
+    [Theory]
+    [InlineData("Other")]
+    [InlineData("Other.Layer")]
+    [InlineData("layer")]
+    public async Task Checkpoint_for_a_class_that_does_not_exist_is_a_warning(string name)
+    {
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, (name, Manifest(Tensors))).Analyze());
+
+        Assert.Equal("MLA0206", found.Id);
+        Assert.Equal(DiagnosticSeverity.Warning, found.Descriptor.DefaultSeverity);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("# MlaGen checkpoint manifest 2\nmodel\n")]
+    [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight BF16 [1] 0\n")]
+    [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight\tBF16\t[1]\t3-1\n")]
+    [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight\tBF16\t[1]\t0-2000000000\n")]
+    [InlineData("# MlaGen checkpoint manifest 1\nmodel\nweight\tBF16\t[1]\t0\n")]
+    public async Task Manifest_of_another_hand_is_an_error(string? manifest)
+        => Assert.Equal("MLA0207", Assert.Single(await new CheckpointProject(OneClass, ("Layer", manifest)).Analyze()).Id);
+
+    [Fact]
+    public async Task Class_that_is_itself_in_error_is_not_compared()
+        => Assert.Empty(await new CheckpointProject(OneClass.Replace("QkRopeHeadDim = 16", "QkRopeHeadDim = 15", StringComparison.Ordinal), ("Layer", Manifest(Tensors))).Analyze());
+
+    [Fact]
+    public async Task Two_checkpoints_for_one_class_are_both_compared()
+        => Assert.Equal(2, (await new CheckpointProject(OneClass, ("Layer", Manifest(With("o_proj.weight"))), ("Layer", Manifest(With("q_a_proj.weight")))).Analyze()).Length);
+}
