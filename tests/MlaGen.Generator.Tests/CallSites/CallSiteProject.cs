@@ -93,7 +93,7 @@ internal static class CallSiteProject
         }
     }
 
-    private static MetadataReference Models()
+    private static PortableExecutableReference Models()
     {
         const string Other = "HiddenSize = 64, Heads = 2, QLoraRank = 16, KvLoraRank = 32, QkNopeHeadDim = 8, QkRopeHeadDim = 8, VHeadDim = 8, AttentionBias = true";
         CSharpCompilation library = Compilations.Create(Shapes.Source("Attention", Shapes.Story), Shapes.Source("Other", Other)).WithAssemblyName("Models");
