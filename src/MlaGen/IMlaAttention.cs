@@ -14,4 +14,11 @@ public interface IMlaAttention<TSelf>
     /// <summary>The layer's constants.</summary>
     [EditorBrowsable(EditorBrowsableState.Never)]
     static abstract MlaDefinition Definition { get; }
+
+    /// <summary>Runs the layer: appends the batch's new tokens to the cache and attends to every token up to and including each row's own.</summary>
+    /// <param name="batch">The step: which sequences, how many new tokens of each.</param>
+    /// <param name="hidden">Hidden states <c>[batch.Rows, HiddenSize]</c>.</param>
+    /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>; it may be <paramref name="hidden"/> itself.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);
 }

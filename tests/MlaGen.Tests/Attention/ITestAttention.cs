@@ -12,6 +12,4 @@ public interface ITestAttention<TSelf> : IMlaAttention<TSelf>
 
     /// <summary>Declared by the test's half of the class: its <c>Weights</c> type is its own.</summary>
     static abstract TSelf Load(ICheckpoint checkpoint, string prefix, int layer);
-
-    void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);
 }

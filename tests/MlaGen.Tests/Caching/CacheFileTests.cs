@@ -387,6 +387,8 @@ public sealed class CacheFileTests : IDisposable
         public static MlaShape Shape { get; } = TinyAttention.Shape with { Heads = 3 };
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+
+        public void Forward(MlaBatch<OtherHeads> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
     private sealed class OtherLayout : IMlaAttention<OtherLayout>
@@ -394,6 +396,8 @@ public sealed class CacheFileTests : IDisposable
         public static MlaShape Shape => TinyAttention.Shape;
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, layout: RopeLayout.HalfSplit);
+
+        public void Forward(MlaBatch<OtherLayout> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
     private sealed class OtherScale : IMlaAttention<OtherScale>
@@ -401,6 +405,8 @@ public sealed class CacheFileTests : IDisposable
         public static MlaShape Shape => TinyAttention.Shape;
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, scale: 2);
+
+        public void Forward(MlaBatch<OtherScale> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
     private sealed class OtherFrequency : IMlaAttention<OtherFrequency>
@@ -408,5 +414,7 @@ public sealed class CacheFileTests : IDisposable
         public static MlaShape Shape => TinyAttention.Shape;
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, frequency: 0.5f);
+
+        public void Forward(MlaBatch<OtherFrequency> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 }

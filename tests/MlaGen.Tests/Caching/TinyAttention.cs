@@ -10,6 +10,8 @@ internal sealed class TinyAttention : IMlaAttention<TinyAttention>
         HiddenSize: 8, Heads: 2, QLoraRank: 0, KvLoraRank: 4, QkNopeHeadDim: 4, QkRopeHeadDim: 2, VHeadDim: 4,
         MaxPositionEmbeddings: 64, CacheRowBytes: 24, BlockTokens: 4);
 
+    public void Forward(MlaBatch<TinyAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+
     public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
 }
 
@@ -19,6 +21,8 @@ internal sealed class LongAttention : IMlaAttention<LongAttention>
     public static MlaShape Shape { get; } = TinyAttention.Shape with { MaxPositionEmbeddings = 8_192 };
 
     public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+
+    public void Forward(MlaBatch<LongAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
 }
 
 /// <summary>Does to a cache what the layers of a model do in a step, without the arithmetic.</summary>
