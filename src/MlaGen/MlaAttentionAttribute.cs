@@ -101,6 +101,9 @@ public sealed class MlaAttentionAttribute : Attribute
     /// <summary>Mistral: queries grow by <c>1 + beta·ln(1 + floor(position / OriginalMaxPositionEmbeddings))</c> (<c>llama_4_scaling_beta</c>); 0 means absent.</summary>
     public double Llama4ScalingBeta { get; set; }
 
+    /// <summary>How the cache keeps the latents and the rotary key: exact, or in fewer bytes.</summary>
+    public CacheFormat CacheFormat { get; set; } = CacheFormat.Float32;
+
     /// <summary>
     /// Accepts a configuration with a sparse indexer (<c>index_topk</c>, DeepSeek sparse attention). Attention stays dense, which is the same
     /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>.

@@ -11,6 +11,7 @@ namespace MlaGen;
 /// <param name="MaxPositionEmbeddings">Positions run below this.</param>
 /// <param name="CacheRowBytes">Bytes the cache keeps of a token in one layer.</param>
 /// <param name="BlockTokens">Tokens the widest tier's kernel handles at once: pages of a multiple of it are read without a copy.</param>
+/// <param name="CacheFormat">How those bytes are laid out.</param>
 public sealed record MlaShape(
     int HiddenSize,
     int Heads,
@@ -21,7 +22,8 @@ public sealed record MlaShape(
     int VHeadDim,
     int MaxPositionEmbeddings,
     int CacheRowBytes,
-    int BlockTokens)
+    int BlockTokens,
+    CacheFormat CacheFormat = CacheFormat.Float32)
 {
     /// <summary>Elements the cache keeps of a token in one layer: latent, then rotary key.</summary>
     public int CacheRowElements => KvLoraRank + QkRopeHeadDim;

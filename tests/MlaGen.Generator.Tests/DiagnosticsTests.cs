@@ -89,6 +89,7 @@ public class DiagnosticsTests
     [InlineData("{|MLA0015:RopeTheta = double.NaN|}", "RopeTheta is NaN; expected a number above 1 within the range of float")]
     [InlineData("{|MLA0015:RopeTheta = 1e300|}", "RopeTheta is 1E+300; expected a number above 1 within the range of float")]
     [InlineData("{|MLA0015:RopeLayout = (RopeLayout)7|}", "RopeLayout is 7; expected Interleaved, HalfSplit or None")]
+    [InlineData("{|MLA0015:CacheFormat = (CacheFormat)5|}", "CacheFormat is 5; expected Float32, BFloat16, Float16, Float8 or Int8")]
     [InlineData("{|MLA0015:RopeScaling = (RopeScaling)(-1)|}", "RopeScaling is -1; expected None, Yarn or LongRope")]
     [InlineData("{|MLA0015:OriginalMaxPositionEmbeddings = -1|}, Llama4ScalingBeta = 0.1", "OriginalMaxPositionEmbeddings is -1; expected 1 to 16777216, or 0 for none")]
     [InlineData("{|MLA0015:LatentNormEpsilon = 0|}", "LatentNormEpsilon is 0; expected a positive number within the range of float")]

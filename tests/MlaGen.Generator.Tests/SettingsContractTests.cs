@@ -42,6 +42,7 @@ public class SettingsContractTests
     {
         Assert.Equal(Members(typeof(MlaGen.RopeLayout)), Members(typeof(Model.RopeLayout)));
         Assert.Equal(Members(typeof(MlaGen.RopeScaling)), Members(typeof(Model.RopeScaling)));
+        Assert.Equal(Members(typeof(MlaGen.CacheFormat)), Members(typeof(Model.CacheFormat)));
 
         static IEnumerable<(string, int)> Members(Type type) => Enum.GetNames(type).Select(name => (name, (int)Enum.Parse(type, name)));
     }
@@ -82,6 +83,7 @@ public class SettingsContractTests
         { } type when type == typeof(double[]) => ("new[] { 1, 2.5 }", new EquatableArray<double>([1, 2.5])),
         { } type when type == typeof(MlaGen.RopeLayout) => ("RopeLayout.HalfSplit", Model.RopeLayout.HalfSplit),
         { } type when type == typeof(MlaGen.RopeScaling) => ("RopeScaling.LongRope", Model.RopeScaling.LongRope),
+        { } type when type == typeof(MlaGen.CacheFormat) => ("CacheFormat.Int8", Model.CacheFormat.Int8),
         { } type => throw new NotSupportedException($"{property.Name} has the type {type}, which has no sample yet."),
     };
 

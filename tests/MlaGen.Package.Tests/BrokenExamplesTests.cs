@@ -50,8 +50,8 @@ public sealed partial class BrokenExamplesTests(PackageFeed feed)
 
         // Names are the project's, so each example's get its id; a namespace does the same for its classes.
         source = source.Replace("MlaAttention(\"", $"MlaAttention(\"{id}-", StringComparison.Ordinal);
-        int afterUsings = source.LastIndexOf("using MlaGen;\n", StringComparison.Ordinal) + "using MlaGen;\n".Length;
-        File.WriteAllText(Path.Combine(directory, "Example.cs"), source.Insert(afterUsings, $"namespace {id};\n"));
+        Match usings = Usings().Match(source);
+        File.WriteAllText(Path.Combine(directory, "Example.cs"), source.Insert(usings.Length, $"namespace {id};\n"));
         if (isCheckpoint)
         {
             // Of a compiler's view: the file that the task would write.
@@ -104,9 +104,12 @@ public sealed partial class BrokenExamplesTests(PackageFeed feed)
     [GeneratedRegex("^```(\\w+)\n(.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex FencedBlock();
 
-    // The attribute, configurations and checkpoints; from MLA0280 on it is the build that speaks.
-    [GeneratedRegex(@"MLA0([01]\d\d|2[0-7]\d)\.md$")]
+    // The attribute, configurations, checkpoints and call sites; from MLA0280 to MLA0299 it is the build that speaks.
+    [GeneratedRegex(@"MLA0([013]\d\d|2[0-7]\d)\.md$")]
     private static partial Regex CompilerRule();
+
+    [GeneratedRegex(@"\A(using [\w.]+;\n)+")]
+    private static partial Regex Usings();
 
     [GeneratedRegex("MLA[0-9]{4}")]
     private static partial Regex Id();

@@ -35,7 +35,7 @@ internal static class ClassEmitter
         string documentation =
             $"/// <remarks>\n" +
             $"/// Multi-head Latent Attention: {d.Heads} heads, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
-            $"/// The cache takes {CodeWriter.Count(4L * d.CacheRowElements)} bytes a token and layer. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
+            $"/// The cache takes {CodeWriter.Count(spec.CacheRowBytes)} bytes a token and layer, {Layout(spec)}. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
             $"/// A layer is immutable and may be used by many threads, each with a batch of its own.\n" +
             $"/// </remarks>\n" +
             EmittedNames.GeneratedCode;
@@ -60,6 +60,7 @@ internal static class ClassEmitter
         Constant("VHeadDim", d.VHeadDim, "Width of a head's value (<c>v_head_dim</c>).");
         Constant("MaxPositionEmbeddings", d.MaxPositionEmbeddings, "Positions run below this (<c>max_position_embeddings</c>).");
         Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token: KvLoraRank + QkRopeHeadDim.");
+        Constant("CacheRowBytes", plan.Spec.CacheRowBytes, $"Bytes the cache keeps of a token: {Layout(plan.Spec)}.");
         writer.Summary($"Factor on the scores: {Words(plan.Rope.SoftmaxScaleDerivation)}.");
         writer.Line($"public const double SoftmaxScale = {CodeWriter.Literal(plan.Rope.SoftmaxScale)};");
         writer.Line();
@@ -72,6 +73,15 @@ internal static class ClassEmitter
         }
     }
 
+    private static string Layout(MlaSpec spec) => spec.CacheFormat switch
+    {
+        CacheFormat.Float32 => "as 32-bit floats",
+        CacheFormat.BFloat16 => "in bf16",
+        CacheFormat.Float16 => "in fp16",
+        CacheFormat.Float8 => $"the latent in e4m3 with a scale for each {Math.Min(128, spec.Dimensions.KvLoraRank)} elements, the rotary key in bf16",
+        _ => $"the latent in 8-bit integers with a scale for each {Math.Min(64, spec.Dimensions.KvLoraRank)} elements, the rotary key in bf16",
+    };
+
     private static void Definition(CodeWriter writer, KernelPlan plan)
     {
         MlaSpec spec = plan.Spec;
@@ -82,7 +92,7 @@ internal static class ClassEmitter
         string kvScale = spec.ScaleKvLora ? CodeWriter.Literal((float)Math.Sqrt((double)d.HiddenSize / d.KvLoraRank)) : "1f";
         writer.Line($"private static readonly {Runtime}MlaDefinition s_definition = new()");
         writer.Line("{");
-        writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes: {4 * d.CacheRowElements}, BlockTokens: {block}),");
+        writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: {block}, {Mla}CacheFormat.{spec.CacheFormat}),");
         writer.Line($"    SoftmaxScale = (float)SoftmaxScale,");
         writer.Line($"    LatentNormEpsilon = {CodeWriter.Literal(spec.LatentNormEpsilon)},");
         writer.Line($"    QLatentScale = {qScale},{(spec.ScaleQLora ? $" // sqrt(HiddenSize / QLoraRank) = sqrt({d.HiddenSize} / {d.QLoraRank})" : string.Empty)}");

@@ -5,6 +5,9 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Names and frames that all emitted files of a class share.</summary>
 internal static class EmittedNames
 {
+    /// <summary>What <c>[GeneratedCode]</c> calls the maker of a class that could not be completed.</summary>
+    public const string SkeletonTool = "MlaGen skeleton";
+
     private const string Version = "0.1.0";
 
     public const string GeneratedCode = $"[global::System.CodeDom.Compiler.GeneratedCode(\"MlaGen\", \"{Version}\")]";

@@ -62,6 +62,8 @@ internal sealed record MlaSettings
 
     public double? Llama4ScalingBeta { get; init; }
 
+    public CacheFormat? CacheFormat { get; init; }
+
     public bool? AllowDense { get; init; }
 
     /// <summary>Every setting by its name, in one fixed order; null where nothing was written.</summary>
@@ -94,6 +96,7 @@ internal sealed record MlaSettings
         (nameof(ScaleQLora), ScaleQLora),
         (nameof(ScaleKvLora), ScaleKvLora),
         (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
+        (nameof(CacheFormat), CacheFormat),
         (nameof(AllowDense), AllowDense),
     ];
 
@@ -130,6 +133,7 @@ internal sealed record MlaSettings
         ScaleQLora = ScaleQLora ?? other.ScaleQLora,
         ScaleKvLora = ScaleKvLora ?? other.ScaleKvLora,
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
+        CacheFormat = CacheFormat ?? other.CacheFormat,
         AllowDense = AllowDense ?? other.AllowDense,
     };
 
@@ -164,5 +168,6 @@ internal sealed record MlaSettings
         AttentionBias ?? false,
         ScaleQLora ?? false,
         ScaleKvLora ?? false,
-        Llama4ScalingBeta ?? 0);
+        Llama4ScalingBeta ?? 0,
+        CacheFormat ?? Model.CacheFormat.Float32);
 }

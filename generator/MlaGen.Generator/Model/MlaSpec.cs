@@ -12,6 +12,7 @@ namespace MlaGen.Generator.Model;
 /// <param name="ScaleQLora">Whether the query latent is multiplied by sqrt(HiddenSize / QLoraRank).</param>
 /// <param name="ScaleKvLora">Whether the key/value latent is multiplied by sqrt(HiddenSize / KvLoraRank).</param>
 /// <param name="Llama4ScalingBeta">Growth of queries with the position, or 0.</param>
+/// <param name="CacheFormat">How the cache keeps a row.</param>
 internal sealed record MlaSpec(
     TargetClass Target,
     Dimensions Dimensions,
@@ -21,10 +22,24 @@ internal sealed record MlaSpec(
     bool AttentionBias,
     bool ScaleQLora,
     bool ScaleKvLora,
-    double Llama4ScalingBeta)
+    double Llama4ScalingBeta,
+    CacheFormat CacheFormat)
 {
+    /// <summary>Bytes of a cached row. The runtime's codecs, which lay the bytes out, refuse a shape that says otherwise.</summary>
+    public int CacheRowBytes => CacheFormat switch
+    {
+        CacheFormat.Float32 => 4 * Dimensions.CacheRowElements,
+        CacheFormat.BFloat16 or CacheFormat.Float16 => 2 * Dimensions.CacheRowElements,
+        CacheFormat.Float8 => Dimensions.KvLoraRank + (4 * Groups(128)) + (2 * Dimensions.QkRopeHeadDim),
+        CacheFormat.Int8 => Dimensions.KvLoraRank + (2 * Groups(64)) + (2 * Dimensions.QkRopeHeadDim),
+        _ => throw new InvalidOperationException($"{CacheFormat} is no format of the cache: the validator should have refused it."),
+    };
+
     /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
     public EquatableArray<ValueSource> Provenance { get; init; }
+
+    /// <summary>Groups of the latent with a scale each.</summary>
+    private int Groups(int size) => (Dimensions.KvLoraRank + size - 1) / size;
 }
 
 /// <summary>Where one value comes from.</summary>
@@ -103,4 +118,14 @@ internal enum RopeScaling
     None,
     Yarn,
     LongRope,
+}
+
+/// <summary>Mirrors MlaGen.CacheFormat, value by value.</summary>
+internal enum CacheFormat
+{
+    Float32,
+    BFloat16,
+    Float16,
+    Float8,
+    Int8,
 }

@@ -74,6 +74,7 @@ internal static class AttributeParser
         nameof(MlaSettings.ScaleQLora) => settings with { ScaleQLora = (bool)value.Value! },
         nameof(MlaSettings.ScaleKvLora) => settings with { ScaleKvLora = (bool)value.Value! },
         nameof(MlaSettings.Llama4ScalingBeta) => settings with { Llama4ScalingBeta = (double)value.Value! },
+        nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },
         // A newer runtime beside an older generator: not a value to drop in silence.
         _ => throw new NotSupportedException($"MlaAttention has the property {property}, which this version of the generator does not know."),

@@ -115,8 +115,9 @@ internal static class KernelPlanner
 
     private static EquatableArray<int> TokenTiles(SimdTier tier, EquatableArray<Segment> columns)
     {
-        int widest = columns.Any(segment => segment.Vectors == 2) ? RowsBesideTwoVectors(tier) : 12;
-        return new EquatableArray<int>([widest, 4, 1]);
+        // A lone vector of queries has registers for twice as many tokens; a short block then takes half the tile.
+        int rows = RowsBesideTwoVectors(tier);
+        return new EquatableArray<int>(columns.Any(segment => segment.Vectors == 2) ? [rows, 4, 1] : [2 * rows, rows, 4, 1]);
     }
 
     /// <summary>As few tiles as registers allow, of sizes that differ by at most one: no tile is left nearly empty.</summary>

@@ -13,7 +13,7 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        return dimensions.Concat(projections).Concat(NumberProblems(spec)).Concat(RopeValidator.Validate(spec, written));
+        return dimensions.Concat(projections).Concat(NumberProblems(spec)).Concat(FormatProblems(spec)).Concat(RopeValidator.Validate(spec, written));
     }
 
     /// <summary>Invariant text of a number, as short as round-tripping allows.</summary>
@@ -112,6 +112,14 @@ internal static class SpecValidator
         if (!(spec.Llama4ScalingBeta >= 0 && IsFinite((float)spec.Llama4ScalingBeta)))
         {
             yield return Problem.At(nameof(spec.Llama4ScalingBeta), Rules.UnusableNumber, nameof(spec.Llama4ScalingBeta), Text(spec.Llama4ScalingBeta), "a positive number within the range of float, or 0 for none");
+        }
+    }
+
+    private static IEnumerable<Problem> FormatProblems(MlaSpec spec)
+    {
+        if (spec.CacheFormat is not (CacheFormat.Float32 or CacheFormat.BFloat16 or CacheFormat.Float16 or CacheFormat.Float8 or CacheFormat.Int8))
+        {
+            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), "Float32, BFloat16, Float16, Float8 or Int8");
         }
     }
 

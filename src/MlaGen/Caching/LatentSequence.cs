@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.InteropServices;
 
 namespace MlaGen;
 
@@ -174,7 +173,7 @@ public sealed class LatentSequence : IDisposable
             throw new ArgumentException(FormattableString.Invariant($"A row has {_shape.CacheRowElements} elements, the destination {destination.Length}."), nameof(destination));
         }
 
-        MemoryMarshal.Cast<byte, float>(Row(layer, token)).CopyTo(destination);
+        Pool.Codec.DecodeRows(Row(layer, token), 1, destination);
     }
 
     /// <summary>Frees the sequence's pages. Further calls do nothing.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using MlaGen.Runtime;
 
 namespace MlaGen;
 
@@ -43,6 +44,7 @@ internal sealed class PagePool : IDisposable
 
         _memory = options.Memory ?? AlignedMemoryPool.Instance;
         _fault = options.Fault;
+        Codec = RowCodec.Create(shape);
         Layers = layers;
         PageTokens = options.PageTokens == 0 ? shape.BlockTokens : options.PageTokens;
 
@@ -75,6 +77,9 @@ internal sealed class PagePool : IDisposable
         _layerBytes = _pageBytes / layers;
         _pagesPerSlab = Math.Max(1, Math.Min(SlabBytes, _memory.MaxBufferSize) / _pageBytes);
     }
+
+    /// <summary>Between rows of floats and the bytes in the pages.</summary>
+    public RowCodec Codec { get; }
 
     public int Layers { get; }
 

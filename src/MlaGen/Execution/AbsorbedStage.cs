@@ -123,10 +123,13 @@ internal sealed class AbsorbedStage
         _step.Run(_fold, _rowCount, (long)_partCount * OutputLength);
     }
 
-    /// <summary>Parts of a row: a power of two, so that they share out evenly; none shorter than a block, and beyond 16 blocks none shorter than two.</summary>
+    /// <summary>
+    /// Parts of a row: a power of two, so that they share out evenly. Each costs a pass over the outputs, so a part has four blocks or more
+    /// once there are enough parts for a few threads.
+    /// </summary>
     private static int Splits(int blocks)
     {
-        int most = blocks < MostSplits ? blocks : blocks / 2;
+        int most = Math.Max(Math.Min(blocks, 4), blocks / 4);
         return most <= 1 ? 1 : Math.Min(MostSplits, 1 << (31 - int.LeadingZeroCount(most)));
     }
 

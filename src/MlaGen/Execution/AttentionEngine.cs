@@ -124,7 +124,7 @@ internal sealed class AttentionEngine
         {
             for (int i = 0; i < entry.NewTokens; i++)
             {
-                rows.Slice((entry.FirstRow + i) * elements, elements).CopyTo(CachedRow(entry, i));
+                Store(rows.Slice((entry.FirstRow + i) * elements, elements), entry, i);
             }
         }
 
@@ -193,10 +193,14 @@ internal sealed class AttentionEngine
         }
 
         BatchEntry entry = EntryOf(row);
-        ReadOnlySpan<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
-        Span<float> cached = CachedRow(entry, row - entry.FirstRow);
-        RmsNorm.Apply(projected[..Shape.KvLoraRank], _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, cached[..Shape.KvLoraRank]);
-        _positions.Rotate(row, projected[Shape.KvLoraRank..], cached[Shape.KvLoraRank..]);
+        Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
+        Span<float> latent = projected[..Shape.KvLoraRank];
+        Span<float> key = projected[Shape.KvLoraRank..];
+        Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
+        RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
+        _positions.Rotate(row, key, rotated);
+        rotated.CopyTo(key);
+        Store(projected, entry, row - entry.FirstRow);
     }
 
     private void RotateQueries(int row, int worker)
@@ -274,6 +278,10 @@ internal sealed class AttentionEngine
         return entries[low];
     }
 
-    private Span<float> CachedRow(in BatchEntry entry, int newToken) =>
-        MemoryMarshal.Cast<byte, float>(entry.Sequence.Row(_step.Layer, entry.Keys - entry.NewTokens + newToken));
+    /// <summary>Writes a finished row to the cache, in its format.</summary>
+    private void Store(ReadOnlySpan<float> row, in BatchEntry entry, int newToken)
+    {
+        int token = entry.Keys - entry.NewTokens + newToken;
+        Batch.Pool.Codec.EncodeRow(row, entry.Sequence.Row(_step.Layer, token), token);
+    }
 }

@@ -57,20 +57,21 @@ internal sealed class StepContext
         }
     }
 
-    /// <summary>Cached rows of a sequence as floats, one after the other: where they lie, if one page holds them all, or gathered.</summary>
+    /// <summary>Cached rows of a sequence as floats, one after the other: where they lie, if one page holds them all as floats, or gathered and decoded.</summary>
     /// <param name="sequence">The sequence.</param>
     /// <param name="first">First token.</param>
     /// <param name="count">Tokens.</param>
     /// <param name="gathered">Takes the rows if they have to be gathered.</param>
     public ref float Rows(LatentSequence sequence, int first, int count, Workspace gathered)
     {
+        RowCodec codec = sequence.Pool.Codec;
         int elements = Shape.CacheRowElements;
         int pageTokens = sequence.Pool.PageTokens;
         (int page, int index) = Math.DivRem(first, pageTokens);
-        Span<float> rows = PageRows(sequence, page);
-        if (index + count <= pageTokens)
+        Span<byte> rows = PageRows(sequence, page);
+        if (codec.Format == CacheFormat.Float32 && index + count <= pageTokens)
         {
-            return ref rows[index * elements];
+            return ref MemoryMarshal.Cast<byte, float>(rows)[index * elements];
         }
 
         ref float start = ref gathered.Reserve((long)Math.Max(count, Kernels.Layout.BlockTokens) * elements);
@@ -78,7 +79,7 @@ internal sealed class StepContext
         while (true)
         {
             int length = Math.Min(pageTokens - index, count - copied);
-            rows.Slice(index * elements, length * elements).CopyTo(gathered.Span(copied * elements, length * elements));
+            codec.DecodeRows(rows.Slice(index * codec.RowBytes, length * codec.RowBytes), length, gathered.Span(copied * elements, length * elements));
             copied += length;
             if (copied == count)
             {
@@ -116,6 +117,5 @@ internal sealed class StepContext
         return ref start;
     }
 
-    private Span<float> PageRows(LatentSequence sequence, int page) =>
-        MemoryMarshal.Cast<byte, float>(sequence.Pool.Rows(sequence.Pages[page], Layer));
+    private Span<byte> PageRows(LatentSequence sequence, int page) => sequence.Pool.Rows(sequence.Pages[page], Layer);
 }

@@ -6,11 +6,24 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal static class Float8E4M3
 {
-    private const int MantissaShift = 23 - 3;
+    /// <summary>Bits from a code's place in an integer to that in a float.</summary>
+    internal const int MantissaShift = 23 - 3;
+
+    /// <summary>Magnitude of a code at its place in a float.</summary>
+    internal const uint MovedMagnitude = NaN << MantissaShift;
+
+    /// <summary>What takes the exponent of a normal number, at its place in a float, to a float's.</summary>
+    internal const uint MovedBiasDifference = BiasDifference << 23;
+
+    /// <summary>The bits of <see cref="SmallestNormal"/> as a float: put in front of a denormal's mantissa, they add this much to it.</summary>
+    internal const uint MovedSmallestNormal = (BiasDifference + 1) << 23;
+
+    /// <summary>The smallest number that is no denormal.</summary>
+    internal const float SmallestNormal = 1f / (1 << 6);
+
     private const int BiasDifference = 127 - 7;
     private const byte Sign = 0x80;
     private const byte NaN = 0x7F;
-    private const float SmallestNormal = 1f / (1 << 6);
 
     // The distance between floats from here to twice this is 2⁻⁹, the smallest e4m3 denormal: adding it rounds to a whole number of them.
     private const float DenormalRounder = 1 << 14;

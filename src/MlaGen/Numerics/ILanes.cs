@@ -19,6 +19,12 @@ internal interface ILanes<TSelf>
     /// <summary>Loads IEEE half-precision values, exactly, subnormals included.</summary>
     static abstract TSelf LoadFloat16(ref readonly ushort source);
 
+    /// <summary>Loads signed 8-bit integers.</summary>
+    static abstract TSelf LoadInt8(ref readonly byte source);
+
+    /// <summary>Loads e4m3 values, exactly, denormals included; no NaN among them.</summary>
+    static abstract TSelf LoadFloat8(ref readonly byte source);
+
     static abstract void Store(TSelf value, ref float destination);
 
     static abstract TSelf Add(TSelf left, TSelf right);

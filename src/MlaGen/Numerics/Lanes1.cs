@@ -19,6 +19,10 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
 
     public static Lanes1 LoadFloat16(ref readonly ushort source) => new((float)Unsafe.BitCast<ushort, Half>(source));
 
+    public static Lanes1 LoadInt8(ref readonly byte source) => new((sbyte)source);
+
+    public static Lanes1 LoadFloat8(ref readonly byte source) => new(Float8E4M3.ToSingle(source));
+
     public static void Store(Lanes1 value, ref float destination) => destination = value._value;
 
     public static Lanes1 Add(Lanes1 left, Lanes1 right) => new(left._value + right._value);

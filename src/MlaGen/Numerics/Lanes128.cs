@@ -46,6 +46,24 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadInt8(ref readonly byte source) => new(Vector128.ConvertToSingle(Widen(in source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadFloat8(ref readonly byte source)
+    {
+        // Widening has spread the sign; only its topmost copy may stay.
+        Vector128<uint> bits = Widen(in source).AsUInt32() << Float8E4M3.MantissaShift;
+        Vector128<uint> magnitude = bits & Vector128.Create(Float8E4M3.MovedMagnitude);
+        Vector128<uint> sign = bits & Vector128.Create(0x8000_0000u);
+
+        // A multiplication could move the exponent bias too, but processors are slow at float denormals, and those of e4m3 would be some.
+        Vector128<uint> normal = magnitude + Vector128.Create(Float8E4M3.MovedBiasDifference);
+        Vector128<uint> denormal = ((magnitude | Vector128.Create(Float8E4M3.MovedSmallestNormal)).AsSingle() - Vector128.Create(Float8E4M3.SmallestNormal)).AsUInt32();
+        Vector128<uint> isDenormal = Vector128.LessThan(magnitude.AsInt32(), Vector128.Create(1 << 23)).AsUInt32();
+        return new((Vector128.ConditionalSelect(isDenormal, denormal, normal) | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Lanes128 value, ref float destination) => value._value.StoreUnsafe(ref destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -67,4 +85,8 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Widen(ref readonly ushort source) =>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.As<ushort, byte>(ref Unsafe.AsRef(in source)))).AsUInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Widen(ref readonly byte source) =>
+        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(in source)).AsSByte()));
 }

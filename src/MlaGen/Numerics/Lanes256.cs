@@ -46,6 +46,24 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadInt8(ref readonly byte source) => new(Vector256.ConvertToSingle(Widen(in source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadFloat8(ref readonly byte source)
+    {
+        // Widening has spread the sign; only its topmost copy may stay.
+        Vector256<uint> bits = Widen(in source).AsUInt32() << Float8E4M3.MantissaShift;
+        Vector256<uint> magnitude = bits & Vector256.Create(Float8E4M3.MovedMagnitude);
+        Vector256<uint> sign = bits & Vector256.Create(0x8000_0000u);
+
+        // A multiplication could move the exponent bias too, but processors are slow at float denormals, and those of e4m3 would be some.
+        Vector256<uint> normal = magnitude + Vector256.Create(Float8E4M3.MovedBiasDifference);
+        Vector256<uint> denormal = ((magnitude | Vector256.Create(Float8E4M3.MovedSmallestNormal)).AsSingle() - Vector256.Create(Float8E4M3.SmallestNormal)).AsUInt32();
+        Vector256<uint> isDenormal = Vector256.LessThan(magnitude.AsInt32(), Vector256.Create(1 << 23)).AsUInt32();
+        return new((Vector256.ConditionalSelect(isDenormal, denormal, normal) | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Lanes256 value, ref float destination) => value._value.StoreUnsafe(ref destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -67,4 +85,8 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Widen(ref readonly ushort source) =>
         Vector256.WidenLower(Vector128.LoadUnsafe(in source).ToVector256Unsafe());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Widen(ref readonly byte source) =>
+        Vector256.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(in source)).AsSByte()).ToVector256Unsafe());
 }

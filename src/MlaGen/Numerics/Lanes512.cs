@@ -46,6 +46,24 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadInt8(ref readonly byte source) => new(Vector512.ConvertToSingle(Widen(in source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadFloat8(ref readonly byte source)
+    {
+        // Widening has spread the sign; only its topmost copy may stay.
+        Vector512<uint> bits = Widen(in source).AsUInt32() << Float8E4M3.MantissaShift;
+        Vector512<uint> magnitude = bits & Vector512.Create(Float8E4M3.MovedMagnitude);
+        Vector512<uint> sign = bits & Vector512.Create(0x8000_0000u);
+
+        // A multiplication could move the exponent bias too, but processors are slow at float denormals, and those of e4m3 would be some.
+        Vector512<uint> normal = magnitude + Vector512.Create(Float8E4M3.MovedBiasDifference);
+        Vector512<uint> denormal = ((magnitude | Vector512.Create(Float8E4M3.MovedSmallestNormal)).AsSingle() - Vector512.Create(Float8E4M3.SmallestNormal)).AsUInt32();
+        Vector512<uint> isDenormal = Vector512.LessThan(magnitude.AsInt32(), Vector512.Create(1 << 23)).AsUInt32();
+        return new((Vector512.ConditionalSelect(isDenormal, denormal, normal) | sign).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Lanes512 value, ref float destination) => value._value.StoreUnsafe(ref destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -67,4 +85,8 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Widen(ref readonly ushort source) =>
         Vector512.WidenLower(Vector256.LoadUnsafe(in source).ToVector512Unsafe());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Widen(ref readonly byte source) =>
+        Vector512.WidenLower(Vector256.WidenLower(Vector128.LoadUnsafe(in source).AsSByte().ToVector256Unsafe()).ToVector512Unsafe());
 }

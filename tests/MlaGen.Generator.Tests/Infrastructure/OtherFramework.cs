@@ -36,7 +36,7 @@ internal static class OtherFramework
         }
         """;
 
-    private static readonly string[] _runtimeFiles = ["MlaAttentionAttribute.cs", "Rotary/RopeLayout.cs", "Rotary/RopeScaling.cs"];
+    private static readonly string[] _runtimeFiles = ["MlaAttentionAttribute.cs", "Rotary/RopeLayout.cs", "Rotary/RopeScaling.cs", "Caching/Formats/CacheFormat.cs"];
 
     /// <summary>References of a project that targets .NET <paramref name="version"/>.</summary>
     public static MetadataReference[] References(int version)

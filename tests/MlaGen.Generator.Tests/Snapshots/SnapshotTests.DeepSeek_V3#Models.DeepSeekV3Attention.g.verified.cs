@@ -9,7 +9,7 @@ namespace Models;
 
 /// <remarks>
 /// Multi-head Latent Attention: 128 heads, query rank 1536, latent 512, head keys 128 + 64 rotary, head values 128.
-/// The cache takes 2,304 bytes a token and layer. Decoding costs 278,528 operations a cached token.
+/// The cache takes 2,304 bytes a token and layer, as 32-bit floats. Decoding costs 278,528 operations a cached token.
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
@@ -61,13 +61,18 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     public const int CacheRowElements = 576;
 
     /// <summary>
+    /// Bytes the cache keeps of a token: as 32-bit floats.
+    /// </summary>
+    public const int CacheRowBytes = 2304;
+
+    /// <summary>
     /// Factor on the scores: softmax scale = 192^-0.5 · (0.1·1·ln 40 + 1)² = 0.1352337788608801.
     /// </summary>
     public const double SoftmaxScale = 0.1352337788608801;
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes: 2304, BlockTokens: 192),
+        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 192, global::MlaGen.CacheFormat.Float32),
         SoftmaxScale = (float)SoftmaxScale,
         LatentNormEpsilon = 1E-06,
         QLatentScale = 1f,

@@ -9,7 +9,7 @@ namespace Models;
 
 /// <remarks>
 /// Multi-head Latent Attention: 40 heads, query rank 768, latent 256, head keys 64 + 32 rotary, head values 64.
-/// The cache takes 1,152 bytes a token and layer. Decoding costs 43,520 operations a cached token.
+/// The cache takes 1,152 bytes a token and layer, as 32-bit floats. Decoding costs 43,520 operations a cached token.
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
@@ -61,13 +61,18 @@ partial class MiniCpm3Attention : global::MlaGen.IMlaAttention<MiniCpm3Attention
     public const int CacheRowElements = 288;
 
     /// <summary>
+    /// Bytes the cache keeps of a token: as 32-bit floats.
+    /// </summary>
+    public const int CacheRowBytes = 1152;
+
+    /// <summary>
     /// Factor on the scores: softmax scale = 96^-0.5 = 0.10206207261596575.
     /// </summary>
     public const double SoftmaxScale = 0.10206207261596575;
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes: 1152, BlockTokens: 192),
+        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 192, global::MlaGen.CacheFormat.Float32),
         SoftmaxScale = (float)SoftmaxScale,
         LatentNormEpsilon = 1E-06,
         QLatentScale = 1f,

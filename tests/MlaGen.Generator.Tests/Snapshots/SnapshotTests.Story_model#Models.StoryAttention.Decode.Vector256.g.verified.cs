@@ -51,6 +51,16 @@ internal static class DecodeVector256
                 Scores12Tokens8Columns(ref key, ref queries, ref score);
             }
         }
+        else if (tokens >= 6)
+        {
+            for (int next = 0; next < tokens; next += 6)
+            {
+                int token = Math.Min(next, tokens - 6);
+                ref float key = ref Unsafe.Add(ref keys, token * 80);
+                ref float score = ref Unsafe.Add(ref scores, token * 16);
+                Scores6Tokens8Columns(ref key, ref queries, ref score);
+            }
+        }
         else if (tokens >= 4)
         {
             for (int next = 0; next < tokens; next += 4)
@@ -130,6 +140,42 @@ internal static class DecodeVector256
         t9c0.StoreUnsafe(ref score, 144);
         t10c0.StoreUnsafe(ref score, 160);
         t11c0.StoreUnsafe(ref score, 176);
+    }
+
+    // 6 tokens by 1 × 8 columns: 6 sums, 1 of queries and a broadcast, 8 vectors alive.
+    private static void Scores6Tokens8Columns(ref float key, ref float query, ref float score)
+    {
+        Vector256<float> t0c0 = Vector256<float>.Zero;
+        Vector256<float> t1c0 = Vector256<float>.Zero;
+        Vector256<float> t2c0 = Vector256<float>.Zero;
+        Vector256<float> t3c0 = Vector256<float>.Zero;
+        Vector256<float> t4c0 = Vector256<float>.Zero;
+        Vector256<float> t5c0 = Vector256<float>.Zero;
+        for (int d = 0; d < 80; d++)
+        {
+            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+            Vector256<float> k0 = Vector256.Create(key);
+            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
+            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
+            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+            key = ref Unsafe.Add(ref key, 1);
+            query = ref Unsafe.Add(ref query, 8);
+        }
+
+        t0c0.StoreUnsafe(ref score);
+        t1c0.StoreUnsafe(ref score, 16);
+        t2c0.StoreUnsafe(ref score, 32);
+        t3c0.StoreUnsafe(ref score, 48);
+        t4c0.StoreUnsafe(ref score, 64);
+        t5c0.StoreUnsafe(ref score, 80);
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.

@@ -9,7 +9,7 @@ namespace Models;
 
 /// <remarks>
 /// Multi-head Latent Attention: 8 heads, query rank 128, latent 64, head keys 32 + 16 rotary, head values 32.
-/// The cache takes 320 bytes a token and layer. Decoding costs 2,304 operations a cached token.
+/// The cache takes 320 bytes a token and layer, as 32-bit floats. Decoding costs 2,304 operations a cached token.
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
@@ -61,13 +61,18 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<StoryAttention>
     public const int CacheRowElements = 80;
 
     /// <summary>
+    /// Bytes the cache keeps of a token: as 32-bit floats.
+    /// </summary>
+    public const int CacheRowBytes = 320;
+
+    /// <summary>
     /// Factor on the scores: softmax scale = 48^-0.5 · (0.1·1·ln 4 + 1)² = 0.1871303351950243.
     /// </summary>
     public const double SoftmaxScale = 0.1871303351950243;
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes: 320, BlockTokens: 192),
+        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 192, global::MlaGen.CacheFormat.Float32),
         SoftmaxScale = (float)SoftmaxScale,
         LatentNormEpsilon = 1E-06,
         QLatentScale = 1f,

@@ -36,7 +36,7 @@ internal abstract class TestLayer
 
     public abstract AttentionRun Open(RunOptions options);
 
-    private static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
+    internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
         where TAttention : class, ITestAttention<TAttention>
         => new(() =>
         {

@@ -40,7 +40,7 @@ public sealed class TreeTests
         {
             int[] path = Path(candidate);
             float[] alone = RunPath(layer, options, prompt, prefix, path);
-            Compare.AssertSameBits($"candidate {candidate}", tree[(candidate * prompt.Width)..((candidate + 1) * prompt.Width)], alone[^prompt.Width..]);
+            Compare.AssertSameBits($"candidate {candidate}", tree.AsSpan(candidate * prompt.Width, prompt.Width), alone.AsSpan()[^prompt.Width..]);
         }
     }
 

@@ -67,6 +67,7 @@ internal static class CacheFileFormat
             new("QkRopeHeadDim", shape.QkRopeHeadDim),
             new("VHeadDim", shape.VHeadDim),
             new("MaxPositionEmbeddings", shape.MaxPositionEmbeddings),
+            new("CacheFormat", (long)shape.CacheFormat, value => ((CacheFormat)value).ToString()),
             new("bytes of a cache row", shape.CacheRowBytes),
             new("RopeLayout", (long)definition.RopeLayout, value => ((RopeLayout)value).ToString()),
             new("hash of position parameters and scales", (long)HashParameters(definition), value => value.ToString("x16", CultureInfo.InvariantCulture)),
