@@ -17,6 +17,9 @@ internal sealed class CommandLine
 
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
+    private static readonly Option<string> ModelName = Words("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
+    private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
+    private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Words("--cache", "Element type of the cache: " + Model.Float32Cache + ".", Model.Float32Cache, Model.Float32Cache);
@@ -40,6 +43,10 @@ internal sealed class CommandLine
         {
             Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache], static (parsed, options, report) =>
                 DecodeCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), parsed.GetValue(Cache)!, options, report)),
+            Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
+                PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
+                LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached)), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };

@@ -23,7 +23,7 @@ internal sealed class FilledCache<T> : IDisposable
             return;
         }
 
-        float[] rows = RandomData.Floats(context * T.Shape.CacheRowElements, seed: 1);
+        float[] rows = CoreWorkload.Rows(T.Shape, context);
         using MlaBatch<T> batch = _cache.CreateBatch();
         foreach (LatentSequence sequence in Sequences)
         {
