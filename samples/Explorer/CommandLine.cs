@@ -17,6 +17,7 @@ internal sealed class CommandLine
 
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
+    private static readonly Option<int> Longest = Number("--context", "Cached tokens at most.", 1, 1 << 20, 32768);
     private static readonly Option<string> ModelName = Words("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
@@ -46,7 +47,11 @@ internal sealed class CommandLine
             Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
                 PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
-                LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached)), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+                LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+            Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
+                CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
+            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
+                PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };
@@ -93,9 +98,9 @@ internal sealed class CommandLine
         return Reaching(model, parsed.GetValue(context));
     }
 
-    private static Model Reaching(Model model, int context) => context < model.Layer.Shape.MaxPositionEmbeddings
+    private static Model Reaching(Model model, int tokens) => tokens <= model.Layer.Shape.MaxPositionEmbeddings
         ? model
-        : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {model.Layer.Shape.MaxPositionEmbeddings} tokens, not for {context} and one more"));
+        : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {model.Layer.Shape.MaxPositionEmbeddings} tokens, not for {tokens}"));
 
     /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
     private static Option<T> Number<T>(string name, string description, T least, T most, T preset)

@@ -8,6 +8,9 @@ internal abstract class Attention
 {
     public abstract MlaShape Shape { get; }
 
+    /// <summary>Factor on the scores.</summary>
+    public abstract float SoftmaxScale { get; }
+
     /// <summary>The absorbed attention core: one query token against a cache that holds <paramref name="context"/> tokens.</summary>
     public abstract CoreWorkload Decode(int context, MlaExecutor executor);
 
@@ -20,10 +23,11 @@ internal abstract class Attention
 
 /// <summary>The static members of a generated class as delegates: <see cref="IMlaAttention{TSelf}"/> does not promise them.</summary>
 /// <typeparam name="T">The generated class.</typeparam>
+/// <param name="softmaxScale"><c>T.SoftmaxScale</c>.</param>
 /// <param name="append"><c>T.AppendLatent</c>.</param>
 /// <param name="attend"><c>T.AttendLatent</c>.</param>
 /// <param name="load">Makes a layer 0 from weights and gives its <c>Forward</c>.</param>
-internal sealed class Attention<T>(Attention<T>.Append append, Attention<T>.Attend attend, Func<ICheckpoint, Attention<T>.Run> load) : Attention
+internal sealed class Attention<T>(double softmaxScale, Attention<T>.Append append, Attention<T>.Attend attend, Func<ICheckpoint, Attention<T>.Run> load) : Attention
     where T : class, IMlaAttention<T>
 {
     public delegate void Append(MlaBatch<T> batch, int layer, ReadOnlySpan<float> rows);
@@ -33,6 +37,8 @@ internal sealed class Attention<T>(Attention<T>.Append append, Attention<T>.Atte
     public delegate void Run(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output);
 
     public override MlaShape Shape => T.Shape;
+
+    public override float SoftmaxScale => (float)softmaxScale;
 
     public override CoreWorkload Decode(int context, MlaExecutor executor) => new DecodeWorkload<T>(append, attend, context, executor);
 

@@ -40,6 +40,27 @@ internal sealed record Measurement
 
     public double? ShareOfDram { get; init; }
 
+    /// <summary>Floats of all keys of a cached token.</summary>
+    public long? KeyFloatsPerToken { get; init; }
+
+    /// <summary>Operations for each cached token.</summary>
+    public long? OperationsPerToken { get; init; }
+
+    /// <summary>Decoded tokens, if attention were all.</summary>
+    public double? TokensPerSecond { get; init; }
+
+    /// <summary>Read bandwidth of as much memory as the kernel reads.</summary>
+    public double? ReadGigabytesPerSecond { get; init; }
+
+    /// <summary><c>arithmetic</c> or <c>memory</c>: what takes longer when each runs at its best.</summary>
+    public string? BoundBy { get; init; }
+
+    /// <summary>Time of that at its best, as a part of the time that was measured.</summary>
+    public double? ShareOfRoofline { get; init; }
+
+    /// <summary>Largest difference from MlaGen's result, as a part of its largest value.</summary>
+    public double? Difference { get; init; }
+
     /// <summary>Times that differ so much say little: something else was running.</summary>
     [JsonIgnore]
     public bool IsNoisy => Spread > 0.1;
@@ -72,6 +93,21 @@ internal sealed record Measurement
         {
             DramGigabytesPerSecond = Significant(bandwidth),
             ShareOfDram = Significant(kernel.Bytes / median.Seconds / 1e9 / bandwidth),
+        };
+    }
+
+    /// <summary>The same beside the nearer of two limits: arithmetic, and reading as much memory as the kernel does.</summary>
+    public Measurement WithRoofline(Rounds rounds, Workload kernel, ReadBandwidth read)
+    {
+        RoundTimes median = rounds.Median(kernel, read);
+        double bandwidth = read.Bytes / median.ReferenceSeconds / 1e9;
+        double shareOfRead = kernel.Bytes / median.Seconds / 1e9 / bandwidth;
+        return this with
+        {
+            TokensPerSecond = Significant(1e3 / Ms),
+            ReadGigabytesPerSecond = Significant(bandwidth),
+            BoundBy = shareOfRead > ShareOfPeak ? "memory" : "arithmetic",
+            ShareOfRoofline = Significant(Math.Max(shareOfRead, ShareOfPeak)),
         };
     }
 
