@@ -74,7 +74,13 @@ internal sealed class CommandLine
         {
             try
             {
-                run(parsed, new MeasurementOptions(parsed.GetValue(Threads), parsed.GetValue(Seconds), parsed.GetValue(Plot)), new Report(_output, _error, parsed.GetValue(Json)));
+                string? plot = parsed.GetValue(Plot);
+                if (plot is not null)
+                {
+                    Chart.CheckFile(plot);
+                }
+
+                run(parsed, new MeasurementOptions(parsed.GetValue(Threads), parsed.GetValue(Seconds)), new Report(_output, _error, parsed.GetValue(Json), plot));
                 return 0;
             }
             catch (Exception problem) when (problem is UserException or IOException or UnauthorizedAccessException or OutOfMemoryException)

@@ -38,7 +38,7 @@ internal static class CompareCommand
         }
 
         AddNotes(model, report);
-        report.Print(
+        report.Show(
             $"One decoded token: MLA and multi-head attention, {model.Name}, {model.Heads} heads",
             Column.Kernel, Column.Context, Column.Threads, Column.KeyFloats, Column.OperationsPerToken, Column.Milliseconds, Column.TokensPerSecond, Column.ShareOfPeak, Column.Gigabytes, Column.BoundBy, Column.ShareOfRoofline, Column.Spread);
     }

@@ -11,7 +11,7 @@ internal static class DecodeCommand
     public static void Run(Model model, int context, string cache, MeasurementOptions options, Report report)
     {
         Measure(model, context, cache, options, report);
-        report.Print(
+        report.Show(
             $"Decode core: {model.Name}, {model.Heads} heads",
             Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Spread);
     }

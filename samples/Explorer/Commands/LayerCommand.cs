@@ -11,7 +11,7 @@ internal static class LayerCommand
     public static void Run(Model model, int context, int batch, MeasurementOptions options, Report report)
     {
         Measure(model, context, batch, options, report);
-        report.Print(
+        report.Show(
             $"Layer: {model.Name}, a batch of {batch}",
             Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread);
     }

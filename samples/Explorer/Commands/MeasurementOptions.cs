@@ -3,5 +3,4 @@ namespace Explorer.Commands;
 /// <summary>What every command is told.</summary>
 /// <param name="Threads">Threads to compute on.</param>
 /// <param name="Seconds">About how long each kernel is measured.</param>
-/// <param name="Plot">File that takes a plot, or null.</param>
-internal sealed record MeasurementOptions(int Threads, double Seconds, string? Plot);
+internal sealed record MeasurementOptions(int Threads, double Seconds);

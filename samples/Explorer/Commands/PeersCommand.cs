@@ -44,7 +44,7 @@ internal static class PeersCommand
             report.Note(missing);
         }
 
-        report.Print(
+        report.Show(
             $"Decode core beside others: {model.Name}, {model.Heads} heads",
             Column.Kernel, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Difference, Column.Spread);
     }

@@ -11,7 +11,7 @@ internal static class PrefillCommand
     public static void Run(Model model, int context, MeasurementOptions options, Report report)
     {
         Measure(model, context, options, report);
-        report.Print(
+        report.Show(
             $"Prefill core: {model.Name}, {model.Heads} heads",
             Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Spread);
     }

@@ -8,6 +8,9 @@ namespace Explorer.Commands;
 internal static class RooflineCommand
 {
     private const int DecodeContext = 4096;
+    private const int PrefillTokens = 1024;
+    private const string LayerModel = "V3";
+    private const int LayerBatch = 16;
 
     public static void Run(MeasurementOptions options, Report report)
     {
@@ -15,11 +18,15 @@ internal static class RooflineCommand
         foreach (Model model in Model.All)
         {
             DecodeCommand.Measure(model, DecodeContext, Model.Float32Cache, options, report);
+            PrefillCommand.Measure(model, PrefillTokens, options, report);
         }
 
-        report.Print(
+        LayerCommand.Measure(Model.Named(LayerModel), DecodeContext, batch: 1, options, report);
+        LayerCommand.Measure(Model.Named(LayerModel), DecodeContext, LayerBatch, options, report);
+
+        report.Show(
             "Roofline",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread);
     }
 
     private static void MeasurePeaks(MeasurementOptions options, Report report)

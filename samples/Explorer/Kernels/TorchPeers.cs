@@ -1,6 +1,8 @@
+using Explorer.Models;
 using MlaGen;
 #if PEERS
-using static TorchSharp.torch;
+using System.Runtime.InteropServices;
+using TorchSharp;
 #endif
 
 namespace Explorer.Kernels;
@@ -9,23 +11,28 @@ namespace Explorer.Kernels;
 internal static class TorchPeers
 {
     /// <summary>Its kernels, or none and the reason.</summary>
-    public static (IReadOnlyList<Models.CoreWorkload> Peers, string? Missing) Create(MlaShape shape, float scale, int context, int threads)
+    public static (IReadOnlyList<CoreWorkload> Peers, string? Missing) Create(MlaShape shape, float scale, int context, int threads)
     {
 #if PEERS
         try
         {
-            return ([
-                new TorchAttention(shape, scale, context, threads, ScalarType.Float32),
-                new TorchAttention(shape, scale, context, threads, ScalarType.BFloat16),
-            ], null);
+            // TorchSharp tells on standard output how it looks for these, and not why it fails.
+            NativeLibrary.Load("torch_cpu", typeof(torch).Assembly, null);
+            NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null);
         }
-        catch (Exception problem) when (problem is TypeInitializationException or DllNotFoundException or NotSupportedException or BadImageFormatException)
+        catch (DllNotFoundException problem)
         {
-            return ([], "TorchSharp is left out: its native library does not load (" + problem.GetBaseException().Message.Trim().Split('\n')[0] + ").");
+            string[] reasons = problem.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            return ([], "TorchSharp is left out, because its native library does not load: " + (Array.Find(reasons, static reason => reason.Contains("GLIBC", StringComparison.Ordinal)) ?? reasons[0]));
         }
+
+        return ([
+            new TorchAttention(shape, scale, context, threads, torch.ScalarType.Float32),
+            new TorchAttention(shape, scale, context, threads, torch.ScalarType.BFloat16),
+        ], null);
 #else
         _ = (shape, scale, context, threads);
-        return ([], "TorchSharp is left out: build with -p:Peers=true to restore it.");
+        return ([], "TorchSharp is left out: it comes with -p:Peers=true.");
 #endif
     }
 }

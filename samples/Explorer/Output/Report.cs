@@ -5,7 +5,7 @@ using Spectre.Console;
 namespace Explorer.Output;
 
 /// <summary>Where measurements go: a line of JSON each, as soon as it is there, or a table at the end. Progress goes to standard error.</summary>
-internal sealed class Report(TextWriter output, TextWriter error, bool json)
+internal sealed class Report(TextWriter output, TextWriter error, bool json, string? plot)
 {
     private const int RedirectedWidth = 160;
 
@@ -53,16 +53,24 @@ internal sealed class Report(TextWriter output, TextWriter error, bool json)
         });
     }
 
-    /// <summary>Prints what was measured as a table.</summary>
+    /// <summary>Shows all that was measured: as a table, and as a plot if there is to be one.</summary>
     /// <param name="title">What is shown.</param>
-    /// <param name="columns">The columns that say something here.</param>
-    public void Print(string title, params ReadOnlySpan<Column> columns)
+    /// <param name="columns">The table's columns.</param>
+    public void Show(string title, params ReadOnlySpan<Column> columns)
     {
-        if (json)
+        if (plot is not null)
         {
-            return;
+            Chart.Save(title, _measurements, plot);
         }
 
+        if (!json)
+        {
+            Print(title, columns);
+        }
+    }
+
+    private void Print(string title, ReadOnlySpan<Column> columns)
+    {
         IAnsiConsole console = Console(output, System.Console.IsOutputRedirected);
         Table table = new Table().Title(Markup.Escape(title)).Border(TableBorder.Simple);
         foreach (Column column in columns)
