@@ -1,0 +1,166 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Globalization;
+using System.Numerics;
+using Explorer.Commands;
+using Explorer.Models;
+using Explorer.Output;
+using MlaGen;
+
+namespace Explorer;
+
+/// <summary>The program's commands, and its exit codes: 0 when all went well, 2 when the user has to change something.</summary>
+internal sealed class CommandLine
+{
+    private const int UserError = 2;
+    private const int MostThreads = 1024;
+
+    private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
+    private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
+    private static readonly Option<int> Longest = Number("--context", "Cached tokens at most.", 1, 1 << 20, 32768);
+    private static readonly Option<string> ModelName = Words("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
+    private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
+    private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
+    private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
+    private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
+    private static readonly Option<string> Cache = Words("--cache", "Element type of the cache: " + Model.Float32Cache + ".", Model.Float32Cache, Model.Float32Cache);
+    private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
+    private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
+
+    private readonly TextWriter _output;
+    private readonly TextWriter _error;
+
+    private CommandLine(TextWriter output, TextWriter error)
+    {
+        _output = output;
+        _error = error;
+    }
+
+    public static int Run(string[] arguments, TextWriter output, TextWriter error) => new CommandLine(output, error).Run(arguments);
+
+    private int Run(string[] arguments)
+    {
+        RootCommand root = new("Measures the kernels that MlaGen generates beside what this machine can do at most.")
+        {
+            Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache], static (parsed, options, report) =>
+                DecodeCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), parsed.GetValue(Cache)!, options, report)),
+            Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
+                PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
+                LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+            Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
+                CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
+            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
+                PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
+                RooflineCommand.Run(options, report)),
+        };
+
+        ParseResult result = root.Parse(arguments, new ParserConfiguration { EnablePosixBundling = false });
+        return result.Errors.Count > 0 && result.Action is not HelpAction
+            ? Fail(result.Errors[0].Message)
+            : result.Invoke(new InvocationConfiguration { Output = _output, Error = _error, EnableDefaultExceptionHandler = false });
+    }
+
+    private Command Subcommand(string name, string description, Option[] options, Action<ParseResult, MeasurementOptions, Report> run)
+    {
+        Command command = new(name, description);
+        foreach (Option option in (Option[])[.. options, Threads, Seconds, Json, Plot])
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction(parsed =>
+        {
+            try
+            {
+                string? plot = parsed.GetValue(Plot);
+                if (plot is not null)
+                {
+                    Chart.CheckFile(plot);
+                }
+
+                run(parsed, new MeasurementOptions(parsed.GetValue(Threads), parsed.GetValue(Seconds)), new Report(_output, _error, parsed.GetValue(Json), plot));
+                return 0;
+            }
+            catch (Exception problem) when (problem is UserException or IOException or UnauthorizedAccessException or OutOfMemoryException)
+            {
+                return Fail(problem.Message);
+            }
+        });
+        return command;
+    }
+
+    private int Fail(string message)
+    {
+        _error.WriteLine("explorer: " + message.ReplaceLineEndings(" "));
+        return UserError;
+    }
+
+    /// <summary>The shape with the heads that were asked for, if it reaches as far as the context.</summary>
+    private static Model Shape(ParseResult parsed, Option<int> context)
+    {
+        Model model = Model.WithHeads(parsed.GetValue(Heads));
+        return Reaching(model, parsed.GetValue(context));
+    }
+
+    private static Model Reaching(Model model, int tokens) => tokens <= model.Layer.Shape.MaxPositionEmbeddings
+        ? model
+        : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {model.Layer.Shape.MaxPositionEmbeddings} tokens, not for {tokens}"));
+
+    /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
+    private static Option<T> Number<T>(string name, string description, T least, T most, T preset)
+        where T : INumber<T> => new(name)
+        {
+            Description = description,
+            HelpName = "N",
+            DefaultValueFactory = _ => preset,
+            CustomParser = argument =>
+            {
+                string text = argument.Tokens[0].Value;
+                if (T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out T? value) && value >= least && value <= most)
+                {
+                    return value;
+                }
+
+                argument.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} to {most}, not '{text}'"));
+                return least;
+            },
+        };
+
+    private static Option<int> Choice(string name, string description, int preset, int[] choices) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        DefaultValueFactory = _ => preset,
+        CustomParser = argument =>
+        {
+            string text = argument.Tokens[0].Value;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && choices.Contains(value))
+            {
+                return value;
+            }
+
+            argument.AddError($"{name} takes one of {string.Join(", ", choices)}, not '{text}'");
+            return preset;
+        },
+    };
+
+    private static Option<string> Words(string name, string description, string preset, params string[] choices) => new(name)
+    {
+        Description = description,
+        HelpName = "NAME",
+        DefaultValueFactory = _ => preset,
+        CustomParser = argument =>
+        {
+            string text = argument.Tokens[0].Value;
+            if (Array.Find(choices, choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } found)
+            {
+                return found;
+            }
+
+            argument.AddError($"{name} takes one of {string.Join(", ", choices)}, not '{text}'");
+            return preset;
+        },
+    };
+}

@@ -1,0 +1,36 @@
+using Explorer.Measuring;
+using Explorer.Models;
+using Explorer.Output;
+using MlaGen;
+
+namespace Explorer.Commands;
+
+/// <summary>Attention of a prompt on decompressed keys and values, beside the FMA peak.</summary>
+internal static class PrefillCommand
+{
+    public static void Run(Model model, int context, MeasurementOptions options, Report report)
+    {
+        Measure(model, context, options, report);
+        report.Show(
+            $"Prefill core: {model.Name}, {model.Heads} heads",
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Spread);
+    }
+
+    public static void Measure(Model model, int context, MeasurementOptions options, Report report)
+    {
+        using MlaExecutor executor = new(options.Threads);
+        using Crew crew = new(options.Threads);
+        MlaShape shape = model.Core.Shape;
+        FmaPeak peak = new(crew);
+
+        // At least: each query once, and each cached row.
+        long bytes = (long)context * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + shape.CacheRowBytes);
+        Step step = new(Sequences: 1, Context: 0, NewTokens: context, MlaForm.Decompressed, Costs.Prefill(shape, context), bytes);
+        using Workload prefill = model.Core.Forward("prefill", step, executor);
+        report.WithProgress($"prefill, {model.Heads} heads, {context} tokens", progress =>
+        {
+            Rounds rounds = Rounds.Run([peak, prefill], options.Seconds, progress);
+            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = Model.Float32Cache });
+        });
+    }
+}

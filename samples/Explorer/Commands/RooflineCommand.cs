@@ -1,0 +1,44 @@
+using Explorer.Measuring;
+using Explorer.Models;
+using Explorer.Output;
+
+namespace Explorer.Commands;
+
+/// <summary>What the machine can do at most, and how near each kernel comes.</summary>
+internal static class RooflineCommand
+{
+    private const int DecodeContext = 4096;
+    private const int PrefillTokens = 1024;
+    private const string LayerModel = "V3";
+    private const int LayerBatch = 16;
+
+    public static void Run(MeasurementOptions options, Report report)
+    {
+        MeasurePeaks(options, report);
+        foreach (Model model in Model.All)
+        {
+            DecodeCommand.Measure(model, DecodeContext, Model.Float32Cache, options, report);
+            PrefillCommand.Measure(model, PrefillTokens, options, report);
+        }
+
+        LayerCommand.Measure(Model.Named(LayerModel), DecodeContext, batch: 1, options, report);
+        LayerCommand.Measure(Model.Named(LayerModel), DecodeContext, LayerBatch, options, report);
+
+        report.Show(
+            "Roofline",
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread);
+    }
+
+    private static void MeasurePeaks(MeasurementOptions options, Report report)
+    {
+        using Crew crew = new(options.Threads);
+        FmaPeak peak = new(crew);
+        ReadBandwidth dram = ReadBandwidth.OfDram(crew);
+        report.WithProgress("FMA peak and DRAM read bandwidth", progress =>
+        {
+            Rounds rounds = Rounds.Run([peak, dram], options.Seconds, progress);
+            report.Add(Measurement.Of(rounds, peak, peak, options.Threads));
+            report.Add(Measurement.Of(rounds, dram, peak, options.Threads).WithDram(rounds, dram, dram));
+        });
+    }
+}

@@ -1,0 +1,57 @@
+using Explorer.Measuring;
+using MlaGen;
+
+namespace Explorer.Models;
+
+/// <summary>One query token of all heads against cached rows, whoever computes it. All take the same data, and so must all give the same result.</summary>
+/// <param name="shape">The layer's dimensions.</param>
+/// <param name="context">Cached tokens.</param>
+internal abstract class CoreWorkload(MlaShape shape, int context) : Workload
+{
+    public override long Operations => context * Costs.AbsorbedOperationsPerToken(shape);
+
+    public override long Bytes => (long)context * shape.CacheRowBytes;
+
+    /// <summary>Weighted sums of latents <c>[heads, latent]</c> of the last run.</summary>
+    public abstract ReadOnlySpan<float> Output { get; }
+
+    /// <summary>Cached rows <c>[context, latent + rotary]</c>.</summary>
+    public static float[] Rows(MlaShape shape, int context) => RandomData.Floats(context * shape.CacheRowElements, seed: 1);
+
+    /// <summary>Absorbed queries <c>[heads, latent + rotary]</c>.</summary>
+    public static float[] Queries(MlaShape shape) => RandomData.Floats(shape.Heads * shape.CacheRowElements, seed: 2);
+}
+
+/// <summary>The absorbed core of a generated class, through its public <c>AttendLatent</c>.</summary>
+/// <typeparam name="T">The generated class.</typeparam>
+internal sealed class DecodeWorkload<T> : CoreWorkload
+    where T : class, IMlaAttention<T>
+{
+    private readonly Attention<T>.Attend _attend;
+    private readonly FilledCache<T> _cache;
+    private readonly MlaBatch<T> _batch;
+    private readonly float[] _queries = Queries(T.Shape);
+    private readonly float[] _output = new float[T.Shape.Heads * T.Shape.KvLoraRank];
+    private readonly float[] _logSumExp = new float[T.Shape.Heads];
+
+    public DecodeWorkload(Attention<T>.Append append, Attention<T>.Attend attend, int context, MlaExecutor executor)
+        : base(T.Shape, context)
+    {
+        _attend = attend;
+        _cache = new FilledCache<T>(append, sequences: 1, context, spareTokens: 0);
+        _batch = _cache.CreateBatch(executor);
+        _batch.AddQueries(_cache.Sequences[0], 1);
+    }
+
+    public override string Kernel => "decode";
+
+    public override ReadOnlySpan<float> Output => _output;
+
+    public override void Run() => _attend(_batch, 0, _queries, _output, _logSumExp);
+
+    public override void Dispose()
+    {
+        _batch.Dispose();
+        _cache.Dispose();
+    }
+}

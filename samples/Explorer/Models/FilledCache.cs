@@ -1,0 +1,51 @@
+using MlaGen;
+
+namespace Explorer.Models;
+
+/// <summary>A cache of one layer whose sequences hold random tokens.</summary>
+/// <typeparam name="T">The generated class.</typeparam>
+internal sealed class FilledCache<T> : IDisposable
+    where T : class, IMlaAttention<T>
+{
+    private readonly LatentCache<T> _cache;
+
+    /// <param name="append">The class's <c>AppendLatent</c>.</param>
+    /// <param name="sequences">How many sequences.</param>
+    /// <param name="context">Tokens each holds; may be 0.</param>
+    /// <param name="spareTokens">Tokens each has room for beyond that.</param>
+    public FilledCache(Attention<T>.Append append, int sequences, int context, int spareTokens)
+    {
+        long tokens = RoundUp(context + (long)spareTokens, T.Shape.BlockTokens);
+        _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens));
+        Sequences = [.. Enumerable.Range(0, sequences).Select(_ => _cache.CreateSequence())];
+        if (context == 0)
+        {
+            return;
+        }
+
+        float[] rows = CoreWorkload.Rows(T.Shape, context);
+        using MlaBatch<T> batch = _cache.CreateBatch();
+        foreach (LatentSequence sequence in Sequences)
+        {
+            batch.Add(sequence, context);
+            append(batch, 0, rows);
+            batch.Commit();
+        }
+    }
+
+    public LatentSequence[] Sequences { get; }
+
+    public MlaBatch<T> CreateBatch(MlaExecutor executor) => _cache.CreateBatch(executor);
+
+    public void Dispose()
+    {
+        foreach (LatentSequence sequence in Sequences)
+        {
+            sequence.Dispose();
+        }
+
+        _cache.Dispose();
+    }
+
+    private static long RoundUp(long value, long unit) => (value + unit - 1) / unit * unit;
+}

@@ -1,0 +1,62 @@
+using Explorer.Measuring;
+using MlaGen;
+
+namespace Explorer.Models;
+
+/// <summary>What a <c>Forward</c> computes.</summary>
+/// <param name="Sequences">Sequences in the batch.</param>
+/// <param name="Context">Tokens that each has in the cache.</param>
+/// <param name="NewTokens">Tokens that each appends.</param>
+/// <param name="Form">How attention is carried out.</param>
+/// <param name="Operations">What is counted as its operations.</param>
+/// <param name="Bytes">What is counted as read.</param>
+internal sealed record Step(int Sequences, int Context, int NewTokens, MlaForm Form, long Operations, long Bytes);
+
+/// <summary>A layer's <c>Forward</c>, rolled back after each run so that all runs are alike.</summary>
+/// <typeparam name="T">The generated class.</typeparam>
+internal sealed class ForwardWorkload<T> : Workload
+    where T : class, IMlaAttention<T>
+{
+    private readonly string _kernel;
+    private readonly Step _step;
+    private readonly Attention<T>.Run _forward;
+    private readonly FilledCache<T> _cache;
+    private readonly MlaBatch<T> _batch;
+    private readonly float[] _hidden;
+    private readonly float[] _output;
+
+    public ForwardWorkload(string kernel, Step step, Attention<T>.Append append, Attention<T>.Run forward, MlaExecutor executor)
+    {
+        _kernel = kernel;
+        _step = step;
+        _forward = forward;
+        _cache = new FilledCache<T>(append, step.Sequences, step.Context, step.NewTokens);
+        _batch = _cache.CreateBatch(executor);
+        _batch.Form = step.Form;
+        _hidden = RandomData.Floats(step.Sequences * step.NewTokens * T.Shape.HiddenSize, seed: 3);
+        _output = new float[_hidden.Length];
+    }
+
+    public override string Kernel => _kernel;
+
+    public override long Operations => _step.Operations;
+
+    public override long Bytes => _step.Bytes;
+
+    public override void Run()
+    {
+        foreach (LatentSequence sequence in _cache.Sequences)
+        {
+            _batch.Add(sequence, _step.NewTokens);
+        }
+
+        _forward(_batch, _hidden, _output);
+        _batch.Rollback();
+    }
+
+    public override void Dispose()
+    {
+        _batch.Dispose();
+        _cache.Dispose();
+    }
+}

@@ -1,0 +1,54 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using MlaGen;
+
+namespace Explorer.Models;
+
+/// <summary>The tensors of one layer in bf16, made as they are read: a layer of a large model would take most of a gigabyte twice.</summary>
+/// <param name="shape">The layer's dimensions.</param>
+internal sealed class RandomCheckpoint(MlaShape shape) : ICheckpoint
+{
+    private readonly Dictionary<string, long[]> _shapes = Shapes(shape);
+
+    public string Source => "random numbers";
+
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
+    {
+        tensor = _shapes.TryGetValue(name, out long[]? dimensions)
+            ? new RandomTensor { Name = name, Type = TensorType.BFloat16, Shape = [.. dimensions], Source = Source }
+            : null;
+        return tensor is not null;
+    }
+
+    private static Dictionary<string, long[]> Shapes(MlaShape shape)
+    {
+        Dictionary<string, long[]> shapes = Costs.Projections(shape).ToDictionary(
+            static projection => projection.Name + ".weight",
+            static projection => new long[] { projection.Rows, projection.Columns },
+            StringComparer.Ordinal);
+        shapes.Add("kv_b_proj.weight", [(long)shape.Heads * (shape.QkNopeHeadDim + shape.VHeadDim), shape.KvLoraRank]);
+        shapes.Add("kv_a_layernorm.weight", [shape.KvLoraRank]);
+        if (shape.QLoraRank > 0)
+        {
+            shapes.Add("q_a_layernorm.weight", [shape.QLoraRank]);
+        }
+
+        return shapes;
+    }
+
+    private sealed class RandomTensor : CheckpointTensor
+    {
+        public override void Read(long offset, Span<byte> destination)
+        {
+            Span<ushort> values = MemoryMarshal.Cast<byte, ushort>(destination);
+            ulong first = (ulong)(offset / sizeof(ushort));
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = At(first + (ulong)i);
+            }
+        }
+
+        /// <summary>Either sign, between 1/64 and 1/32: like weights, and never a denormal number.</summary>
+        internal static ushort At(ulong index) => (ushort)(((ulong)(index * 0x9E3779B97F4A7C15) >> 48 & 0x807F) | 0x3C80);
+    }
+}

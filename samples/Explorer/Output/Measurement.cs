@@ -1,0 +1,129 @@
+using System.Text.Json.Serialization;
+using Explorer.Measuring;
+using MlaGen;
+
+namespace Explorer.Output;
+
+/// <summary>What was measured of one kernel: a line of JSON, or a row of a table.</summary>
+internal sealed record Measurement
+{
+    public required string Kernel { get; init; }
+
+    public string Tier { get; } = SimdTiers.Current.ToString();
+
+    public int? Heads { get; init; }
+
+    public int? Context { get; init; }
+
+    public required int Threads { get; init; }
+
+    /// <summary>Element type of the cache.</summary>
+    public string? Cache { get; init; }
+
+    public required double Ms { get; init; }
+
+    public required double Gflops { get; init; }
+
+    public required double FmaPeakGflops { get; init; }
+
+    public required double ShareOfPeak { get; init; }
+
+    public required double GigabytesPerSecond { get; init; }
+
+    public required double Spread { get; init; }
+
+    public string? Model { get; init; }
+
+    public int? Batch { get; init; }
+
+    public double? DramGigabytesPerSecond { get; init; }
+
+    public double? ShareOfDram { get; init; }
+
+    /// <summary>Floats of all keys of a cached token.</summary>
+    public long? KeyFloatsPerToken { get; init; }
+
+    /// <summary>Operations for each cached token.</summary>
+    public long? OperationsPerToken { get; init; }
+
+    /// <summary>Decoded tokens, if attention were all.</summary>
+    public double? TokensPerSecond { get; init; }
+
+    /// <summary>Read bandwidth of as much memory as the kernel reads.</summary>
+    public double? ReadGigabytesPerSecond { get; init; }
+
+    /// <summary><c>arithmetic</c> or <c>memory</c>: what takes longer when each runs at its best.</summary>
+    public string? BoundBy { get; init; }
+
+    /// <summary>Time of that at its best, as a part of the time that was measured.</summary>
+    public double? ShareOfRoofline { get; init; }
+
+    /// <summary>Largest difference from MlaGen's result, as a part of its largest value.</summary>
+    public double? Difference { get; init; }
+
+    /// <summary>Times that differ so much say little: something else was running.</summary>
+    [JsonIgnore]
+    public bool IsNoisy => Spread > 0.1;
+
+    /// <summary>A kernel beside the FMA peak, both from the median round.</summary>
+    public static Measurement Of(Rounds rounds, Workload kernel, FmaPeak peak, int threads)
+    {
+        RoundTimes median = rounds.Median(kernel, peak);
+        double gflops = kernel.Operations / median.Seconds / 1e9;
+        double peakGflops = peak.Operations / median.ReferenceSeconds / 1e9;
+        return new Measurement
+        {
+            Kernel = kernel.Kernel,
+            Threads = threads,
+            Ms = Significant(median.Seconds * 1e3),
+            Gflops = Significant(gflops),
+            FmaPeakGflops = Significant(peakGflops),
+            ShareOfPeak = Significant(gflops / peakGflops),
+            GigabytesPerSecond = Significant(kernel.Bytes / median.Seconds / 1e9),
+            Spread = Significant(median.Spread),
+        };
+    }
+
+    /// <summary>The same beside the DRAM read bandwidth.</summary>
+    public Measurement WithDram(Rounds rounds, Workload kernel, ReadBandwidth dram)
+    {
+        RoundTimes median = rounds.Median(kernel, dram);
+        double bandwidth = dram.Bytes / median.ReferenceSeconds / 1e9;
+        return this with
+        {
+            DramGigabytesPerSecond = Significant(bandwidth),
+            ShareOfDram = Significant(kernel.Bytes / median.Seconds / 1e9 / bandwidth),
+        };
+    }
+
+    /// <summary>The same beside the nearer of two limits: arithmetic, and reading as much memory as the kernel does.</summary>
+    public Measurement WithRoofline(Rounds rounds, Workload kernel, ReadBandwidth read)
+    {
+        RoundTimes median = rounds.Median(kernel, read);
+        double bandwidth = read.Bytes / median.ReferenceSeconds / 1e9;
+        double shareOfRead = kernel.Bytes / median.Seconds / 1e9 / bandwidth;
+        return this with
+        {
+            TokensPerSecond = Significant(1e3 / Ms),
+            ReadGigabytesPerSecond = Significant(bandwidth),
+            BoundBy = shareOfRead > ShareOfPeak ? "memory" : "arithmetic",
+            ShareOfRoofline = Significant(Math.Max(shareOfRead, ShareOfPeak)),
+        };
+    }
+
+    /// <summary>Five digits: more would be noise.</summary>
+    private static double Significant(double value)
+    {
+        if (value == 0)
+        {
+            return 0;
+        }
+
+        int decimals = 4 - (int)Math.Floor(Math.Log10(Math.Abs(value)));
+        return decimals >= 0 ? Math.Round(value, Math.Min(decimals, 15)) : Math.Round(value);
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(Measurement))]
+internal sealed partial class MeasurementJson : JsonSerializerContext;

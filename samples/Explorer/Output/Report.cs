@@ -1,0 +1,166 @@
+using System.Globalization;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace Explorer.Output;
+
+/// <summary>Where measurements go: a line of JSON each, as soon as it is there, or a table at the end. Progress goes to standard error.</summary>
+internal sealed class Report(TextWriter output, TextWriter error, bool json, string? plot)
+{
+    private const int RedirectedWidth = 160;
+
+    private readonly List<Measurement> _measurements = [];
+    private readonly List<string> _notes = [];
+
+    public IReadOnlyList<Measurement> Measurements => _measurements;
+
+    public void Add(Measurement measurement)
+    {
+        _measurements.Add(measurement);
+        if (json)
+        {
+            output.WriteLine(JsonSerializer.Serialize(measurement, MeasurementJson.Default.Measurement));
+        }
+    }
+
+    /// <summary>Something to know about the measurements.</summary>
+    public void Note(string text)
+    {
+        if (json)
+        {
+            error.WriteLine(text);
+        }
+        else
+        {
+            _notes.Add(text);
+        }
+    }
+
+    /// <summary>Runs something that may take long, and shows how far it is where there is somebody to see it.</summary>
+    public void WithProgress(string task, Action<Action<double>> work)
+    {
+        IAnsiConsole console = Console(error, System.Console.IsErrorRedirected);
+        if (!console.Profile.Out.IsTerminal)
+        {
+            work(static _ => { });
+            return;
+        }
+
+        console.Progress().AutoClear(true).HideCompleted(true).Start(context =>
+        {
+            ProgressTask bar = context.AddTask(Markup.Escape(task), maxValue: 1);
+            work(done => bar.Value = done);
+        });
+    }
+
+    /// <summary>Shows all that was measured: as a table, and as a plot if there is to be one.</summary>
+    /// <param name="title">What is shown.</param>
+    /// <param name="columns">The table's columns.</param>
+    public void Show(string title, params ReadOnlySpan<Column> columns)
+    {
+        if (plot is not null)
+        {
+            Chart.Save(title, _measurements, plot);
+        }
+
+        if (!json)
+        {
+            Print(title, columns);
+        }
+    }
+
+    private void Print(string title, ReadOnlySpan<Column> columns)
+    {
+        IAnsiConsole console = Console(output, System.Console.IsOutputRedirected);
+        Table table = new Table().Title(Markup.Escape(title)).Border(TableBorder.Simple);
+        foreach (Column column in columns)
+        {
+            table.AddColumn(new TableColumn(Markup.Escape(column.Header)) { Alignment = column.IsText ? Justify.Left : Justify.Right });
+        }
+
+        foreach (Measurement measurement in _measurements)
+        {
+            string[] cells = new string[columns.Length];
+            for (int i = 0; i < cells.Length; i++)
+            {
+                cells[i] = Markup.Escape(columns[i].Format(measurement));
+            }
+
+            table.AddRow(cells);
+        }
+
+        console.Write(table);
+        if (_measurements.Exists(static measurement => measurement.IsNoisy))
+        {
+            console.WriteLine("! The spread (distance between the quartiles, as a part of the median) is over 10 %: something else was running.");
+        }
+
+        foreach (string note in _notes)
+        {
+            console.WriteLine(note);
+        }
+    }
+
+    private static IAnsiConsole Console(TextWriter writer, bool redirected)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new ConsoleWriter(writer, redirected),
+            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+            Interactive = redirected ? InteractionSupport.No : InteractionSupport.Detect,
+        });
+        return console;
+    }
+
+    /// <summary>A table in a file is not broken to a terminal's width.</summary>
+    private sealed class ConsoleWriter(TextWriter writer, bool redirected) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => !redirected;
+
+        public int Width => redirected ? RedirectedWidth : Math.Max(40, System.Console.WindowWidth);
+
+        public int Height => 40;
+
+        public void SetEncoding(System.Text.Encoding encoding)
+        {
+        }
+    }
+}
+
+/// <summary>A column of a table.</summary>
+/// <param name="Header">Its heading.</param>
+/// <param name="Format">The text of a measurement's cell.</param>
+/// <param name="IsText">Words, not numbers.</param>
+internal sealed record Column(string Header, Func<Measurement, string> Format, bool IsText = false)
+{
+    public static readonly Column Kernel = new("kernel", static m => m.Kernel, IsText: true);
+    public static readonly Column Model = new("model", static m => m.Model ?? "", IsText: true);
+    public static readonly Column Tier = new("tier", static m => m.Tier, IsText: true);
+    public static readonly Column Cache = new("cache", static m => m.Cache ?? "", IsText: true);
+    public static readonly Column Heads = new("heads", static m => Whole(m.Heads));
+    public static readonly Column Context = new("context", static m => Whole(m.Context));
+    public static readonly Column Batch = new("batch", static m => Whole(m.Batch));
+    public static readonly Column Threads = new("threads", static m => Whole(m.Threads));
+    public static readonly Column Milliseconds = new("ms", static m => Number(m.Ms, m.Ms < 10 ? "0.000" : "0.0"));
+    public static readonly Column Gflops = new("GFLOP/s", static m => Number(m.Gflops, "0.0"));
+    public static readonly Column FmaPeak = new("FMA peak", static m => Number(m.FmaPeakGflops, "0.0"));
+    public static readonly Column ShareOfPeak = new("of peak", static m => Percent(m.ShareOfPeak));
+    public static readonly Column Gigabytes = new("GB/s", static m => Number(m.GigabytesPerSecond, "0.0"));
+    public static readonly Column Dram = new("DRAM GB/s", static m => Number(m.DramGigabytesPerSecond, "0.0"));
+    public static readonly Column ShareOfDram = new("of DRAM", static m => Percent(m.ShareOfDram));
+    public static readonly Column KeyFloats = new("key floats", static m => Whole(m.KeyFloatsPerToken));
+    public static readonly Column OperationsPerToken = new("FLOP a token", static m => Whole(m.OperationsPerToken));
+    public static readonly Column TokensPerSecond = new("tokens/s", static m => Number(m.TokensPerSecond, "#,0"));
+    public static readonly Column BoundBy = new("bound by", static m => m.BoundBy ?? "", IsText: true);
+    public static readonly Column ShareOfRoofline = new("of roofline", static m => Percent(m.ShareOfRoofline));
+    public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
+    public static readonly Column Spread = new("spread", static m => Percent(m.Spread) + (m.IsNoisy ? " !" : ""));
+
+    public static string Whole(long? value) => value is { } number ? number.ToString("#,0", CultureInfo.InvariantCulture) : "";
+
+    public static string Number(double? value, string format) => value is { } number ? number.ToString(format, CultureInfo.InvariantCulture) : "";
+
+    public static string Percent(double? value) => value is { } number ? (100 * number).ToString("0.0", CultureInfo.InvariantCulture) + " %" : "";
+}
