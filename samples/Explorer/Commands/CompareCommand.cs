@@ -75,7 +75,7 @@ internal static class CompareCommand
                 {
                     Heads = model.Heads,
                     Context = context,
-                    Cache = Model.Float32Cache,
+                    Cache = model.Cache,
                     KeyFloatsPerToken = keyFloats,
                     OperationsPerToken = operationsPerToken,
                 };

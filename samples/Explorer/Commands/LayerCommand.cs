@@ -40,7 +40,7 @@ internal static class LayerCommand
                 {
                     Heads = shape.Heads,
                     Context = context,
-                    Cache = Model.Float32Cache,
+                    Cache = model.Cache,
                     Model = model.Name,
                     Batch = batch,
                 };

@@ -28,7 +28,7 @@ internal static class PeersCommand
                     Kernel = workload == ours ? "MlaGen" : workload.Kernel,
                     Heads = model.Heads,
                     Context = context,
-                    Cache = workload.Bytes < ours.Bytes ? "bfloat16" : Model.Float32Cache,
+                    Cache = workload.Bytes < ours.Bytes ? "bfloat16" : model.Cache,
                     Difference = workload == ours ? null : Difference(workload.Output, ours.Output),
                 });
             }

@@ -30,7 +30,7 @@ internal static class PrefillCommand
         report.WithProgress($"prefill, {model.Heads} heads, {context} tokens", progress =>
         {
             Rounds rounds = Rounds.Run([peak, prefill], options.Seconds, progress);
-            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = Model.Float32Cache });
+            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = model.Cache });
         });
     }
 }

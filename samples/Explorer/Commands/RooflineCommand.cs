@@ -17,7 +17,7 @@ internal static class RooflineCommand
         MeasurePeaks(options, report);
         foreach (Model model in Model.All)
         {
-            DecodeCommand.Measure(model, DecodeContext, Model.Float32Cache, options, report);
+            DecodeCommand.Measure(model, DecodeContext, options, report);
             PrefillCommand.Measure(model, PrefillTokens, options, report);
         }
 

@@ -53,5 +53,6 @@ internal sealed class DecodeWorkload<T> : CoreWorkload
     {
         _batch.Dispose();
         _cache.Dispose();
+        base.Dispose();
     }
 }

@@ -58,5 +58,6 @@ internal sealed class ForwardWorkload<T> : Workload
     {
         _batch.Dispose();
         _cache.Dispose();
+        base.Dispose();
     }
 }

@@ -6,9 +6,6 @@ namespace Explorer.Models;
 /// <param name="Core">The same heads without the projections around them.</param>
 internal sealed record Model(string Name, Attention Layer, Attention Core)
 {
-    /// <summary>The element type that caches have.</summary>
-    public const string Float32Cache = "float32";
-
     /// <summary>The shapes there are, by heads.</summary>
     public static IReadOnlyList<Model> All { get; } =
     [
@@ -35,6 +32,9 @@ internal sealed record Model(string Name, Attention Layer, Attention Core)
     ];
 
     public int Heads => Layer.Shape.Heads;
+
+    /// <summary>How the cache of the shape's class stores a row.</summary>
+    public string Cache => Layer.Shape.CacheFormat.ToString().ToLowerInvariant();
 
     public static Model WithHeads(int heads) => All.Single(model => model.Heads == heads);
 
