@@ -20,6 +20,7 @@ public class DiagnosticsTests
     [InlineData("public static partial class {|MLA0004:Attention|};", "Class 'Attention' is static; expected an ordinary class that can be constructed and named from another file")]
     [InlineData("public abstract partial class {|MLA0004:Attention|};", "Class 'Attention' is abstract; expected an ordinary class that can be constructed and named from another file")]
     [InlineData("public partial record {|MLA0004:Attention|};", "Class 'Attention' is a record; expected an ordinary class that can be constructed and named from another file")]
+    [InlineData("public partial class {|MLA0004:Layer|};", "Class 'Layer' is named like a member that it would get; expected an ordinary class that can be constructed and named from another file")]
     [InlineData("file partial class {|MLA0004:Attention|};", "Class 'Attention' is local to its file; expected an ordinary class that can be constructed and named from another file")]
     public Task Class_itself_is_wrong(string declaration, string message)
         => Verify($"using MlaGen;\n[MlaAttention(HiddenSize = 256, Heads = 8)]\n{declaration}", message);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using MlaGen.Generator.Emission;
 using MlaGen.Generator.Tests.Infrastructure;
 
 namespace MlaGen.Generator.Tests;
@@ -35,6 +36,19 @@ public class GeneratedCodeTests
         Assert.NotEmpty(result.GeneratedSources);
         Assert.All(result.GeneratedSources, file => Assert.StartsWith(hintPrefix + ".", file.HintName, StringComparison.Ordinal));
         Compilations.AssertCompiles(compilation.With(result));
+    }
+
+    /// <summary>What a class gets is what no such class may be called: with and without a query rank.</summary>
+    [Fact]
+    public void Names_that_a_class_may_not_have_are_those_of_its_members()
+    {
+        CSharpCompilation compilation = Compilations.Create(Shapes.Source("Story", Shapes.Story), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"));
+        CSharpCompilation completed = compilation.With(Compilations.Generate(compilation));
+        IEnumerable<string> members = completed.GetSymbolsWithName(static name => name is "Story" or "Plain", SymbolFilter.Type)
+            .SelectMany(static type => ((INamedTypeSymbol)type).GetMembers())
+            .Where(static member => member is { IsImplicitlyDeclared: false, CanBeReferencedByName: true })
+            .Select(static member => member.Name);
+        Assert.Equal(EmittedNames.Members.Order(StringComparer.Ordinal), members.Distinct().Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Emission;
@@ -11,6 +12,14 @@ internal static class EmittedNames
     private const string Version = "0.1.0";
 
     public const string GeneratedCode = $"[global::System.CodeDom.Compiler.GeneratedCode(\"MlaGen\", \"{Version}\")]";
+
+    /// <summary>What a completed class has of its own: a class of one of these names could not be completed.</summary>
+    public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
+        StringComparer.Ordinal,
+        "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "CacheRowBytes", "SoftmaxScale",
+        "Shape", "Layer", "CacheBytes", "CreateCache", "Forward", "AttendLatent", "AppendLatent",
+        "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
+        "s_definition", "s_kernels", "_layer");
 
     /// <summary>Kernels stand in a namespace of their own, so that their plain names cannot meet the user's.</summary>
     public static string KernelNamespace(TargetClass target) => "MlaGen.Emitted." + target.HintPrefix.Replace('.', '_');

@@ -2,6 +2,7 @@ using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 using MlaGen.Generator.Diagnostics;
+using MlaGen.Generator.Emission;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Parsing;
@@ -74,6 +75,11 @@ internal static class DeclarationParser
         if (type.IsRecord)
         {
             return "a record";
+        }
+
+        if (EmittedNames.Members.Contains(type.Name))
+        {
+            return "named like a member that it would get";
         }
 
         return ContainingTypes(type).Prepend(type).Any(static candidate => candidate.IsFileLocal) ? "local to its file" : null;
