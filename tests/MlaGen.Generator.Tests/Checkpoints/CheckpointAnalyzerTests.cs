@@ -31,7 +31,7 @@ public class CheckpointAnalyzerTests
     [Fact]
     public async Task Diagnostic_stands_at_the_attribute()
     {
-        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", Manifest(With("o_proj.weight")))).Analyze());
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Model", Manifest(With("o_proj.weight")))).Analyze());
 
         Assert.StartsWith("MlaAttention(", found.Location.SourceTree!.ToString()[found.Location.SourceSpan.Start..], StringComparison.Ordinal);
     }
@@ -101,8 +101,8 @@ public class CheckpointAnalyzerTests
         string source = OneClass.Replace("Heads = 8", "Heads = 8, AttentionBias = true", StringComparison.Ordinal);
         string[] biases = ["q_a_proj.bias BF16 [128]", "kv_a_proj_with_mqa.bias F32 [80]", "o_proj.bias F16 [256]"];
 
-        Assert.Empty(await new CheckpointProject(source, ("Layer", Manifest([.. Tensors, .. biases]))).Analyze());
-        Diagnostic missing = Assert.Single(await new CheckpointProject(source, ("Layer", Manifest([.. Tensors, .. biases[..2]]))).Analyze());
+        Assert.Empty(await new CheckpointProject(source, ("Model", Manifest([.. Tensors, .. biases]))).Analyze());
+        Diagnostic missing = Assert.Single(await new CheckpointProject(source, ("Model", Manifest([.. Tensors, .. biases[..2]]))).Analyze());
         Assert.Equal("Checkpoint 'model' has no 'model.layers.*.self_attn.o_proj.bias' (layers 0-3); expected [256] = [HiddenSize]", missing.GetMessage(null));
     }
 
@@ -112,7 +112,7 @@ public class CheckpointAnalyzerTests
         string second = Manifest(With("o_proj.weight")).Replace("self_attn.", "self_attn.1.", StringComparison.Ordinal);
         string both = Manifest(Tensors) + string.Join('\n', second.Split('\n')[2..]);
 
-        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", both)).Analyze());
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Model", both)).Analyze());
         Assert.Contains("'model.layers.*.self_attn.1.o_proj.weight'", found.GetMessage(null), StringComparison.Ordinal);
     }
 
@@ -121,19 +121,19 @@ public class CheckpointAnalyzerTests
     {
         string manifest = Manifest(With("o_proj.weight")).Replace("model.layers.*.self_attn.", string.Empty, StringComparison.Ordinal).Replace("0-3", "-", StringComparison.Ordinal);
 
-        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Layer", manifest)).Analyze());
+        Diagnostic found = Assert.Single(await new CheckpointProject(OneClass, ("Model", manifest)).Analyze());
         Assert.Equal("Checkpoint 'model' has no 'o_proj.weight'; expected [256, 256] = [HiddenSize, Heads·VHeadDim]", found.GetMessage(null));
     }
 
     [Theory]
-    [InlineData("Layer")]
-    [InlineData("Demo.Layer")]
+    [InlineData("Model")]
+    [InlineData("Demo.Model")]
     public async Task Class_is_named_with_or_without_its_namespace(string name)
         => Assert.Equal("MLA0201", Assert.Single(await new CheckpointProject(OneClass, (name, Manifest(With("o_proj.weight")))).Analyze()).Id);
 
     [Theory]
     [InlineData("Other")]
-    [InlineData("Other.Layer")]
+    [InlineData("Other.Model")]
     [InlineData("layer")]
     public async Task Checkpoint_for_a_class_that_does_not_exist_is_a_warning(string name)
     {
@@ -152,13 +152,13 @@ public class CheckpointAnalyzerTests
     [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight\tBF16\t[1]\t0-2000000000\n")]
     [InlineData("# MlaGen checkpoint manifest 1\nmodel\nweight\tBF16\t[1]\t0\n")]
     public async Task Manifest_of_another_hand_is_an_error(string? manifest)
-        => Assert.Equal("MLA0207", Assert.Single(await new CheckpointProject(OneClass, ("Layer", manifest)).Analyze()).Id);
+        => Assert.Equal("MLA0207", Assert.Single(await new CheckpointProject(OneClass, ("Model", manifest)).Analyze()).Id);
 
     [Fact]
     public async Task Class_that_is_itself_in_error_is_not_compared()
-        => Assert.Empty(await new CheckpointProject(OneClass.Replace("QkRopeHeadDim = 16", "QkRopeHeadDim = 15", StringComparison.Ordinal), ("Layer", Manifest(Tensors))).Analyze());
+        => Assert.Empty(await new CheckpointProject(OneClass.Replace("QkRopeHeadDim = 16", "QkRopeHeadDim = 15", StringComparison.Ordinal), ("Model", Manifest(Tensors))).Analyze());
 
     [Fact]
     public async Task Two_checkpoints_for_one_class_are_both_compared()
-        => Assert.Equal(2, (await new CheckpointProject(OneClass, ("Layer", Manifest(With("o_proj.weight"))), ("Layer", Manifest(With("q_a_proj.weight")))).Analyze()).Length);
+        => Assert.Equal(2, (await new CheckpointProject(OneClass, ("Model", Manifest(With("o_proj.weight"))), ("Model", Manifest(With("q_a_proj.weight")))).Analyze()).Length);
 }

@@ -17,7 +17,7 @@ internal sealed class CheckpointProject(string source, params (string Class, str
         using MlaGen;
         namespace Demo;
         [MlaAttention(HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)]
-        public sealed partial class Layer;
+        public sealed partial class Model;
         """;
 
     /// <summary>The tensors that it loads, in four layers, as name, type and shape.</summary>
@@ -49,7 +49,7 @@ internal sealed class CheckpointProject(string source, params (string Class, str
 
     /// <summary>What the analyzer says of <see cref="OneClass"/> and a checkpoint of these tensors.</summary>
     public static async Task<string[]> Check(params IEnumerable<string> tensors)
-        => [.. (await new CheckpointProject(OneClass, ("Layer", Manifest(tensors))).Analyze()).Select(static diagnostic => $"{diagnostic.Id} {diagnostic.GetMessage(null)}")];
+        => [.. (await new CheckpointProject(OneClass, ("Model", Manifest(tensors))).Analyze()).Select(static diagnostic => $"{diagnostic.Id} {diagnostic.GetMessage(null)}")];
 
     public Task<ImmutableArray<Diagnostic>> Analyze()
     {

@@ -13,7 +13,7 @@ namespace MlaGen.Generator.Tests.Configs;
 /// <summary>A user's project with model configurations: the analyzers and the generator run on it in this process.</summary>
 internal sealed class ConfigProject(string source, params (string Name, string Path, string? Text)[] files)
 {
-    public const string OneClass = "using MlaGen; namespace Demo; [MlaAttention(\"model\")] public sealed partial class Layer;";
+    public const string OneClass = "using MlaGen; namespace Demo; [MlaAttention(\"model\")] public sealed partial class Model;";
 
     private readonly ImmutableArray<AdditionalText> _files = [.. files.Select(static file => new ConfigFile(file.Name, file.Path, file.Text))];
 

@@ -40,7 +40,7 @@ internal static class ConfigRun
     public static ParsedConfig Parse(string json) => ConfigParser.Parse("model", Path, json);
 
     public static AttributeModel Attribute(MlaSettings? settings = null) => new(
-        new TargetClass("Demo", EquatableArray<string>.Empty, "Layer", "public"),
+        new TargetClass("Demo", EquatableArray<string>.Empty, "Model", "public"),
         "model",
         settings ?? MlaSettings.Empty,
         EquatableArray<Problem>.Empty);
