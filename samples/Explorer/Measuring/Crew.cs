@@ -38,6 +38,24 @@ internal sealed class Crew : IDisposable
         _barrier.SignalAndWait();
     }
 
+    /// <summary>
+    /// Runs every piece once; a thread that is done takes the next, as the kernels' threads do. Where another program holds one of the threads
+    /// up, the peak loses no more by it than they.
+    /// </summary>
+    /// <param name="pieces">How many pieces.</param>
+    /// <param name="work">Takes a piece and the index of the thread.</param>
+    public void RunPieces(int pieces, Action<int, int> work)
+    {
+        int next = -1;
+        Run(thread =>
+        {
+            for (int piece = Interlocked.Increment(ref next); piece < pieces; piece = Interlocked.Increment(ref next))
+            {
+                work(piece, thread);
+            }
+        });
+    }
+
     /// <summary>The part of <paramref name="count"/> items that falls to a thread.</summary>
     public (int First, int End) Share(int count, int thread) => ((int)((long)count * thread / Threads), (int)((long)count * (thread + 1) / Threads));
 

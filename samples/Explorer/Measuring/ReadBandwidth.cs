@@ -14,6 +14,9 @@ internal sealed class ReadBandwidth(Crew crew, string kernel, params float[][] b
     /// <summary>Floats in 1 GB, which no cache holds.</summary>
     private const int DramFloats = 1 << 28;
 
+    /// <summary>Floats that a thread reads before it takes the next piece.</summary>
+    private const int PieceFloats = 1 << 20;
+
     private readonly float[] _results = new float[16 * crew.Threads];
 
     public override string Kernel => kernel;
@@ -36,21 +39,27 @@ internal sealed class ReadBandwidth(Crew crew, string kernel, params float[][] b
         return new ReadBandwidth(crew, "dram read", buffer);
     }
 
-    public override void Run() => crew.Run(thread =>
+    public override void Run()
     {
         foreach (float[] buffer in buffers)
         {
-            (int first, int end) = crew.Share(buffer.Length, thread);
-            ReadOnlySpan<float> part = buffer.AsSpan(first, end - first);
-            _results[16 * thread] += SimdTiers.Current switch
+            int pieces = Math.Max(crew.Threads, buffer.Length / PieceFloats);
+            crew.RunPieces(pieces, (piece, thread) =>
             {
-                SimdTier.Vector512 => Sum<Vector512<float>, Width512>(part),
-                SimdTier.Vector256 => Sum<Vector256<float>, Width256>(part),
-                SimdTier.Vector128 => Sum<Vector128<float>, Width128>(part),
-                _ => Sum<float, Width1>(part),
-            };
+                int first = (int)((long)buffer.Length * piece / pieces);
+                int end = (int)((long)buffer.Length * (piece + 1) / pieces);
+                _results[16 * thread] += SumOf(buffer.AsSpan(first, end - first));
+            });
         }
-    });
+    }
+
+    private static float SumOf(ReadOnlySpan<float> values) => SimdTiers.Current switch
+    {
+        SimdTier.Vector512 => Sum<Vector512<float>, Width512>(values),
+        SimdTier.Vector256 => Sum<Vector256<float>, Width256>(values),
+        SimdTier.Vector128 => Sum<Vector128<float>, Width128>(values),
+        _ => Sum<float, Width1>(values),
+    };
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static float Sum<TVector, TWidth>(ReadOnlySpan<float> values)

@@ -1,0 +1,108 @@
+using System.Text.Json.Nodes;
+using Explorer;
+using Explorer.Commands;
+using Explorer.Kernels;
+using Explorer.Measuring;
+using Explorer.Output;
+
+namespace MlaGen.Tests.Explorer;
+
+public class ExplorerTests
+{
+    [Fact]
+    public void Json_of_decode_is_one_object_with_exactly_these_fields_and_nothing_else()
+    {
+        (int exitCode, string output, string error) = Run("decode", "--heads", "16", "--context", "64", "--threads", "1", "--seconds", "0.01", "--json");
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+        string line = Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        JsonObject json = JsonNode.Parse(line)!.AsObject();
+        Assert.Equal(
+            ["kernel", "tier", "heads", "context", "threads", "cache", "ms", "gflops", "fmaPeakGflops", "shareOfPeak", "gigabytesPerSecond", "spread"],
+            json.Select(static field => field.Key));
+        double gflops = json["gflops"]!.GetValue<double>();
+        Assert.Equal(2.0 * 16 * ((2 * 512) + 64) * 64 / 1e6 / json["ms"]!.GetValue<double>(), gflops, gflops * 1e-3);
+        Assert.Equal(gflops / json["fmaPeakGflops"]!.GetValue<double>(), json["shareOfPeak"]!.GetValue<double>(), 1e-3);
+        Assert.Equal("float32", json["cache"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("--heads takes one of 16, 20, 40, 64, 128, not '17'", "decode", "--heads", "17")]
+    [InlineData("--context takes a number from 1 to 1048576, not '0'", "decode", "--context", "0")]
+    [InlineData("--threads takes a number from 1 to 1024, not 'all'", "roofline", "--threads", "all")]
+    [InlineData("--cache takes one of float32, not 'int3'", "decode", "--cache", "int3")]
+    [InlineData("--model takes one of V2-Lite, GLM-4.7-Flash, MiniCPM3, Kimi-K2, V3, not 'GPT'", "layer", "--model", "GPT")]
+    [InlineData("MiniCPM3 has positions for 32768 tokens, not for 32769", "decode", "--heads", "40", "--context", "32769")]
+    [InlineData("--plot takes a file that ends in .svg or .png, not 'a.gif'", "decode", "--plot", "a.gif")]
+    [InlineData("nowhere", "decode", "--plot", "/nowhere/at/all.svg")]
+    public void A_mistake_on_the_command_line_is_one_line_and_exit_code_2(string problem, params string[] arguments)
+    {
+        (int exitCode, string output, string error) = Run(arguments);
+
+        Assert.Equal(2, exitCode);
+        Assert.Empty(output);
+        Assert.StartsWith("explorer: ", error, StringComparison.Ordinal);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+        Assert.Equal(error.Length - 1, error.IndexOf('\n', StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Crossover_is_where_a_kernel_begins_to_stay_ahead()
+    {
+        Measurement[] measurements =
+        [
+            Point("ours", 64, 1), Point("ours", 128, 5), Point("ours", 256, 6), Point("ours", 512, 7),
+            Point("theirs", 64, 2), Point("theirs", 128, 4), Point("theirs", 256, 8), Point("theirs", 512, 16),
+        ];
+
+        Assert.Equal("ours is ahead of theirs from 256 tokens on.", CompareCommand.Crossover(measurements, "ours", "theirs"));
+        Assert.Equal("theirs is not ahead of ours at the longest context.", CompareCommand.Crossover(measurements, "theirs", "ours"));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 77)]
+    [InlineData(5, 128)]
+    public void Multi_head_attention_that_MLA_is_compared_with_is_attention(int heads, int context)
+    {
+        const int Width = HeadMajorCache.Width;
+        using Crew crew = new(2);
+        HeadMajorCache cache = new(heads, context, crew);
+        MultiHeadAttention attention = new(cache, crew);
+
+        attention.Run();
+
+        for (int head = 0; head < heads; head++)
+        {
+            double[] weights = [.. Enumerable.Range(0, context).Select(token => Math.Exp(Enumerable.Range(0, Width).Sum(i => (double)attention.Queries[(head * Width) + i] * cache.Keys[(((head * context) + token) * Width) + i])))];
+            double sum = weights.Sum();
+            for (int i = 0; i < Width; i++)
+            {
+                double expected = Enumerable.Range(0, context).Sum(token => weights[token] * cache.Values[(((head * context) + token) * Width) + i]) / sum;
+                Assert.Equal(expected, attention.Output[(head * Width) + i], 1e-5);
+            }
+        }
+    }
+
+    private static Measurement Point(string kernel, int context, double ms) => new()
+    {
+        Kernel = kernel,
+        Context = context,
+        Threads = 1,
+        Ms = ms,
+        Gflops = 1,
+        FmaPeakGflops = 1,
+        ShareOfPeak = 1,
+        GigabytesPerSecond = 1,
+        Spread = 0,
+    };
+
+    private static (int ExitCode, string Output, string Error) Run(params string[] arguments)
+    {
+        StringWriter output = new() { NewLine = "\n" };
+        StringWriter error = new() { NewLine = "\n" };
+        int exitCode = CommandLine.Run(arguments, output, error);
+        return (exitCode, output.ToString(), error.ToString());
+    }
+}
