@@ -152,7 +152,7 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column ShareOfDram = new("of DRAM", static m => Percent(m.ShareOfDram));
     public static readonly Column KeyFloats = new("key floats", static m => Whole(m.KeyFloatsPerToken));
     public static readonly Column OperationsPerToken = new("FLOP a token", static m => Whole(m.OperationsPerToken));
-    public static readonly Column TokensPerSecond = new("tokens/s", static m => Number(m.TokensPerSecond, "#,0"));
+    public static readonly Column TokensPerSecond = new("tokens/s", static m => Number(m.TokensPerSecond, m.TokensPerSecond < 10 ? "0.00" : "#,0"));
     public static readonly Column BoundBy = new("bound by", static m => m.BoundBy ?? "", IsText: true);
     public static readonly Column ShareOfRoofline = new("of roofline", static m => Percent(m.ShareOfRoofline));
     public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
