@@ -38,6 +38,15 @@ public class GeneratedCodeTests
         Compilations.AssertCompiles(compilation.With(result));
     }
 
+    [Fact]
+    public void Classes_whose_names_differ_in_dots_and_underscores_alone_live_side_by_side()
+    {
+        const string Class = "[MlaGen.MlaAttention(HiddenSize = 64, Heads = 2)] internal partial class ";
+        CSharpCompilation compilation = Compilations.Create(
+            $"namespace A {{ {Class} B_C; }} namespace A_B {{ {Class} C; }} namespace A.B {{ {Class} C; }} namespace A._B {{ {Class} C; }} namespace A_.B {{ {Class} C; }}");
+        Compilations.AssertCompiles(compilation.With(Compilations.Generate(compilation)));
+    }
+
     /// <summary>What a class gets is what no such class may be called: with and without a query rank.</summary>
     [Fact]
     public void Names_that_a_class_may_not_have_are_those_of_its_members()

@@ -1,6 +1,5 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Operations;
-using MlaGen.Generator.Emission;
 
 namespace MlaGen.Generator.CallSites;
 
@@ -32,11 +31,10 @@ internal sealed class MlaSymbols
                 ? new MlaSymbols(attention, batch, batchOf, cache, sequence)
                 : null;
 
-    /// <summary>Whether a type is a layer's class. One whose dimensions are wrong counts for none: its constants mean nothing yet.</summary>
+    /// <summary>Whether a type is a layer's class.</summary>
     public bool IsGenerated(INamedTypeSymbol? type)
         => type is { TypeKind: TypeKind.Class }
-            && type.AllInterfaces.Any(face => Same(face.OriginalDefinition, _attention) && Same(face.TypeArguments[0], type))
-            && !type.GetAttributes().Any(static attribute => attribute.ConstructorArguments is [{ Value: EmittedNames.SkeletonTool }, ..]);
+            && type.AllInterfaces.Any(face => Same(face.OriginalDefinition, _attention) && Same(face.TypeArguments[0], type));
 
     /// <summary>Whether a type holds weights of a generated class: one projection, or all that a layer has.</summary>
     public bool IsWeights(ITypeSymbol? type) => type is INamedTypeSymbol { IsSealed: true, ContainingType: { } owner } weights
@@ -66,7 +64,8 @@ internal sealed class MlaSymbols
     /// <summary>What a fresh object of these types keeps until it is disposed, or null for an operation that makes none.</summary>
     public string? Keeps(IOperation operation) => operation switch
     {
-        IInvocationOperation { TargetMethod: { Name: "CreateSequence" } method } when Same(method.ContainingType.OriginalDefinition, _cache) => "its pages are lost to other sequences of the cache",
+        IInvocationOperation { TargetMethod: { Name: "CreateSequence" } method } when Same(method.ContainingType.OriginalDefinition, _cache) => SequenceKeeps,
+        IInvocationOperation { TargetMethod: { Name: "Fork" } method } when Same(method.ContainingType, _sequence) => SequenceKeeps,
         IInvocationOperation when CreatesBatch(operation) => "its working memory is kept, and a step that is not committed stays open",
         IInvocationOperation { TargetMethod: { Name: "CreateCache", IsStatic: true } method } when IsGenerated(method.ContainingType) => CacheKeeps,
         IObjectCreationOperation { Constructor: { } constructor } when Same(constructor.ContainingType.OriginalDefinition, _cache) => CacheKeeps,
@@ -74,6 +73,8 @@ internal sealed class MlaSymbols
     };
 
     private const string CacheKeeps = "its pages are kept";
+
+    private const string SequenceKeeps = "its pages are lost to other sequences of the cache";
 
     /// <summary>The value of a constant of a generated type.</summary>
     public static long? Constant(INamedTypeSymbol type, string name)

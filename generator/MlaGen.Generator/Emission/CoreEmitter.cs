@@ -13,8 +13,6 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
     private string ColumnsParameter => constantColumns ? string.Empty : "int columns, ";
 
-    private string ColumnsArgument => constantColumns ? string.Empty : "columns, ";
-
     public void Scores()
     {
         int widest = plan.TokenTiles[0];

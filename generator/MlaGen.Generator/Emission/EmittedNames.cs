@@ -6,9 +6,6 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Names and frames that all emitted files of a class share.</summary>
 internal static class EmittedNames
 {
-    /// <summary>What <c>[GeneratedCode]</c> calls the maker of a class that could not be completed.</summary>
-    public const string SkeletonTool = "MlaGen skeleton";
-
     private const string Version = "0.1.0";
 
     public const string GeneratedCode = $"[global::System.CodeDom.Compiler.GeneratedCode(\"MlaGen\", \"{Version}\")]";
@@ -21,8 +18,11 @@ internal static class EmittedNames
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
         "s_definition", "s_kernels", "_layer");
 
-    /// <summary>Kernels stand in a namespace of their own, so that their plain names cannot meet the user's.</summary>
-    public static string KernelNamespace(TargetClass target) => "MlaGen.Emitted." + target.HintPrefix.Replace('.', '_');
+    /// <summary>
+    /// Kernels stand in a namespace of their own, so that their plain names cannot meet the user's: one segment a class, from which the
+    /// class's name can be read back, so that no two classes share it.
+    /// </summary>
+    public static string KernelNamespace(TargetClass target) => "MlaGen.Emitted." + target.HintPrefix.Replace("_", "_1").Replace(".", "__");
 
     /// <summary>Starts a file: the mark of generated code, then what it is in plain words.</summary>
     public static CodeWriter BeginFile(string account)

@@ -32,6 +32,7 @@ public class UseTests
     [InlineData("LatentSequence mine; mine = {|MLA0304:cache.CreateSequence()|}; mine.Truncate(0);", "This 'LatentSequence' is never disposed; its pages are lost to other sequences of the cache")]
     [InlineData("given.Add({|MLA0304:cache.CreateSequence()|}, 1);", "This 'LatentSequence' is never disposed; its pages are lost to other sequences of the cache")]
     [InlineData("using var mine = {|MLA0304:Attention.CreateCache(4, 1024)|}.CreateSequence();", "This 'LatentCache' is never disposed; its pages are kept")]
+    [InlineData("using var first = cache.CreateSequence(); var mine = {|MLA0304:first.Fork()|}; Console.WriteLine(mine.Length);", "This 'LatentSequence' is never disposed; its pages are lost to other sequences of the cache")]
     [InlineData("_ = {|MLA0304:cache.CreateSequence()|};", "This 'LatentSequence' is never disposed; its pages are lost to other sequences of the cache")]
     [InlineData("Action later = () => { var mine = {|MLA0304:cache.CreateSequence()|}; Console.WriteLine(mine.Length); }; later();", "This 'LatentSequence' is never disposed; its pages are lost to other sequences of the cache")]
     public Task Never_disposed(string code, string message)
@@ -39,6 +40,7 @@ public class UseTests
 
     [Theory]
     [InlineData("using LatentSequence mine = cache.CreateSequence();")]
+    [InlineData("using LatentSequence first = cache.CreateSequence(); using LatentSequence mine = first.Fork();")]
     [InlineData("using (cache.CreateSequence()) { }")]
     [InlineData("using (var mine = cache.CreateSequence()) { given.Add(mine, 1); }")]
     [InlineData("var mine = cache.CreateSequence(); using (mine) { }")]

@@ -12,7 +12,7 @@
 #nullable enable annotations
 #nullable disable warnings
 
-namespace MlaGen.Emitted.Models_DeepSeekV3Attention;
+namespace MlaGen.Emitted.Models__DeepSeekV3Attention;
 
 using System;
 using System.Runtime.CompilerServices;

@@ -97,10 +97,10 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
 
     private static readonly global::MlaGen.Runtime.MlaKernels s_kernels = global::MlaGen.SimdTiers.Current switch
     {
-        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models_DeepSeekV3Attention.Vector512Kernels(),
-        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models_DeepSeekV3Attention.Vector256Kernels(),
-        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models_DeepSeekV3Attention.Vector128Kernels(),
-        _ => new global::MlaGen.Emitted.Models_DeepSeekV3Attention.ScalarKernels(),
+        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector512Kernels(),
+        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector256Kernels(),
+        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector128Kernels(),
+        _ => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.ScalarKernels(),
     };
 
     private readonly global::MlaGen.Runtime.MlaLayer<DeepSeekV3Attention> _layer;

@@ -12,7 +12,7 @@
 #nullable enable annotations
 #nullable disable warnings
 
-namespace MlaGen.Emitted.Models_MiniCpm3Attention;
+namespace MlaGen.Emitted.Models__MiniCpm3Attention;
 
 using System;
 using System.Runtime.CompilerServices;

@@ -95,10 +95,10 @@ partial class MiniCpm3Attention : global::MlaGen.IMlaAttention<MiniCpm3Attention
 
     private static readonly global::MlaGen.Runtime.MlaKernels s_kernels = global::MlaGen.SimdTiers.Current switch
     {
-        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models_MiniCpm3Attention.Vector512Kernels(),
-        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models_MiniCpm3Attention.Vector256Kernels(),
-        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models_MiniCpm3Attention.Vector128Kernels(),
-        _ => new global::MlaGen.Emitted.Models_MiniCpm3Attention.ScalarKernels(),
+        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models__MiniCpm3Attention.Vector512Kernels(),
+        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models__MiniCpm3Attention.Vector256Kernels(),
+        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models__MiniCpm3Attention.Vector128Kernels(),
+        _ => new global::MlaGen.Emitted.Models__MiniCpm3Attention.ScalarKernels(),
     };
 
     private readonly global::MlaGen.Runtime.MlaLayer<MiniCpm3Attention> _layer;

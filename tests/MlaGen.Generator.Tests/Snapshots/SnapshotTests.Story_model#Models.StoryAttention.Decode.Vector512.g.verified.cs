@@ -12,7 +12,7 @@
 #nullable enable annotations
 #nullable disable warnings
 
-namespace MlaGen.Emitted.Models_StoryAttention;
+namespace MlaGen.Emitted.Models__StoryAttention;
 
 using System;
 using System.Runtime.CompilerServices;

@@ -94,10 +94,10 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<StoryAttention>
 
     private static readonly global::MlaGen.Runtime.MlaKernels s_kernels = global::MlaGen.SimdTiers.Current switch
     {
-        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models_StoryAttention.Vector512Kernels(),
-        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models_StoryAttention.Vector256Kernels(),
-        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models_StoryAttention.Vector128Kernels(),
-        _ => new global::MlaGen.Emitted.Models_StoryAttention.ScalarKernels(),
+        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models__StoryAttention.Vector512Kernels(),
+        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models__StoryAttention.Vector256Kernels(),
+        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models__StoryAttention.Vector128Kernels(),
+        _ => new global::MlaGen.Emitted.Models__StoryAttention.ScalarKernels(),
     };
 
     private readonly global::MlaGen.Runtime.MlaLayer<StoryAttention> _layer;
