@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using MlaGen.Generator.Tests.Configs;
 using MlaGen.Generator.Tests.Infrastructure;
 
 namespace MlaGen.Generator.Tests.CallSites;
@@ -32,17 +33,18 @@ public class CorrectProgramTests
     public async Task No_rule_fires_on_a_sample(string sample)
     {
         // A mistake of our own shows that the analyzers see the sample's classes at all.
-        CSharpCompilation compilation = Sample(sample);
+        ConfigProject project = Sample(sample);
+        CSharpCompilation compilation = project.Compilation.With(project.Generate());
         INamedTypeSymbol layer = compilation.GetSymbolsWithName(static _ => true, SymbolFilter.Type).OfType<INamedTypeSymbol>().First(static type => type.AllInterfaces.Any(static face => face.Name == "IMlaAttention"));
         string name = layer.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat);
         SyntaxTree mistake = CSharpSyntaxTree.ParseText($"internal static class Mistake {{ private static void Run() => _ = {name}.CreateCache(1, 64); }}", Compilations.ParseOptions);
 
-        Diagnostic found = Assert.Single(await CallSiteProject.Analyze(compilation.AddSyntaxTrees(mistake)));
+        Diagnostic found = Assert.Single(await CallSiteProject.Analyze(compilation.AddSyntaxTrees(mistake), project.Options));
         Assert.Same(mistake, found.Location.SourceTree);
     }
 
     /// <summary>A sample without the packages it references: what it does with generated classes is all there.</summary>
-    private static CSharpCompilation Sample(string sample)
+    private static ConfigProject Sample(string sample)
     {
         string root = Path.Combine(TestProject.Repository, "samples", sample);
         ImmutableArray<string> sources =
@@ -52,7 +54,13 @@ public class CorrectProgramTests
                 .Select(static path => File.ReadAllText(path)),
             "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;",
         ];
-        CSharpCompilation compilation = Compilations.Create(sources);
-        return compilation.With(Compilations.Generate(compilation));
+        (string Name, string Path, string? Text)[] configs =
+        [
+            .. Directory.EnumerateDirectories(root)
+                .Select(static folder => Path.Combine(folder, "config.json"))
+                .Where(File.Exists)
+                .Select(static path => (Path.GetFileName(Path.GetDirectoryName(path)!), path, (string?)File.ReadAllText(path))),
+        ];
+        return new ConfigProject(string.Empty, configs) { Compilation = Compilations.Create(sources) };
     }
 }

@@ -17,6 +17,9 @@ internal sealed class ConfigProject(string source, params (string Name, string P
 
     private readonly ImmutableArray<AdditionalText> _files = [.. files.Select(static file => new ConfigFile(file.Name, file.Path, file.Text))];
 
+    /// <summary>The configurations, as the compiler hands them to analyzers.</summary>
+    public AnalyzerOptions Options => new(_files, new FileOptions());
+
     public CSharpCompilation Compilation { get; init; } = Compilations.Create(source);
 
     /// <summary>One class that uses one configuration.</summary>
@@ -26,7 +29,7 @@ internal sealed class ConfigProject(string source, params (string Name, string P
     public async Task<ImmutableArray<Diagnostic>> Analyze()
     {
         CompilationWithAnalyzersOptions options = new(
-            new AnalyzerOptions(_files, new FileOptions()),
+            Options,
             onAnalyzerException: static (exception, _, _) => throw exception,
             concurrentAnalysis: true,
             logAnalyzerExecutionTime: false);
