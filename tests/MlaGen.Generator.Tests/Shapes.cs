@@ -12,6 +12,9 @@ internal static class Shapes
         + "RopeLayout = RopeLayout.HalfSplit, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 32768, "
         + "ShortFactor = new[] { " + MiniCpm3Factors + " }, LongFactor = new[] { " + MiniCpm3Factors + " }";
 
+    /// <summary>Twenty heads: the last four lie beside each other in no vector of their own.</summary>
+    public const string Glm47Flash = "HiddenSize = 2048, Heads = 20, QLoraRank = 768, QkNopeHeadDim = 192, VHeadDim = 256, MaxPositionEmbeddings = 202752, RopeTheta = 1000000";
+
     private const string DeepSeekYarn = "RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, ";
 
     private const string KimiYarn = "RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1, ";

@@ -13,4 +13,7 @@ public class SnapshotTests
 
     [Fact]
     public void MiniCPM3() => Snapshot.Verify(Compilations.Generate(Compilations.Create(Shapes.Source("MiniCpm3Attention", Shapes.MiniCpm3))));
+
+    [Fact]
+    public void GLM_4_7_Flash() => Snapshot.Verify(Compilations.Generate(Compilations.Create(Shapes.Source("Glm47FlashAttention", Shapes.Glm47Flash))));
 }

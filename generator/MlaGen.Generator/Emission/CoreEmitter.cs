@@ -8,6 +8,8 @@ namespace MlaGen.Generator.Emission;
 /// </summary>
 internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tier, bool constantColumns)
 {
+    private const int CacheLineFloats = 16;
+
     /// <summary>The number of columns, as the emitted code says it.</summary>
     private string Columns => constantColumns ? $"{plan.Columns}" : "columns";
 
@@ -33,12 +35,21 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             }
         }
 
-        foreach (Segment kind in TileKinds(plan.ColumnSegments))
+        foreach (Segment kind in TileKinds(plan.ColumnSegments.Where(segment => !segment.ByDepth)))
         {
             foreach (int tile in plan.TokenTiles)
             {
                 writer.Line();
                 ScoreTile(tile, kind);
+            }
+        }
+
+        foreach (Segment segment in plan.ColumnSegments.Where(segment => segment.ByDepth))
+        {
+            foreach (int tile in plan.TokenTiles.Select(DepthTile).Distinct())
+            {
+                writer.Line();
+                ScoreTileByDepth(tile, segment);
             }
         }
     }
@@ -135,6 +146,11 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
     private static string ValueTileName(int columns, Segment segment) => $"Values{Plural(columns, "Column")}{Plural(segment.Width, "Dimension")}";
 
+    private static string DepthTileName(int tokens, Segment segment) => $"{ScoreTileName(tokens, segment)}ByDepth";
+
+    /// <summary>Tokens that a tile with the depth in lanes takes of a token tile at once.</summary>
+    private int DepthTile(int tokens) => tokens % plan.DepthTile == 0 ? plan.DepthTile : tokens;
+
     private void ScoreTileLoop(int tile)
     {
         string variable = tile == 1 ? "token" : "next";
@@ -149,6 +165,12 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             writer.Line($"ref float score = ref Unsafe.Add(ref scores, token * {plan.ScoreStride});");
             foreach (Segment segment in plan.ColumnSegments)
             {
+                if (segment.ByDepth)
+                {
+                    DepthTileCalls(tile, segment);
+                    continue;
+                }
+
                 string name = ScoreTileName(tile, segment);
                 if (constantColumns && segment.Groups == 1)
                 {
@@ -169,6 +191,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
     {
         var vector = new VectorText(segment.Lanes);
         int registers = CorePlan.RegistersOf(tokens, segment.Vectors);
+        bool prefetches = plan.Prefetches && segment.Start == 0 && tokens == plan.TokenTiles[0];
         writer.Line($"// {Plural(tokens, " token")} by {segment.Vectors} × {segment.Lanes} columns: {tokens * segment.Vectors} sums, {segment.Vectors} of queries and a broadcast, {registers} vectors alive.");
         using (writer.Braces($"private static void {ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
         {
@@ -193,6 +216,12 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
                     }
                 }
 
+                // A step uses a float of each of the tile's tokens: asking for as many of the next tile's gets all of it.
+                for (int ahead = 0; prefetches && ahead < tokens; ahead += CacheLineFloats)
+                {
+                    writer.Line($"Prefetch.Ahead(ref key, {(tokens * plan.KeyStride) + ahead} + (d * {tokens - 1}));");
+                }
+
                 writer.Line("key = ref Unsafe.Add(ref key, 1);");
                 writer.Line($"query = ref Unsafe.Add(ref query, {segment.Width});");
             }
@@ -209,6 +238,68 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
         string Sum(int t, int v) => $"t{t}c{v * segment.Lanes}";
         string Query(int v) => $"q{v * segment.Lanes}";
+    }
+
+    private void DepthTileCalls(int tile, Segment segment)
+    {
+        int step = DepthTile(tile);
+        string name = DepthTileName(step, segment);
+        string queries = VectorText.Moved("queries", $"{segment.Start * plan.Depth}");
+        if (step == tile)
+        {
+            writer.Line($"{name}(ref key, {queries}, {VectorText.Moved("score", $"{segment.Start}")});");
+            return;
+        }
+
+        using (writer.Braces($"for (int part = 0; part < {tile}; part += {step})"))
+        {
+            string column = segment.Start == 0 ? string.Empty : $" + {segment.Start}";
+            writer.Line($"{name}(ref Unsafe.Add(ref key, part * {plan.KeyStride}), {queries}, ref Unsafe.Add(ref score, {(column.Length == 0 ? $"part * {plan.ScoreStride}" : $"(part * {plan.ScoreStride}){column}")}));");
+        }
+    }
+
+    private void ScoreTileByDepth(int tokens, Segment segment)
+    {
+        var vector = new VectorText(tier.Lanes);
+        int columns = segment.Lanes;
+        writer.Line(
+            $"// {Plural(tokens, " token")} by {columns} columns, {tier.Lanes} elements of depth in lanes: {tokens * columns} sums, {columns} of queries and one of a key, " +
+            $"{CorePlan.RegistersOf(tokens, columns)} vectors alive.");
+        using (writer.Braces($"private static void {DepthTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
+        {
+            for (int t = 0; t < tokens; t++)
+            {
+                writer.Line($"{vector.Type} {string.Join(", ", Each(columns, c => $"{Sum(t, c)} = {vector.Zero}"))};");
+            }
+
+            using (writer.Braces($"for (int d = 0; d < {plan.Depth}; d += {tier.Lanes})"))
+            {
+                for (int c = 0; c < columns; c++)
+                {
+                    writer.Line($"{vector.Type} q{c} = {vector.Load("query", c * plan.Depth)};");
+                }
+
+                for (int t = 0; t < tokens; t++)
+                {
+                    writer.Line($"{vector.Type} k{t} = {vector.Load("key", t * plan.KeyStride)};");
+                    for (int c = 0; c < columns; c++)
+                    {
+                        writer.Line($"{Sum(t, c)} = {vector.MultiplyAdd($"k{t}", $"q{c}", Sum(t, c))};");
+                    }
+                }
+
+                writer.Line($"key = ref Unsafe.Add(ref key, {tier.Lanes});");
+                writer.Line($"query = ref Unsafe.Add(ref query, {tier.Lanes});");
+            }
+
+            writer.Line();
+            for (int t = 0; t < tokens; t++)
+            {
+                writer.Line(new VectorText(columns).Store($"VectorMath.Sums({string.Join(", ", Each(columns, c => Sum(t, c)))})", "score", t * plan.ScoreStride));
+            }
+        }
+
+        static string Sum(int t, int c) => $"t{t}c{c}";
     }
 
     private void SoftmaxColumns(VectorText vector)

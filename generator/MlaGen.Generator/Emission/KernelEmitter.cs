@@ -102,7 +102,7 @@ internal static class KernelEmitter
         CorePlan prefill = tier.Prefill;
         IEnumerable<int> panels = decode.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(decode.Columns);
         writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(new KernelLayout({decode.BlockTokens}, {decode.ScoreStride}, [{string.Join(", ", panels)}], {prefill.BlockTokens}, {prefill.ScoreStride}, {prefill.Columns}, {2 * tier.Tier.Lanes}))"))
+        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(new KernelLayout({decode.BlockTokens}, {decode.ScoreStride}, [{string.Join(", ", panels)}], {decode.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? decode.Columns}, {prefill.BlockTokens}, {prefill.ScoreStride}, {prefill.Columns}, {2 * tier.Tier.Lanes}))"))
         {
             writer.Line("public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>");
             writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);");
@@ -137,5 +137,8 @@ internal static class KernelEmitter
     private static string Tiles(IEnumerable<int> tiles) => string.Join(" and ", tiles.Distinct());
 
     private static string SegmentsText(string what, IEnumerable<Segment> segments) =>
-        $"{what} fall into {string.Join(", then ", segments.Select(segment => $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}"))}.";
+        $"{what} fall into {string.Join(", then ", segments.Select(SegmentText))}.";
+
+    private static string SegmentText(Segment segment) =>
+        segment.ByDepth ? $"{segment.Lanes} whose depth lies in lanes" : $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}";
 }

@@ -14,9 +14,11 @@ namespace MlaGen.Generator.Planning;
 /// <param name="ColumnSegments">Columns in lanes.</param>
 /// <param name="ValueSegments">Value dimensions in lanes.</param>
 /// <param name="TokenTiles">Tokens of a score tile, by preference: the widest that fits is used, its last tile moved back over the one before.</param>
+/// <param name="DepthTile">Tokens of a score tile with the depth in lanes; divides the wider token tiles.</param>
 /// <param name="ColumnTiles">Columns of the value tiles, in the order in which they follow each other.</param>
 /// <param name="BlockTokens">Tokens of a block.</param>
 /// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
+/// <param name="Prefetches">Whether a score tile asks for the keys of the next one while it works.</param>
 internal sealed record CorePlan(
     int Depth,
     int KeyStride,
@@ -26,12 +28,14 @@ internal sealed record CorePlan(
     EquatableArray<Segment> ColumnSegments,
     EquatableArray<Segment> ValueSegments,
     EquatableArray<int> TokenTiles,
+    int DepthTile,
     EquatableArray<int> ColumnTiles,
     int BlockTokens,
-    int ScoreStride)
+    int ScoreStride,
+    bool Prefetches)
 {
     /// <summary>Registers of the widest score tile: sums, query vectors, one broadcast key element.</summary>
-    public int ScoreRegisters => RegistersOf(TokenTiles[0], ColumnSegments.Max(segment => segment.Vectors));
+    public int ScoreRegisters => ColumnSegments.Max(segment => segment.ByDepth ? RegistersOf(DepthTile, segment.Lanes) : RegistersOf(TokenTiles[0], segment.Vectors));
 
     /// <summary>Registers of the widest value tile: sums, value vectors, one broadcast probability.</summary>
     public int ValueRegisters => RegistersOf(ColumnTiles.Max(), ValueSegments.Max(segment => segment.Vectors));

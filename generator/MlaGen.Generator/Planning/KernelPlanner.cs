@@ -32,7 +32,7 @@ internal static class KernelPlanner
 
     internal static CorePlan PlanDecode(SimdTier tier, Dimensions d)
     {
-        EquatableArray<Segment> columns = Segments(d.Heads, tier.Lanes, pad: true);
+        EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
         int stride = ScoreStride(padded);
         return new CorePlan(
@@ -44,9 +44,11 @@ internal static class KernelPlanner
             ColumnSegments: columns,
             ValueSegments: Segments(d.KvLoraRank, tier.Lanes, pad: false),
             TokenTiles: TokenTiles(tier, columns),
+            DepthTile: DepthTile(tier),
             ColumnTiles: BalancedTiles(d.Heads, tier),
             BlockTokens: BlockTokens(stride),
-            ScoreStride: stride);
+            ScoreStride: stride,
+            Prefetches: tier.Lanes > 1);
     }
 
     internal static CorePlan PlanPrefill(SimdTier tier, Dimensions d)
@@ -64,9 +66,11 @@ internal static class KernelPlanner
             ColumnSegments: segments,
             ValueSegments: Segments(d.VHeadDim, tier.Lanes, pad: false),
             TokenTiles: TokenTiles(tier, segments),
+            DepthTile: DepthTile(tier),
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
             BlockTokens: BlockTokens(stride),
-            ScoreStride: stride);
+            ScoreStride: stride,
+            Prefetches: false);
     }
 
     /// <summary>
@@ -110,6 +114,18 @@ internal static class KernelPlanner
         return new EquatableArray<Segment>(segments);
     }
 
+    /// <summary>
+    /// A rest of four columns fills a fraction of a vector. If the depth is a whole number of vectors, it can lie in lanes instead, and each
+    /// sum is added up across its lanes at the end.
+    /// </summary>
+    private static EquatableArray<Segment> LastByDepth(EquatableArray<Segment> columns, int depth, SimdTier tier)
+    {
+        Segment last = columns[columns.Count - 1];
+        return last.Lanes == 4 && tier.Lanes > 4 && depth % tier.Lanes == 0
+            ? new EquatableArray<Segment>([.. columns.Take(columns.Count - 1), last with { ByDepth = true }])
+            : columns;
+    }
+
     /// <summary>Rows of a tile of two vectors: sums, two vectors and a broadcast must fit the registers.</summary>
     private static int RowsBesideTwoVectors(SimdTier tier) => tier.Registers >= 32 ? 12 : 6;
 
@@ -119,6 +135,9 @@ internal static class KernelPlanner
         int rows = RowsBesideTwoVectors(tier);
         return new EquatableArray<int>(columns.Any(segment => segment.Vectors == 2) ? [rows, 4, 1] : [2 * rows, rows, 4, 1]);
     }
+
+    /// <summary>Tokens of a tile of four columns with the depth in lanes: four sums each, beside the four vectors of queries and one of a key.</summary>
+    private static int DepthTile(SimdTier tier) => tier.Registers >= 32 ? 6 : 2;
 
     /// <summary>As few tiles as registers allow, of sizes that differ by at most one: no tile is left nearly empty.</summary>
     internal static EquatableArray<int> BalancedTiles(int columns, SimdTier tier)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -212,6 +213,12 @@ internal sealed class AbsorbedStage
         {
             int first = panels[i];
             int width = panels[i + 1] - first;
+            if (first >= Layout.FirstRowColumn)
+            {
+                PackRows(first, width, ref source, ref packed);
+                continue;
+            }
+
             PanelPacking.Pack(
                 ref Unsafe.Add(ref source, first * depth),
                 depth,
@@ -221,6 +228,15 @@ internal sealed class AbsorbedStage
                 ref Unsafe.Add(ref packed, first * depth),
                 width);
         }
+    }
+
+    private void PackRows(int first, int width, ref float source, ref float packed)
+    {
+        int depth = Shape.CacheRowElements;
+        int given = Math.Min(width, Shape.Heads - first) * depth;
+        Span<float> target = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref packed, first * depth), width * depth);
+        TensorPrimitives.Multiply(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref source, first * depth), given), _step.Definition.SoftmaxScale, target);
+        target[given..].Clear();
     }
 
     private void Attend(in Row row, int split, int splits, ref float queries, ref float output, ref float statistics, WorkerSpace space)

@@ -37,12 +37,13 @@ public abstract class MlaKernels(KernelLayout layout)
 /// <param name="blockTokens">Cached rows of a block.</param>
 /// <param name="scoreStride">Floats from a token's scores to the next's, absorbed.</param>
 /// <param name="panels">First column of each panel of packed absorbed queries, then the number of columns.</param>
+/// <param name="firstRowColumn">Column from which on absorbed queries are packed as they are, row after row, because their depth lies in lanes.</param>
 /// <param name="keyTile">Keys of a decompressed tile.</param>
 /// <param name="tileScoreStride">Floats from a token's scores to the next's, decompressed.</param>
 /// <param name="queryTile">Most queries of a decompressed tile.</param>
 /// <param name="queryPanel">Queries beside each other in a panel of packed decompressed queries.</param>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public sealed class KernelLayout(int blockTokens, int scoreStride, int[] panels, int keyTile, int tileScoreStride, int queryTile, int queryPanel)
+public sealed class KernelLayout(int blockTokens, int scoreStride, int[] panels, int firstRowColumn, int keyTile, int tileScoreStride, int queryTile, int queryPanel)
 {
     private readonly int[] _panels = panels;
 
@@ -51,6 +52,9 @@ public sealed class KernelLayout(int blockTokens, int scoreStride, int[] panels,
 
     /// <summary>Columns of the absorbed core: heads, padded.</summary>
     public int Columns => _panels[^1];
+
+    /// <summary>Column from which on absorbed queries are packed row after row.</summary>
+    public int FirstRowColumn { get; } = firstRowColumn;
 
     /// <summary>Floats of scratch for the scores of a block.</summary>
     public int ScoreLength { get; } = blockTokens * scoreStride;

@@ -77,6 +77,24 @@ public static class VectorMath
         return Vector128.ConditionalSelect(Vector128.LessThan(x, Vector128.Create(Underflow)), Vector128<float>.Zero, scaled);
     }
 
+    /// <summary>The sum of the lanes of each of four vectors, in a fixed order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+        => Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+
+    /// <summary>The sum of the lanes of each of four vectors, in a fixed order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        Vector128<float> ab = Halved(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper());
+        Vector128<float> cd = Halved(c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        return Vector128.Create(ab.GetLower(), cd.GetLower()) + Vector128.Create(ab.GetUpper(), cd.GetUpper());
+
+        // Two sums of a, two of b: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector128<float> Halved(Vector128<float> a, Vector128<float> b) => PanelPacking.InterleaveLower(a, b) + PanelPacking.InterleaveUpper(a, b);
+    }
+
     /// <summary>e^x, for x up to 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Exp(float x)

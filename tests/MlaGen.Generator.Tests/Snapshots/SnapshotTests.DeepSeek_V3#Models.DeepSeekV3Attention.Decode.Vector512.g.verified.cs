@@ -136,6 +136,7 @@ internal static class DecodeVector512
             Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
             t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
             t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+            Prefetch.Ahead(ref key, 6912 + (d * 11));
             key = ref Unsafe.Add(ref key, 1);
             query = ref Unsafe.Add(ref query, 32);
         }

@@ -115,6 +115,7 @@ internal static class DecodeVector256
             Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 1440));
             t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
             t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+            Prefetch.Ahead(ref key, 1728 + (d * 5));
             key = ref Unsafe.Add(ref key, 1);
             query = ref Unsafe.Add(ref query, 16);
         }

@@ -127,6 +127,7 @@ internal static class DecodeVector128
             Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 880));
             t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
             t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+            Prefetch.Ahead(ref key, 960 + (d * 11));
             key = ref Unsafe.Add(ref key, 1);
             query = ref Unsafe.Add(ref query, 8);
         }

@@ -124,6 +124,7 @@ internal static class DecodeVector256
             t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
             Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
             t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
+            Prefetch.Ahead(ref key, 960 + (d * 11));
             key = ref Unsafe.Add(ref key, 1);
             query = ref Unsafe.Add(ref query, 8);
         }

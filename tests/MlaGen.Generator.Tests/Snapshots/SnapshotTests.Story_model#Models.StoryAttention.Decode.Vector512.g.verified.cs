@@ -160,6 +160,8 @@ internal static class DecodeVector512
             t22c0 = Vector256.MultiplyAddEstimate(k22, q0, t22c0);
             Vector256<float> k23 = Vector256.Create(Unsafe.Add(ref key, 1840));
             t23c0 = Vector256.MultiplyAddEstimate(k23, q0, t23c0);
+            Prefetch.Ahead(ref key, 1920 + (d * 23));
+            Prefetch.Ahead(ref key, 1936 + (d * 23));
             key = ref Unsafe.Add(ref key, 1);
             query = ref Unsafe.Add(ref query, 8);
         }
