@@ -8,6 +8,9 @@ internal static class KernelPlanner
     /// <summary>Floats that a block of scores should not exceed: with the block's rows they share the second-level cache.</summary>
     private const int ScoreBudget = 32 * 1024;
 
+    /// <summary>Keys of a decompressed tile: whole tiles of 12 and 24, as many as with their values, scores and queries fit a second-level cache of a megabyte.</summary>
+    private const int PrefillKeys = 240;
+
     private const int CacheLineFloats = 16;
 
     public static KernelPlan Plan(MlaSpec spec)
@@ -68,7 +71,7 @@ internal static class KernelPlanner
             TokenTiles: TokenTiles(tier, segments),
             DepthTile: DepthTile(tier),
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
-            BlockTokens: BlockTokens(stride),
+            BlockTokens: PrefillKeys,
             ScoreStride: stride,
             Prefetches: false);
     }

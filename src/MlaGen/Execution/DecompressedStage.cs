@@ -4,13 +4,19 @@ using System.Runtime.InteropServices;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Attention on decompressed keys and values: for each head, key tile by key tile, each decompressed once for all queries of the unit. Only a
-/// tile is ever decompressed, never a whole context.
+/// Attention on decompressed keys and values: for a few heads at a time, key tile by key tile, each decompressed once for all queries of the
+/// unit. Only a tile is ever decompressed, never a whole context.
 /// </summary>
 internal sealed class DecompressedStage
 {
     /// <summary>Queries that share a decompressed tile at most: their packed form and outputs are a thread's largest memory.</summary>
     private const int MostQueries = 4096;
+
+    /// <summary>Heads that share a key tile's rows at most, decoded and packed: beyond a few there is little left to save.</summary>
+    private const int MostHeads = 4;
+
+    /// <summary>Units for each thread that are few enough to cost little and many enough to share out evenly.</summary>
+    private const int UnitsPerThread = 8;
 
     private readonly StepContext _step;
     private readonly Action<int, int> _attend;
@@ -18,6 +24,7 @@ internal sealed class DecompressedStage
     private int[] _firstUnits = [];
     private int _entryCount;
     private int _unitCount;
+    private int _groupHeads;
     private LayerWeights _weights = null!;
     private Workspace _queries = null!;
     private Workspace _output = null!;
@@ -46,8 +53,7 @@ internal sealed class DecompressedStage
             Array.Resize(ref _firstUnits, _entries.Length);
         }
 
-        _entries[_entryCount] = entry;
-        _firstUnits[_entryCount++] = _unitCount;
+        _entries[_entryCount++] = entry;
         _unitCount += Chunks(entry) * Shape.Heads;
     }
 
@@ -65,8 +71,23 @@ internal sealed class DecompressedStage
         _weights = weights;
         _queries = queries;
         _output = output;
+        PlanUnits();
         _step.Run(_attend, _unitCount, long.MaxValue);
     }
+
+    /// <summary>As many heads share a unit as still leave enough units for the threads: what a head computes does not depend on it.</summary>
+    private void PlanUnits()
+    {
+        _groupHeads = Math.Clamp(_unitCount / (UnitsPerThread * _step.Threads), 1, MostHeads);
+        _unitCount = 0;
+        for (int i = 0; i < _entryCount; i++)
+        {
+            _firstUnits[i] = _unitCount;
+            _unitCount += Chunks(_entries[i]) * Groups;
+        }
+    }
+
+    private int Groups => (Shape.Heads + _groupHeads - 1) / _groupHeads;
 
     private static int Chunks(in BatchEntry entry) => (entry.Queries + MostQueries - 1) / MostQueries;
 
@@ -75,45 +96,59 @@ internal sealed class DecompressedStage
         int index = Array.BinarySearch(_firstUnits, 0, _entryCount, unit);
         index = index < 0 ? ~index - 1 : index;
         BatchEntry entry = _entries[index];
-        (int chunk, int head) = Math.DivRem(unit - _firstUnits[index], Shape.Heads);
+        (int chunk, int group) = Math.DivRem(unit - _firstUnits[index], Groups);
+        int firstHead = group * _groupHeads;
+        int heads = Math.Min(_groupHeads, Shape.Heads - firstHead);
         int firstQuery = chunk * MostQueries;
         int queries = Math.Min(MostQueries, entry.Queries - firstQuery);
         WorkerSpace space = _step.Worker(worker);
-        PackQueries(entry.FirstRow + firstQuery, queries, head, space);
         int tiles = (queries + Layout.QueryTile - 1) / Layout.QueryTile;
-        Initialise(tiles, space);
+        PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
+        Initialise(heads * tiles, space);
 
         int keys = entry.VisibleKeys(firstQuery + queries - 1);
         for (int firstKey = 0; firstKey < keys; firstKey += Layout.KeyTile)
         {
             int tokens = Math.Min(Layout.KeyTile, keys - firstKey);
-            Decompress(entry.Sequence, firstKey, tokens, head, space);
-            for (int tile = 0; tile < tiles; tile++)
+            ref float rows = ref _step.Rows(entry.Sequence, firstKey, tokens, space.Rows);
+            PackRows(ref rows, tokens, space);
+            for (int head = 0; head < heads; head++)
             {
-                AttendTile(entry, firstQuery, queries, tile, firstKey, tokens, space);
+                Decompress(ref rows, tokens, firstHead + head, space);
+                for (int tile = 0; tile < tiles; tile++)
+                {
+                    AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, tokens, space);
+                }
             }
         }
 
-        Finish(entry.FirstRow + firstQuery, queries, head, space);
+        for (int head = 0; head < heads; head++)
+        {
+            Finish(entry.FirstRow + firstQuery, queries, firstHead + head, head * tiles, space);
+        }
     }
 
     private int PaddedColumns(int queries) => (queries + Layout.QueryPanel - 1) / Layout.QueryPanel * Layout.QueryPanel;
 
-    private void PackQueries(int firstRow, int queries, int head, WorkerSpace space)
+    private void PackQueries(int firstRow, int queries, int firstHead, int heads, int tiles, WorkerSpace space)
     {
         int depth = Shape.QkHeadDim;
         int stride = Shape.Heads * depth;
-        ref float packed = ref space.Queries.Reserve((long)PaddedColumns(queries) * depth);
-        for (int first = 0; first < queries; first += Layout.QueryPanel)
+        space.Queries.Reserve((long)heads * tiles * Layout.QueryTile * depth);
+        for (int head = 0; head < heads; head++)
         {
-            PanelPacking.Pack(
-                ref _queries.At(((long)(firstRow + first) * stride) + (head * depth)),
-                stride,
-                Math.Min(Layout.QueryPanel, queries - first),
-                depth,
-                _step.Definition.SoftmaxScale,
-                ref Unsafe.Add(ref packed, first * depth),
-                Layout.QueryPanel);
+            ref float packed = ref space.Queries.At((long)head * tiles * Layout.QueryTile * depth);
+            for (int first = 0; first < queries; first += Layout.QueryPanel)
+            {
+                PanelPacking.Pack(
+                    ref _queries.At(((long)(firstRow + first) * stride) + ((firstHead + head) * depth)),
+                    stride,
+                    Math.Min(Layout.QueryPanel, queries - first),
+                    depth,
+                    _step.Definition.SoftmaxScale,
+                    ref Unsafe.Add(ref packed, first * depth),
+                    Layout.QueryPanel);
+            }
         }
     }
 
@@ -131,13 +166,25 @@ internal sealed class DecompressedStage
         }
     }
 
+    /// <summary>Cached rows as the products take them; too few are not worth packing.</summary>
+    private void PackRows(ref float rows, int tokens, WorkerSpace space)
+    {
+        if (tokens < ProjectionKernels.TiledRows)
+        {
+            return;
+        }
+
+        int depth = Shape.KvLoraRank;
+        space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * depth);
+        Products.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
+    }
+
     /// <summary>Keys <c>[tokens, nope + rotary]</c> and values <c>[tokens, value]</c> of a head from cached rows.</summary>
-    private void Decompress(LatentSequence sequence, int firstKey, int tokens, int head, WorkerSpace space)
+    private void Decompress(ref float rows, int tokens, int head, WorkerSpace space)
     {
         PackedMatrix matrix = _weights.KvBProj.Matrix;
         int elements = Shape.CacheRowElements;
         int keyLength = Shape.QkHeadDim;
-        ref float rows = ref _step.Rows(sequence, firstKey, tokens, space.Rows);
         ref float keys = ref space.Keys.Reserve((long)Layout.KeyTile * keyLength);
         ref float values = ref space.Values.Reserve((long)Layout.KeyTile * Shape.VHeadDim);
         int keyPanel = head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
@@ -153,15 +200,9 @@ internal sealed class DecompressedStage
         }
         else
         {
-            ref float product = ref space.Product.Reserve(Products.ScratchLength);
-            for (int first = 0; first < tokens; first += Products.ChunkRows)
-            {
-                int count = Math.Min(Products.ChunkRows, tokens - first);
-                ref float packed = ref space.Packed.Reserve((long)Products.PackedWidth(count) * matrix.Columns);
-                Products.Pack(ref Unsafe.Add(ref rows, first * elements), elements, count, matrix.Columns, ref packed);
-                Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref packed, count, ref Unsafe.Add(ref keys, first * keyLength), keyLength, ref product);
-                Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref packed, count, ref Unsafe.Add(ref values, first * Shape.VHeadDim), Shape.VHeadDim, ref product);
-            }
+            ref float product = ref space.Product.Reserve(ProjectionKernels.ScratchLength);
+            Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyLength, ref product);
+            Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Shape.VHeadDim, ref product);
         }
 
         int rotary = Shape.QkRopeHeadDim;
@@ -172,50 +213,72 @@ internal sealed class DecompressedStage
         }
     }
 
-    private void AttendTile(in BatchEntry entry, int firstQuery, int queries, int tile, int firstKey, int tileKeys, WorkerSpace space)
+    /// <summary>Attends a tile of queries to a tile of keys.</summary>
+    /// <param name="entry">Whose tokens they are.</param>
+    /// <param name="firstQuery">First query of the unit.</param>
+    /// <param name="queries">Queries of the unit.</param>
+    /// <param name="tile">Tile of queries within the unit.</param>
+    /// <param name="place">Where the tile's queries, outputs and statistics stand: heads lie behind each other.</param>
+    /// <param name="firstKey">First key of the tile.</param>
+    /// <param name="tileKeys">Keys of the tile.</param>
+    /// <param name="space">Memory of the thread.</param>
+    private void AttendTile(in BatchEntry entry, int firstQuery, int queries, int tile, int place, int firstKey, int tileKeys, WorkerSpace space)
     {
         int first = tile * Layout.QueryTile;
         int count = Math.Min(Layout.QueryTile, queries - first);
-        int most = entry.VisibleKeys(firstQuery + first + count - 1) - firstKey;
-        if (most <= 0)
+        if (Visible(entry, firstQuery + first, firstKey, tileKeys) == tileKeys)
         {
+            AttendColumns(place, 0, PaddedColumns(count), tileKeys, masked: false, space);
             return;
         }
 
-        int tokens = Math.Min(tileKeys, most);
-        bool masked = entry.VisibleKeys(firstQuery + first) - firstKey < tokens;
-        int columns = PaddedColumns(count);
-        if (masked)
+        // Where the diagonal passes, each panel of queries leaves out the keys that none of its own may see.
+        for (int panel = 0; panel < count; panel += Layout.QueryPanel)
         {
-            Span<float> limits = space.Limits.Span(0, columns);
-            for (int i = 0; i < columns; i++)
+            int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
+            int tokens = Visible(entry, firstQuery + first + last, firstKey, tileKeys);
+            if (tokens > 0)
             {
-                // Padding sees every key: its scores are zeros and its outputs are never read.
-                limits[i] = i < count ? Math.Min(tokens, entry.VisibleKeys(firstQuery + first + i) - firstKey) : tokens;
+                Span<float> limits = space.Limits.Span(panel, Layout.QueryPanel);
+                for (int i = 0; i < limits.Length; i++)
+                {
+                    // Padding sees every key: its scores are zeros and its outputs are never read.
+                    limits[i] = panel + i <= last ? Visible(entry, firstQuery + first + panel + i, firstKey, tokens) : tokens;
+                }
+
+                AttendColumns(place, panel, Layout.QueryPanel, tokens, masked: true, space);
             }
         }
+    }
 
+    /// <summary>Keys of a tile that a query may see.</summary>
+    private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
+
+    private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
+    {
+        long column = ((long)place * Layout.QueryTile) + first;
         _step.Kernels.AttendTile(
             ref space.Keys.Start,
             ref space.Values.Start,
             tokens,
-            ref space.Queries.At((long)first * Shape.QkHeadDim),
+            ref space.Queries.At(column * Shape.QkHeadDim),
             columns,
-            ref space.Limits.Start,
+            ref space.Limits.At(first),
             masked,
             ref space.Scores.Reserve(Layout.TileScoreLength),
-            ref space.Output.At((long)first * Shape.VHeadDim),
-            ref space.Statistics.At(3L * first));
+            ref space.Output.At(column * Shape.VHeadDim),
+            ref space.Statistics.At((3L * place * Layout.QueryTile) + first));
     }
 
-    private void Finish(int firstRow, int queries, int head, WorkerSpace space)
+    private void Finish(int firstRow, int queries, int head, int firstPlace, WorkerSpace space)
     {
         int width = Shape.VHeadDim;
         for (int query = 0; query < queries; query++)
         {
-            int tile = query / Layout.QueryTile;
-            float sum = space.Statistics.At((((3L * tile) + 1) * Layout.QueryTile) + (query % Layout.QueryTile));
-            Span<float> values = space.Output.Span((long)query * width, width);
+            (int tile, int column) = Math.DivRem(query, Layout.QueryTile);
+            int place = firstPlace + tile;
+            float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
+            Span<float> values = space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width);
             Products.Scale(values, 1 / sum);
             values.CopyTo(_output.Span((((long)(firstRow + query) * Shape.Heads) + head) * width, width));
         }

@@ -22,6 +22,7 @@ internal sealed class ProjectionStage
     private Workspace _outputs = null!;
     private int _rows;
     private int _unitPanels;
+    private int _chunkRows;
 
     public ProjectionStage(StepContext step)
     {
@@ -52,15 +53,16 @@ internal sealed class ProjectionStage
             return;
         }
 
-        int chunks = Units(rows, Kernels.ChunkRows);
-        _packed.Reserve(PackedStart(chunks - 1) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * Kernels.ChunkRows)) * Matrix.Columns));
+        _chunkRows = ProjectionKernels.ChunkRows(rows);
+        int chunks = Units(rows, _chunkRows);
+        _packed.Reserve(PackedStart(chunks - 1) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * Matrix.Columns));
         _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
         _step.Run(_multiply, chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
     }
 
     private static int Units(int items, int unit) => (items + unit - 1) / unit;
 
-    private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(Kernels.ChunkRows) * Matrix.Columns;
+    private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(_chunkRows) * Matrix.Columns;
 
     private void Stream(int unit, int worker)
     {
@@ -78,8 +80,8 @@ internal sealed class ProjectionStage
     private void Pack(int unit, int worker)
     {
         (int chunk, int block) = Math.DivRem(unit, Units(Matrix.Columns, ProjectionKernels.DepthBlock));
-        int firstRow = chunk * Kernels.ChunkRows;
-        int rows = Math.Min(Kernels.ChunkRows, _rows - firstRow);
+        int firstRow = chunk * _chunkRows;
+        int rows = Math.Min(_chunkRows, _rows - firstRow);
         int first = block * ProjectionKernels.DepthBlock;
         Kernels.PackBlock(
             ref _inputs.At(((long)firstRow * Matrix.Columns) + first),
@@ -92,8 +94,8 @@ internal sealed class ProjectionStage
     private void Multiply(int unit, int worker)
     {
         (int chunk, int group) = Math.DivRem(unit, Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
-        int firstRow = chunk * Kernels.ChunkRows;
-        int rows = Math.Min(Kernels.ChunkRows, _rows - firstRow);
+        int firstRow = chunk * _chunkRows;
+        int rows = Math.Min(_chunkRows, _rows - firstRow);
         int firstPanel = group * ProjectionKernels.TiledPanels;
         int first = firstPanel * PackedMatrix.PanelWidth;
         int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
@@ -106,7 +108,7 @@ internal sealed class ProjectionStage
             rows,
             ref _outputs.At(start),
             Matrix.Rows,
-            ref _step.Worker(worker).Product.Reserve(Kernels.ScratchLength));
+            ref _step.Worker(worker).Product.Reserve(ProjectionKernels.ScratchLength));
         for (int row = 0; row < rows; row++)
         {
             AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), first);

@@ -16,6 +16,8 @@ public sealed class PackedMatrix
     /// <summary>Outputs in a panel: one vector of the widest tier, several of the others.</summary>
     internal const int PanelWidth = 16;
 
+    private const int CacheLineFloats = 16;
+
     private readonly AlignedBuffer<byte> _panels;
 
     private PackedMatrix(int rows, int columns, TensorType type, int panelCount)
@@ -156,23 +158,33 @@ public sealed class PackedMatrix
             return;
         }
 
-        int packedLength = kernels.PackedWidth(Math.Min(count, kernels.ChunkRows)) * Columns;
-        float[] packed = ArrayPool<float>.Shared.Rent(packedLength);
-        float[] scratch = ArrayPool<float>.Shared.Rent(kernels.ScratchLength);
-        for (int first = 0; first < count; first += kernels.ChunkRows)
+        int chunk = ProjectionKernels.ChunkRows(count);
+        float[] packedArray = ArrayPool<float>.Shared.Rent((kernels.PackedWidth(Math.Min(count, chunk)) * Columns) + CacheLineFloats);
+        float[] scratchArray = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
+        ref float packed = ref OnCacheLine(packedArray);
+        ref float scratch = ref OnCacheLine(scratchArray);
+        for (int first = 0; first < count; first += chunk)
         {
-            int rows = Math.Min(kernels.ChunkRows, count - first);
-            kernels.Pack(in inputs[first * Columns], Columns, rows, Columns, ref packed[0]);
+            int rows = Math.Min(chunk, count - first);
+            kernels.Pack(in inputs[first * Columns], Columns, rows, Columns, ref packed);
             for (int panel = 0; panel < PanelCount; panel += ProjectionKernels.TiledPanels)
             {
                 int output = panel * PanelWidth;
                 int width = Math.Min(ProjectionKernels.TiledPanels * PanelWidth, Rows - output);
-                kernels.MultiplyPacked(this, panel, width, in packed[0], rows, ref outputs[(first * Rows) + output], Rows, ref scratch[0]);
+                kernels.MultiplyPacked(this, panel, width, in packed, rows, ref outputs[(first * Rows) + output], Rows, ref scratch);
             }
         }
 
-        ArrayPool<float>.Shared.Return(scratch);
-        ArrayPool<float>.Shared.Return(packed);
+        ArrayPool<float>.Shared.Return(scratchArray);
+        ArrayPool<float>.Shared.Return(packedArray);
+    }
+
+    /// <summary>The first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all that is lost.</summary>
+    private static unsafe ref float OnCacheLine(float[] array)
+    {
+        ref float start = ref MemoryMarshal.GetArrayDataReference(array);
+        nuint misaligned = (nuint)Unsafe.AsPointer(ref start) / sizeof(float) % CacheLineFloats;
+        return ref Unsafe.Add(ref start, (CacheLineFloats - misaligned) % CacheLineFloats);
     }
 
     internal ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);

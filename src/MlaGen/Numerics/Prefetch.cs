@@ -8,16 +8,18 @@ namespace MlaGen.Runtime;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class Prefetch
 {
-    /// <summary>Asks for the cache line of a float some way behind a reference; on processors for which .NET offers no such instruction, nothing.</summary>
+    /// <summary>Asks for the cache line of an element some way behind a reference; on processors for which .NET offers no such instruction, nothing.</summary>
     /// <param name="reference">Where to count from.</param>
-    /// <param name="distance">Floats from there; the address may lie outside of any allocation, since nothing is read.</param>
+    /// <param name="distance">Elements from there; the address may lie outside of any allocation, since nothing is read.</param>
+    /// <typeparam name="T">Type of an element.</typeparam>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe void Ahead(ref float reference, nint distance)
+    public static unsafe void Ahead<T>(ref T reference, nint distance)
+        where T : unmanaged
     {
         // A pointer, because a reference must not leave its object.
         if (Sse.IsSupported)
         {
-            Sse.Prefetch1((float*)Unsafe.AsPointer(ref reference) + distance);
+            Sse.Prefetch1((T*)Unsafe.AsPointer(ref reference) + distance);
         }
     }
 }

@@ -14,6 +14,12 @@ internal abstract class ProjectionKernels
     /// <summary>Panels that a tiled product works on at once: their sums of a chunk of rows stay in the second-level cache.</summary>
     public const int TiledPanels = 8;
 
+    /// <summary>Rows that are packed and multiplied together at most: whole tiles of 12 and of 6, whose sums stay in the second-level cache.</summary>
+    public const int MostChunkRows = 264;
+
+    /// <summary>Floats of scratch that <see cref="MultiplyPacked"/> needs.</summary>
+    public const int ScratchLength = (DepthBlock + MostChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
+
     /// <summary>The kernels of this process's tier.</summary>
     public static ProjectionKernels Current { get; } = SimdTiers.Current switch
     {
@@ -23,16 +29,18 @@ internal abstract class ProjectionKernels
         _ => new ProjectionKernels<Lanes1>(),
     };
 
-    /// <summary>Rows that are packed and multiplied together.</summary>
-    public abstract int ChunkRows { get; }
+    /// <summary>Rows of a chunk when as few chunks as possible share out so many rows evenly, in whole tiles.</summary>
+    public static int ChunkRows(int rows)
+    {
+        const int WholeTiles = 12;
+        int chunks = (rows + MostChunkRows - 1) / MostChunkRows;
+        return (((rows + chunks - 1) / chunks) + WholeTiles - 1) / WholeTiles * WholeTiles;
+    }
 
-    /// <summary>Floats of scratch that <see cref="MultiplyPacked"/> needs.</summary>
-    public int ScratchLength => (DepthBlock + ChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
-
-    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="ChunkRows"/> rows.</summary>
+    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows.</summary>
     public abstract int PackedWidth(int rows);
 
-    /// <summary>Packs one block of depth of up to <see cref="ChunkRows"/> rows: <c>[tile][depth][rows of a tile]</c>.</summary>
+    /// <summary>Packs one block of depth of up to <see cref="MostChunkRows"/> rows: <c>[tile][depth][rows of a tile]</c>.</summary>
     /// <param name="rows">First element of the first row within the block.</param>
     /// <param name="stride">Elements from a row to the next.</param>
     /// <param name="count">Rows.</param>
@@ -40,7 +48,7 @@ internal abstract class ProjectionKernels
     /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
     public abstract void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed);
 
-    /// <summary>Packs all blocks of up to <see cref="ChunkRows"/> rows, one after the other.</summary>
+    /// <summary>Packs all blocks of up to <see cref="MostChunkRows"/> rows, one after the other.</summary>
     /// <param name="rows">First row.</param>
     /// <param name="stride">Elements from a row to the next.</param>
     /// <param name="count">Rows.</param>
@@ -55,7 +63,7 @@ internal abstract class ProjectionKernels
         }
     }
 
-    /// <summary>Multiplies up to <see cref="ChunkRows"/> packed rows with a range of panels.</summary>
+    /// <summary>Multiplies up to <see cref="MostChunkRows"/> packed rows with a range of panels.</summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="outputs">Outputs of the range, counted from its first panel.</param>

@@ -23,8 +23,6 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     /// <summary>Inputs that stand beside each other in a packed tile.</summary>
     private static int TileWidth => V.Count is 16 or 4 ? 12 : 8;
 
-    public override int ChunkRows => TileRows * 20;
-
     private static int TileOutputs => 2 * V.Count;
 
     public override int PackedWidth(int rows) => (rows + TileRows - 1) / TileRows * TileWidth;
@@ -112,13 +110,19 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
                     Widen<W>(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs));
                 }
 
+                var next = new PanelStream<W>(matrix, panel, panels, first + block, tiles * pairs);
                 for (int tile = 0; tile < tiles; tile++)
                 {
                     for (int pair = 0; pair < pairs; pair++)
                     {
                         ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
                         ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * SumStride) + (pair * TileOutputs));
-                        if (TileRows == 12)
+                        next.Prefetch();
+                        if (rows - (tile * TileRows) <= 4)
+                        {
+                            ProjectionTiles.Multiply4<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
+                        }
+                        else if (TileRows == 12)
                         {
                             ProjectionTiles.Multiply12<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
                         }
@@ -136,6 +140,41 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
             {
                 MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, row * SumStride), count)
                     .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, (row * stride) + firstOutput), count));
+            }
+        }
+    }
+
+    /// <summary>Asks for the next block of weights, a part of it before each tile: what is converted next then waits in the cache.</summary>
+    private ref struct PanelStream<W>
+        where W : struct, IWeightElement
+    {
+        private const int CacheLine = 64;
+
+        private readonly int _panelBytes;
+        private readonly int _blockBytes;
+        private readonly int _step;
+        private readonly ref byte _start;
+        private readonly int _end;
+        private int _position;
+
+        public PanelStream(PackedMatrix matrix, int panel, int panels, int depth, int parts)
+        {
+            // At the end of the panels' depth the next panels follow.
+            bool ended = depth >= matrix.Columns;
+            int first = ended ? 0 : depth;
+            _start = ref Unsafe.Add(ref matrix.Panel(panel + (ended ? panels : 0)), first * PackedMatrix.PanelWidth * W.Bytes);
+            _panelBytes = matrix.PanelBytes;
+            _blockBytes = Math.Min(DepthBlock, matrix.Columns - first) * PackedMatrix.PanelWidth * W.Bytes;
+            _end = panels * _blockBytes;
+            _step = (((_end + parts - 1) / parts) + CacheLine - 1) / CacheLine * CacheLine;
+        }
+
+        public void Prefetch()
+        {
+            for (int end = Math.Min(_position + _step, _end); _position < end; _position += CacheLine)
+            {
+                (int panel, int offset) = Math.DivRem(_position, _blockBytes);
+                Runtime.Prefetch.Ahead(ref _start, ((nint)panel * _panelBytes) + offset);
             }
         }
     }

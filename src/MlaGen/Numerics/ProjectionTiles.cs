@@ -130,6 +130,42 @@ internal static class ProjectionTiles
         StorePair(sum5_0, sum5_1, ref Unsafe.Add(ref outputs, 5 * stride), accumulate);
     }
 
+    /// <summary>4 rows by two vectors: what remains of many rows.</summary>
+    internal static void Multiply4<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
+        where V : struct, ILanes<V>
+    {
+        ref float x = ref Unsafe.AsRef(in inputs);
+        ref float w = ref Unsafe.AsRef(in weights);
+        V sum0_0 = V.Zero, sum0_1 = V.Zero;
+        V sum1_0 = V.Zero, sum1_1 = V.Zero;
+        V sum2_0 = V.Zero, sum2_1 = V.Zero;
+        V sum3_0 = V.Zero, sum3_1 = V.Zero;
+        for (int k = 0; k < depth; k++)
+        {
+            V w0 = V.Load(ref w);
+            V w1 = V.Load(ref Unsafe.Add(ref w, V.Count));
+            V x0 = V.Broadcast(x);
+            sum0_0 = V.MultiplyAdd(x0, w0, sum0_0);
+            sum0_1 = V.MultiplyAdd(x0, w1, sum0_1);
+            V x1 = V.Broadcast(Unsafe.Add(ref x, 1));
+            sum1_0 = V.MultiplyAdd(x1, w0, sum1_0);
+            sum1_1 = V.MultiplyAdd(x1, w1, sum1_1);
+            V x2 = V.Broadcast(Unsafe.Add(ref x, 2));
+            sum2_0 = V.MultiplyAdd(x2, w0, sum2_0);
+            sum2_1 = V.MultiplyAdd(x2, w1, sum2_1);
+            V x3 = V.Broadcast(Unsafe.Add(ref x, 3));
+            sum3_0 = V.MultiplyAdd(x3, w0, sum3_0);
+            sum3_1 = V.MultiplyAdd(x3, w1, sum3_1);
+            x = ref Unsafe.Add(ref x, inputWidth);
+            w = ref Unsafe.Add(ref w, 2 * V.Count);
+        }
+
+        StorePair(sum0_0, sum0_1, ref outputs, accumulate);
+        StorePair(sum1_0, sum1_1, ref Unsafe.Add(ref outputs, 1 * stride), accumulate);
+        StorePair(sum2_0, sum2_1, ref Unsafe.Add(ref outputs, 2 * stride), accumulate);
+        StorePair(sum3_0, sum3_1, ref Unsafe.Add(ref outputs, 3 * stride), accumulate);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StorePair<V>(V first, V second, ref float destination, bool accumulate)
         where V : struct, ILanes<V>

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace MlaGen.Runtime;
 
 /// <summary>Cosines and sines of the rows of a step, and their use.</summary>
@@ -51,12 +53,32 @@ internal sealed class RotaryPositions(MlaDefinition definition)
         ReadOnlySpan<float> cosines = _cosines.AsSpan(row * _pairs, _pairs);
         ReadOnlySpan<float> sines = _sines.AsSpan(row * _pairs, _pairs);
         bool interleaved = definition.RopeLayout == RopeLayout.Interleaved;
-        for (int i = 0; i < _pairs; i++)
+        int done = interleaved ? RotatePairs(source, cosines, sines, destination) : 0;
+        for (int i = done; i < _pairs; i++)
         {
             float first = source[interleaved ? 2 * i : i];
             float second = source[interleaved ? (2 * i) + 1 : i + _pairs];
             destination[i] = (first * cosines[i]) - (second * sines[i]);
             destination[i + _pairs] = (second * cosines[i]) + (first * sines[i]);
         }
+    }
+
+    /// <summary>Rotates interleaved pairs, four at a time, by the operations that one pair takes; returns how many pairs that were.</summary>
+    private static int RotatePairs(ReadOnlySpan<float> source, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines, Span<float> destination)
+    {
+        int pairs = cosines.Length;
+        int i = 0;
+        for (; Vector256.IsHardwareAccelerated && i + 4 <= pairs; i += 4)
+        {
+            Vector256<float> apart = Vector256.Shuffle(Vector256.Create(source[(2 * i)..]), Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
+            Vector128<float> first = apart.GetLower();
+            Vector128<float> second = apart.GetUpper();
+            Vector128<float> cosine = Vector128.Create(cosines[i..]);
+            Vector128<float> sine = Vector128.Create(sines[i..]);
+            ((first * cosine) - (second * sine)).CopyTo(destination[i..]);
+            ((second * cosine) + (first * sine)).CopyTo(destination[(i + pairs)..]);
+        }
+
+        return i;
     }
 }
