@@ -13,6 +13,12 @@ internal sealed class AbsorbedStage
     /// <summary>Parts that a row is split into at most.</summary>
     private const int MostSplits = 16;
 
+    /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
+    private const long PackingCost = 4;
+
+    /// <summary>Heads whose parts a thread folds at a time.</summary>
+    private const int FoldHeads = 8;
+
     private readonly StepContext _step;
     private readonly Action<int, int> _wholeRow;
     private readonly Action<int, int> _pack;
@@ -34,9 +40,9 @@ internal sealed class AbsorbedStage
     {
         _step = step;
         _wholeRow = WholeRow;
-        _pack = PackRow;
+        _pack = PackPanel;
         _part = AttendPart;
-        _fold = FoldRow;
+        _fold = FoldGroup;
     }
 
     private MlaShape Shape => _step.Shape;
@@ -119,13 +125,17 @@ internal sealed class AbsorbedStage
         PlanParts();
         _packed.Reserve((long)_rowCount * PackedLength);
         _parts.Reserve((long)_partCount * PartLength);
-        _step.Run(_pack, _rowCount, (long)_rowCount * PackedLength);
+        _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
         _step.Run(_part, _partCount, multiplications);
-        _step.Run(_fold, _rowCount, (long)_partCount * OutputLength);
+        _step.Run(_fold, _rowCount * FoldGroups, (long)_partCount * OutputLength);
     }
 
+    private int PanelCount => Layout.Panels.Length - 1;
+
+    private int FoldGroups => (Shape.Heads + FoldHeads - 1) / FoldHeads;
+
     /// <summary>
-    /// Parts of a row: a power of two, so that they share out evenly. Each costs a pass over the outputs, so a part has four blocks or more
+    /// Parts of a row: a power of two, so that they share out evenly, longer ones first. Each costs a pass over the outputs, so a part has four blocks or more
     /// once there are enough parts for a few threads.
     /// </summary>
     private static int Splits(int blocks)
@@ -161,7 +171,11 @@ internal sealed class AbsorbedStage
         WorkerSpace space = _step.Worker(worker);
         ref Row row = ref _rows[unit];
         ref float queries = ref space.Queries.Reserve(PackedLength);
-        Pack(row.Index, ref queries);
+        for (int panel = 0; panel < PanelCount; panel++)
+        {
+            Pack(row.Index, panel, ref queries);
+        }
+
         ref float output = ref _output.At((long)row.Index * OutputLength);
         ref float statistics = ref space.Statistics.Reserve(2 * StatisticsLength);
         ref float partStatistics = ref Unsafe.Add(ref statistics, StatisticsLength);
@@ -171,13 +185,23 @@ internal sealed class AbsorbedStage
         {
             ref float part = ref space.Output.Reserve(OutputLength);
             Attend(row, split, splits, ref queries, ref part, ref partStatistics, space);
-            Fold(ref output, ref statistics, ref part, ref partStatistics);
+            for (int head = 0; head < Shape.Heads; head++)
+            {
+                Fold(head, ref output, ref statistics, ref part, ref partStatistics);
+            }
         }
 
-        Finish(row, ref output, ref statistics);
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            Finish(row, head, ref output, ref statistics);
+        }
     }
 
-    private void PackRow(int unit, int worker) => Pack(_rows[unit].Index, ref _packed.At((long)unit * PackedLength));
+    private void PackPanel(int unit, int worker)
+    {
+        (int row, int panel) = Math.DivRem(unit, PanelCount);
+        Pack(_rows[row].Index, panel, ref _packed.At((long)row * PackedLength));
+    }
 
     private void AttendPart(int unit, int worker)
     {
@@ -187,47 +211,50 @@ internal sealed class AbsorbedStage
         Attend(row, part.Split, Splits(Blocks(row.Keys)), ref _packed.At((long)part.Row * PackedLength), ref output, ref Unsafe.Add(ref output, OutputLength), _step.Worker(worker));
     }
 
-    private void FoldRow(int unit, int worker)
+    /// <summary>Folds the parts of a few heads of a row, a head at a time: its sums stay in the first-level cache.</summary>
+    private void FoldGroup(int unit, int worker)
     {
-        ref Row row = ref _rows[unit];
+        (int index, int group) = Math.DivRem(unit, FoldGroups);
+        ref Row row = ref _rows[index];
         ref float first = ref _parts.At((long)row.FirstPart * PartLength);
         ref float statistics = ref Unsafe.Add(ref first, OutputLength);
-        int splits = Splits(Blocks(row.Keys));
-        for (int split = 1; split < splits; split++)
-        {
-            ref float part = ref _parts.At((long)(row.FirstPart + split) * PartLength);
-            Fold(ref first, ref statistics, ref part, ref Unsafe.Add(ref part, OutputLength));
-        }
-
         ref float output = ref _output.At((long)row.Index * OutputLength);
-        MemoryMarshal.CreateSpan(ref first, OutputLength).CopyTo(MemoryMarshal.CreateSpan(ref output, OutputLength));
-        Finish(row, ref output, ref statistics);
+        int width = Shape.KvLoraRank;
+        int splits = Splits(Blocks(row.Keys));
+        int end = Math.Min(Shape.Heads, (group + 1) * FoldHeads);
+        for (int head = group * FoldHeads; head < end; head++)
+        {
+            for (int split = 1; split < splits; split++)
+            {
+                ref float part = ref _parts.At((long)(row.FirstPart + split) * PartLength);
+                Fold(head, ref first, ref statistics, ref part, ref Unsafe.Add(ref part, OutputLength));
+            }
+
+            Finish(row, head, ref first, ref statistics);
+            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref first, head * width), width).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width));
+        }
     }
 
-    private void Pack(int batchRow, ref float packed)
+    private void Pack(int batchRow, int panel, ref float packed)
     {
         int depth = Shape.CacheRowElements;
         ref float source = ref _queries.At((long)batchRow * Shape.Heads * depth);
-        ReadOnlySpan<int> panels = Layout.Panels;
-        for (int i = 0; i + 1 < panels.Length; i++)
+        int first = Layout.Panels[panel];
+        int width = Layout.Panels[panel + 1] - first;
+        if (first >= Layout.FirstRowColumn)
         {
-            int first = panels[i];
-            int width = panels[i + 1] - first;
-            if (first >= Layout.FirstRowColumn)
-            {
-                PackRows(first, width, ref source, ref packed);
-                continue;
-            }
-
-            PanelPacking.Pack(
-                ref Unsafe.Add(ref source, first * depth),
-                depth,
-                Math.Min(width, Shape.Heads - first),
-                depth,
-                _step.Definition.SoftmaxScale,
-                ref Unsafe.Add(ref packed, first * depth),
-                width);
+            PackRows(first, width, ref source, ref packed);
+            return;
         }
+
+        PanelPacking.Pack(
+            ref Unsafe.Add(ref source, first * depth),
+            depth,
+            Math.Min(width, Shape.Heads - first),
+            depth,
+            _step.Definition.SoftmaxScale,
+            ref Unsafe.Add(ref packed, first * depth),
+            width);
     }
 
     private void PackRows(int first, int width, ref float source, ref float packed)
@@ -246,9 +273,10 @@ internal sealed class AbsorbedStage
         MemoryMarshal.CreateSpan(ref statistics, columns).Fill(float.NegativeInfinity);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref statistics, columns), 2 * columns).Clear();
         ref float scores = ref space.Scores.Reserve(Layout.ScoreLength);
-        int blocks = Blocks(row.Keys);
-        int end = (int)((long)blocks * (split + 1) / splits);
-        for (int block = (int)((long)blocks * split / splits); block < end; block++)
+        (int even, int longer) = Math.DivRem(Blocks(row.Keys), splits);
+        int begin = (split * even) + Math.Min(split, longer);
+        int end = begin + even + (split < longer ? 1 : 0);
+        for (int block = begin; block < end; block++)
         {
             int first = block * Layout.BlockTokens;
             int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
@@ -265,45 +293,40 @@ internal sealed class AbsorbedStage
             : ref _step.PathRows(row.Sequence, first, count, committed, _paths.AsSpan(row.FirstPath, row.PathLength), space);
     }
 
-    /// <summary>Adds a later part of a row to an earlier one.</summary>
-    private void Fold(ref float output, ref float statistics, ref float partOutput, ref float partStatistics)
+    /// <summary>Adds a head's sums of a later part of a row to those of an earlier one.</summary>
+    private void Fold(int head, ref float output, ref float statistics, ref float partOutput, ref float partStatistics)
     {
         int columns = Layout.Columns;
         int width = Shape.KvLoraRank;
-        for (int head = 0; head < Shape.Heads; head++)
+        ref float maximum = ref Unsafe.Add(ref statistics, head);
+        ref float sum = ref Unsafe.Add(ref statistics, columns + head);
+        float partMaximum = Unsafe.Add(ref partStatistics, head);
+        float common = Math.Max(maximum, partMaximum);
+        if (float.IsNegativeInfinity(common))
         {
-            ref float maximum = ref Unsafe.Add(ref statistics, head);
-            ref float sum = ref Unsafe.Add(ref statistics, columns + head);
-            float partMaximum = Unsafe.Add(ref partStatistics, head);
-            float common = Math.Max(maximum, partMaximum);
-            if (float.IsNegativeInfinity(common))
-            {
-                continue;
-            }
-
-            float keep = VectorMath.Exp(maximum - common);
-            float take = VectorMath.Exp(partMaximum - common);
-            maximum = common;
-            sum = (sum * keep) + (Unsafe.Add(ref partStatistics, columns + head) * take);
-            ProjectionKernels.Current.Fold(
-                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width),
-                keep,
-                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref partOutput, head * width), width),
-                take);
+            return;
         }
+
+        float keep = VectorMath.Exp(maximum - common);
+        float take = VectorMath.Exp(partMaximum - common);
+        maximum = common;
+        sum = (sum * keep) + (Unsafe.Add(ref partStatistics, columns + head) * take);
+        ProjectionKernels.Current.Fold(
+            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width),
+            keep,
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref partOutput, head * width), width),
+            take);
     }
 
-    private void Finish(in Row row, ref float output, ref float statistics)
+    /// <summary>Divides a head's sums by the sum of its probabilities.</summary>
+    private void Finish(in Row row, int head, ref float output, ref float statistics)
     {
         int width = Shape.KvLoraRank;
-        for (int head = 0; head < Shape.Heads; head++)
+        float sum = Unsafe.Add(ref statistics, Layout.Columns + head);
+        ProjectionKernels.Current.Scale(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width), sum == 0 ? 0 : 1 / sum);
+        if (_logSumExp is not null)
         {
-            float sum = Unsafe.Add(ref statistics, Layout.Columns + head);
-            ProjectionKernels.Current.Scale(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width), sum == 0 ? 0 : 1 / sum);
-            if (_logSumExp is not null)
-            {
-                _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref statistics, head) + MathF.Log(sum);
-            }
+            _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref statistics, head) + MathF.Log(sum);
         }
     }
 

@@ -31,5 +31,11 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
 
     public static Lanes1 MultiplyAdd(Lanes1 left, Lanes1 right, Lanes1 addend) => new(float.MultiplyAddEstimate(left._value, right._value, addend._value));
 
-    public static float Sum(Lanes1 value) => value._value;
+    public static void StoreSums(Lanes1 a, Lanes1 b, Lanes1 c, Lanes1 d, ref float destination)
+    {
+        destination = a._value;
+        Unsafe.Add(ref destination, 1) = b._value;
+        Unsafe.Add(ref destination, 2) = c._value;
+        Unsafe.Add(ref destination, 3) = d._value;
+    }
 }

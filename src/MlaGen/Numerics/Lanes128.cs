@@ -76,11 +76,8 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
     public static Lanes128 MultiplyAdd(Lanes128 left, Lanes128 right, Lanes128 addend) => new(Vector128.MultiplyAddEstimate(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes128 value)
-    {
-        Vector128<float> pairs = value._value + Vector128.Shuffle(value._value, Vector128.Create(2, 3, 0, 1));
-        return pairs.ToScalar() + pairs.GetElement(1);
-    }
+    public static void StoreSums(Lanes128 a, Lanes128 b, Lanes128 c, Lanes128 d, ref float destination) =>
+        VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Widen(ref readonly ushort source) =>

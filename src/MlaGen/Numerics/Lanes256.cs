@@ -76,11 +76,8 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
     public static Lanes256 MultiplyAdd(Lanes256 left, Lanes256 right, Lanes256 addend) => new(Vector256.MultiplyAddEstimate(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Lanes256 value)
-    {
-        Vector128<float> half = value._value.GetLower() + value._value.GetUpper();
-        return Lanes128.Sum(new Lanes128(half));
-    }
+    public static void StoreSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, ref float destination) =>
+        VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Widen(ref readonly ushort source) =>

@@ -317,18 +317,40 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     private static void MultiplyTransposed<W>(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result)
         where W : struct, IWeightElement
     {
-        ref float x = ref Unsafe.AsRef(in row);
-        int vectors = panels * PackedMatrix.PanelWidth / V.Count;
-        for (int k = 0; k < result.Length; k++)
+        ref float inputs = ref Unsafe.AsRef(in row);
+        ref byte block = ref matrix.Panel(firstPanel);
+        int panelBytes = matrix.PanelBytes;
+        const int Together = 4;
+        Span<float> sums = stackalloc float[Together];
+        int count = Math.Min(Together, result.Length);
+        nint o1 = Math.Min(1, count - 1) * PackedMatrix.PanelWidth * W.Bytes;
+        nint o2 = Math.Min(2, count - 1) * PackedMatrix.PanelWidth * W.Bytes;
+        nint o3 = Math.Min(3, count - 1) * PackedMatrix.PanelWidth * W.Bytes;
+        for (int next = 0; next < result.Length; next += Together)
         {
-            V sum = V.Zero;
-            for (int vector = 0; vector < vectors; vector++)
+            // Four at a time: the sums across lanes then come as one vector. The last four move back over those before.
+            int k = Math.Min(next, result.Length - count);
+            ref byte w = ref Unsafe.Add(ref block, k * PackedMatrix.PanelWidth * W.Bytes);
+            ref float x = ref inputs;
+            V sum0 = V.Zero, sum1 = V.Zero, sum2 = V.Zero, sum3 = V.Zero;
+            for (int panel = 0; panel < panels; panel++)
             {
-                ref byte w = ref Unsafe.Add(ref matrix.Panel(firstPanel), Offset<W>(matrix, vector) + (k * PackedMatrix.PanelWidth * W.Bytes));
-                sum = V.MultiplyAdd(V.Load(ref Unsafe.Add(ref x, vector * V.Count)), W.Load<V>(ref w), sum);
+                for (int lane = 0; lane < PackedMatrix.PanelWidth; lane += V.Count)
+                {
+                    V input = V.Load(ref Unsafe.Add(ref x, lane));
+                    ref byte weight = ref Unsafe.Add(ref w, lane * W.Bytes);
+                    sum0 = V.MultiplyAdd(input, W.Load<V>(ref weight), sum0);
+                    sum1 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref weight, o1)), sum1);
+                    sum2 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref weight, o2)), sum2);
+                    sum3 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref weight, o3)), sum3);
+                }
+
+                x = ref Unsafe.Add(ref x, PackedMatrix.PanelWidth);
+                w = ref Unsafe.Add(ref w, panelBytes);
             }
 
-            result[k] = V.Sum(sum);
+            V.StoreSums(sum0, sum1, sum2, sum3, ref MemoryMarshal.GetReference(sums));
+            sums[..count].CopyTo(result[k..]);
         }
     }
 

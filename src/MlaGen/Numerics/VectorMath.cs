@@ -85,9 +85,14 @@ public static class VectorMath
     /// <summary>The sum of the lanes of each of four vectors, in a fixed order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+        => Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+
+    /// <summary>The sum of the lanes of each of four vectors, in a fixed order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     {
-        Vector128<float> ab = Halved(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper());
-        Vector128<float> cd = Halved(c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        Vector128<float> ab = Halved(a, b);
+        Vector128<float> cd = Halved(c, d);
         return Vector128.Create(ab.GetLower(), cd.GetLower()) + Vector128.Create(ab.GetUpper(), cd.GetUpper());
 
         // Two sums of a, two of b: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
