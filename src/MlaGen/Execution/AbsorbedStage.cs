@@ -11,7 +11,7 @@ namespace MlaGen.Runtime;
 internal sealed class AbsorbedStage
 {
     /// <summary>Parts that a row is split into at most.</summary>
-    private const int MostSplits = 16;
+    private const int MostSplits = 64;
 
     /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
     private const long PackingCost = 4;
@@ -135,12 +135,12 @@ internal sealed class AbsorbedStage
     private int FoldGroups => (Shape.Heads + FoldHeads - 1) / FoldHeads;
 
     /// <summary>
-    /// Parts of a row: a power of two, so that they share out evenly, longer ones first. Each costs a pass over the outputs, so a part has four blocks or more
-    /// once there are enough parts for a few threads.
+    /// Parts of a row: a power of two, so that they share out evenly, longer ones first. Each costs a pass over the outputs, so a part has two blocks
+    /// or more once there are enough parts for a few threads.
     /// </summary>
     private static int Splits(int blocks)
     {
-        int most = Math.Max(Math.Min(blocks, 4), blocks / 4);
+        int most = Math.Max(Math.Min(blocks, 4), blocks / 2);
         return most <= 1 ? 1 : Math.Min(MostSplits, 1 << (31 - int.LeadingZeroCount(most)));
     }
 
