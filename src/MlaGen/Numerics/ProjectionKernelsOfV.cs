@@ -118,9 +118,13 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
                         ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
                         ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * SumStride) + (pair * TileOutputs));
                         next.Prefetch();
-                        if (rows - (tile * TileRows) <= 4)
+                        int left = rows - (tile * TileRows);
+                        if (left <= TileRows - 4)
                         {
-                            ProjectionTiles.Multiply4<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
+                            for (int row = 0; row < left; row += 4)
+                            {
+                                ProjectionTiles.Multiply4<V>(ref Unsafe.Add(ref inputs, row), TileWidth, ref w, block, ref Unsafe.Add(ref y, row * SumStride), SumStride, first > 0);
+                            }
                         }
                         else if (TileRows == 12)
                         {
