@@ -8,7 +8,7 @@ namespace MlaGen.Generator.Emission;
 /// </summary>
 internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tier, bool constantColumns)
 {
-    private const int CacheLineFloats = 16;
+    private const int CacheLineBytes = 64;
 
     /// <summary>The number of columns, as the emitted code says it.</summary>
     private string Columns => constantColumns ? $"{plan.Columns}" : "columns";
@@ -22,7 +22,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
-        using (writer.Braces($"private static void Scores(ref float keys, int tokens, ref float queries, {ColumnsParameter}ref float scores)"))
+        using (writer.Braces($"private static void Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {
@@ -146,6 +146,13 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
     private static string ValueTileName(int columns, Segment segment) => $"Values{Plural(columns, "Column")}{Plural(segment.Width, "Dimension")}";
 
+    /// <summary>Whether a tile asks for upcoming rows: those of the first columns do, for all, and a short block ends before the rows would come.</summary>
+    private bool Prefetches(int tokens, Segment segment)
+    {
+        Segment first = plan.ColumnSegments[0];
+        return plan.CachedRowBytes > 0 && tokens == plan.TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
+    }
+
     private static string DepthTileName(int tokens, Segment segment) => $"{ScoreTileName(tokens, segment)}ByDepth";
 
     /// <summary>Tokens that a tile with the depth in lanes takes of a token tile at once.</summary>
@@ -172,16 +179,17 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
                 }
 
                 string name = ScoreTileName(tile, segment);
+                string upcoming = Prefetches(tile, segment) ? $", ref upcoming, distance + (token * {plan.CachedRowBytes})" : string.Empty;
                 if (constantColumns && segment.Groups == 1)
                 {
-                    writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{segment.Start * plan.Depth}")}, {VectorText.Moved("score", $"{segment.Start}")});");
+                    writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{segment.Start * plan.Depth}")}, {VectorText.Moved("score", $"{segment.Start}")}{upcoming});");
                     continue;
                 }
 
                 string end = constantColumns ? $"{segment.End}" : "columns";
                 using (writer.Braces($"for (int column = {segment.Start}; column < {end}; column += {segment.Width})"))
                 {
-                    writer.Line($"{name}(ref key, ref Unsafe.Add(ref queries, column * {plan.Depth}), ref Unsafe.Add(ref score, column));");
+                    writer.Line($"{name}(ref key, ref Unsafe.Add(ref queries, column * {plan.Depth}), ref Unsafe.Add(ref score, column){upcoming});");
                 }
             }
         }
@@ -191,9 +199,9 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
     {
         var vector = new VectorText(segment.Lanes);
         int registers = CorePlan.RegistersOf(tokens, segment.Vectors);
-        bool prefetches = plan.Prefetches && segment.Start == 0 && tokens == plan.TokenTiles[0];
+        bool prefetches = Prefetches(tokens, segment);
         writer.Line($"// {Plural(tokens, " token")} by {segment.Vectors} × {segment.Lanes} columns: {tokens * segment.Vectors} sums, {segment.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
+        using (writer.Braces($"private static void {ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -216,10 +224,10 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
                     }
                 }
 
-                // A step uses a float of each of the tile's tokens: asking for as many of the next tile's gets all of it.
-                for (int ahead = 0; prefetches && ahead < tokens; ahead += CacheLineFloats)
+                int bytes = plan.PrefetchedBytes(tokens);
+                for (int line = 0; prefetches && line < bytes; line += CacheLineBytes)
                 {
-                    writer.Line($"Prefetch.Ahead(ref key, {(tokens * plan.KeyStride) + ahead} + (d * {tokens - 1}));");
+                    writer.Line($"Prefetch.Ahead(ref upcoming, distance + (d * {bytes}){(line == 0 ? string.Empty : $" + {line}")});");
                 }
 
                 writer.Line("key = ref Unsafe.Add(ref key, 1);");

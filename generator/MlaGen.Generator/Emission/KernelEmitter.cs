@@ -6,6 +6,8 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Writes the two cores of a tier, a file each.</summary>
 internal static class KernelEmitter
 {
+    private const string BlockParameters = "ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics";
+
     public static string Decode(KernelPlan plan, TierPlan tier)
     {
         Dimensions d = plan.Spec.Dimensions;
@@ -26,11 +28,13 @@ internal static class KernelEmitter
         {
             writer.Summary(
                 "Attends the heads of one query token to one block of rows.\n" +
+                "upcoming, distance: where the cache keeps the rows that will be needed next, asked for while this block is worked on;\n" +
                 $"queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [{d.Heads}, {d.KvLoraRank}], unnormalised;\n" +
                 $"statistics: {core.Columns} running maxima, then as many sums, then as many factors of the last rescaling.");
-            using (writer.Braces("public static void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics)"))
+            string upcoming = core.CachedRowBytes > 0 ? "ref upcoming, distance, " : string.Empty;
+            using (writer.Braces($"public static void AttendBlock({BlockParameters})"))
             {
-                writer.Line("Scores(ref rows, tokens, ref queries, ref scores);");
+                writer.Line($"Scores(ref rows, tokens, {upcoming}ref queries, ref scores);");
                 writer.Line("Softmax(tokens, ref scores, ref statistics);");
                 writer.Line($"Values(ref rows, tokens, ref scores, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
             }
@@ -104,8 +108,8 @@ internal static class KernelEmitter
         writer.Line(EmittedNames.GeneratedCode);
         using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(new KernelLayout({decode.BlockTokens}, {decode.ScoreStride}, [{string.Join(", ", panels)}], {decode.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? decode.Columns}, {prefill.BlockTokens}, {prefill.ScoreStride}, {prefill.Columns}, {2 * tier.Tier.Lanes}))"))
         {
-            writer.Line("public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>");
-            writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);");
+            writer.Line($"public override void AttendBlock({BlockParameters}) =>");
+            writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);");
             writer.Line();
             writer.Line("public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>");
             writer.Line($"    Prefill{name}.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);");

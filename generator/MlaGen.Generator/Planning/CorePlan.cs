@@ -18,7 +18,7 @@ namespace MlaGen.Generator.Planning;
 /// <param name="ColumnTiles">Columns of the value tiles, in the order in which they follow each other.</param>
 /// <param name="BlockTokens">Tokens of a block.</param>
 /// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
-/// <param name="Prefetches">Whether a score tile asks for the keys of the next one while it works.</param>
+/// <param name="CachedRowBytes">Bytes of a row as the cache keeps it, which a score tile asks for ahead of time while it works; 0 if it does not.</param>
 internal sealed record CorePlan(
     int Depth,
     int KeyStride,
@@ -32,10 +32,13 @@ internal sealed record CorePlan(
     EquatableArray<int> ColumnTiles,
     int BlockTokens,
     int ScoreStride,
-    bool Prefetches)
+    int CachedRowBytes)
 {
     /// <summary>Registers of the widest score tile: sums, query vectors, one broadcast key element.</summary>
     public int ScoreRegisters => ColumnSegments.Max(segment => segment.ByDepth ? RegistersOf(DepthTile, segment.Lanes) : RegistersOf(TokenTiles[0], segment.Vectors));
+
+    /// <summary>Bytes to ask for in each step of depth, so that a tile of <paramref name="tokens"/> asks for as many cached rows as it works on.</summary>
+    public int PrefetchedBytes(int tokens) => ((tokens * CachedRowBytes) + Depth - 1) / Depth;
 
     /// <summary>Registers of the widest value tile: sums, value vectors, one broadcast probability.</summary>
     public int ValueRegisters => RegistersOf(ColumnTiles.Max(), ValueSegments.Max(segment => segment.Vectors));

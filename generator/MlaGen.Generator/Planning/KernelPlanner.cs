@@ -19,7 +19,7 @@ internal static class KernelPlanner
         return new KernelPlan(
             spec,
             RopeConstants.For(spec),
-            new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d), PlanPrefill(tier, d)))),
+            new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d, spec.CacheRowBytes), PlanPrefill(tier, d)))),
             BreakEvenQueries(d));
     }
 
@@ -33,7 +33,7 @@ internal static class KernelPlanner
         return saved <= 0 ? 0 : Math.Max(1, (d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim)) / saved);
     }
 
-    internal static CorePlan PlanDecode(SimdTier tier, Dimensions d)
+    internal static CorePlan PlanDecode(SimdTier tier, Dimensions d, int cachedRowBytes)
     {
         EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
@@ -51,7 +51,7 @@ internal static class KernelPlanner
             ColumnTiles: BalancedTiles(d.Heads, tier),
             BlockTokens: BlockTokens(stride),
             ScoreStride: stride,
-            Prefetches: tier.Lanes > 1);
+            CachedRowBytes: tier.Lanes > 1 ? cachedRowBytes : 0);
     }
 
     internal static CorePlan PlanPrefill(SimdTier tier, Dimensions d)
@@ -73,7 +73,7 @@ internal static class KernelPlanner
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
             BlockTokens: PrefillKeys,
             ScoreStride: stride,
-            Prefetches: false);
+            CachedRowBytes: 0);
     }
 
     /// <summary>
@@ -150,8 +150,8 @@ internal static class KernelPlanner
         return new EquatableArray<int>(Enumerable.Range(0, tiles).Select(i => (columns / tiles) + (i < columns % tiles ? 1 : 0)));
     }
 
-    /// <summary>Tokens of a block: as many as the score budget holds, between 96 and 192, whole tiles of 12 and 24.</summary>
-    private static int BlockTokens(int scoreStride) => Math.Max(96, Math.Min(192, ScoreBudget / scoreStride / 48 * 48));
+    /// <summary>Tokens of a block: as many as the score budget holds, between 96 and 144, whole tiles of 12 and 24.</summary>
+    private static int BlockTokens(int scoreStride) => Math.Max(96, Math.Min(144, ScoreBudget / scoreStride / 48 * 48));
 
     /// <summary>An odd number of cache lines, so that the scores of a column in successive tokens fall into different sets of the cache.</summary>
     private static int ScoreStride(int columns)

@@ -281,7 +281,8 @@ internal sealed class AbsorbedStage
             int first = block * Layout.BlockTokens;
             int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
             ref float rows = ref Rows(row, first, tokens, space);
-            _step.Kernels.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+            ref byte upcoming = ref _step.Upcoming(row.Sequence, first, tokens, Math.Min(first + tokens, row.Keys - row.PathLength - 1), out nint distance);
+            _step.Kernels.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
         }
     }
 

@@ -13,11 +13,13 @@ public abstract class MlaKernels(KernelLayout layout)
     /// <summary>Attends the heads of one query token to a block of cached rows.</summary>
     /// <param name="rows">Rows of floats, one after the other.</param>
     /// <param name="tokens">Rows to attend to, at most <see cref="KernelLayout.BlockTokens"/>.</param>
+    /// <param name="upcoming">Where to count from to the cached rows that will be needed next; they are only asked for.</param>
+    /// <param name="distance">Bytes from there to them; the address may lie outside of any allocation.</param>
     /// <param name="queries">Packed queries.</param>
     /// <param name="scores">Scratch of <see cref="KernelLayout.ScoreLength"/> floats.</param>
     /// <param name="output">Unnormalised sums of latents, one a head; updated.</param>
     /// <param name="statistics">Running maxima, sums, and scratch; updated.</param>
-    public abstract void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics);
+    public abstract void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics);
 
     /// <summary>Attends queries of one head to a tile of decompressed keys and values.</summary>
     /// <param name="keys">Keys, one after the other.</param>

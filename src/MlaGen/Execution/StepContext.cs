@@ -9,6 +9,9 @@ internal sealed class StepContext
     /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
     private const long ParallelThreshold = 1 << 18;
 
+    /// <summary>Tokens of the widest score tile.</summary>
+    private const int RowsAhead = 24;
+
     private readonly WorkerSpace[] _workers;
 
     public StepContext(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
@@ -69,7 +72,7 @@ internal sealed class StepContext
         int pageTokens = sequence.Pool.PageTokens;
         (int page, int index) = Math.DivRem(first, pageTokens);
         Span<byte> rows = PageRows(sequence, page);
-        if (codec.Format == CacheFormat.Float32 && index + count <= pageTokens)
+        if (AreInPlace(sequence, first, count))
         {
             return ref MemoryMarshal.Cast<byte, float>(rows)[index * elements];
         }
@@ -90,6 +93,26 @@ internal sealed class StepContext
             index = 0;
         }
     }
+
+    /// <summary>
+    /// What to ask for while a block is worked on. Rows that are used where they lie are asked for a tile ahead of their use: more would crowd
+    /// the cache. Rows that are decoded first are asked for a block ahead.
+    /// </summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="first">First token of the block.</param>
+    /// <param name="count">Tokens of the block.</param>
+    /// <param name="next">First token of the next block; nothing comes of it if there is no such token.</param>
+    /// <param name="distance">Bytes to count on from what is returned.</param>
+    public ref byte Upcoming(LatentSequence sequence, int first, int count, int next, out nint distance)
+    {
+        bool inPlace = AreInPlace(sequence, first, count);
+        distance = inPlace ? RowsAhead * Shape.CacheRowBytes : 0;
+        (int page, int index) = Math.DivRem(inPlace ? first : Math.Max(0, next), sequence.Pool.PageTokens);
+        return ref PageRows(sequence, page)[index * Shape.CacheRowBytes];
+    }
+
+    private static bool AreInPlace(LatentSequence sequence, int first, int count)
+        => sequence.Pool.Codec.Format == CacheFormat.Float32 && (first % sequence.Pool.PageTokens) + count <= sequence.Pool.PageTokens;
 
     /// <summary>The rows of a query that sees committed tokens and, behind them, a path through a tree of new ones.</summary>
     /// <param name="sequence">The sequence.</param>

@@ -72,7 +72,7 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 192, global::MlaGen.CacheFormat.Float32),
+        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 144, global::MlaGen.CacheFormat.Float32),
         SoftmaxScale = (float)SoftmaxScale,
         LatentNormEpsilon = 1E-06,
         QLatentScale = 1f,

@@ -12,40 +12,40 @@ using System.Runtime.Intrinsics;
 using MlaGen.Runtime;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector512Kernels() : MlaKernels(new KernelLayout(192, 48, [0, 16, 20], 16, 240, 112, 96, 32))
+internal sealed class Vector512Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 16, 20], 16, 240, 112, 96, 32))
 {
-    public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>
-        DecodeVector512.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+        DecodeVector512.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
         PrefillVector512.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector256Kernels() : MlaKernels(new KernelLayout(192, 48, [0, 16, 20], 16, 240, 48, 48, 16))
+internal sealed class Vector256Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 16, 20], 16, 240, 48, 48, 16))
 {
-    public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>
-        DecodeVector256.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+        DecodeVector256.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
         PrefillVector256.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector128Kernels() : MlaKernels(new KernelLayout(192, 48, [0, 8, 16, 20], 20, 240, 112, 96, 8))
+internal sealed class Vector128Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 8, 16, 20], 20, 240, 112, 96, 8))
 {
-    public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>
-        DecodeVector128.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+        DecodeVector128.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
         PrefillVector128.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class ScalarKernels() : MlaKernels(new KernelLayout(192, 48, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20], 20, 240, 48, 48, 2))
+internal sealed class ScalarKernels() : MlaKernels(new KernelLayout(144, 48, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20], 20, 240, 48, 48, 2))
 {
-    public override void AttendBlock(ref float rows, int tokens, ref float queries, ref float scores, ref float output, ref float statistics) =>
-        DecodeScalar.AttendBlock(ref rows, tokens, ref queries, ref scores, ref output, ref statistics);
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+        DecodeScalar.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
         PrefillScalar.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);
