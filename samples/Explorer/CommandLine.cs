@@ -15,7 +15,7 @@ internal sealed class CommandLine
     private const int UserError = 2;
     private const int MostThreads = 1024;
 
-    private static readonly string[] Caches = [.. Model.All.Select(static model => model.Cache).Distinct()];
+    private static readonly string[] Caches = [.. Enum.GetValues<CacheFormat>().Select(Model.Called)];
 
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
@@ -25,7 +25,7 @@ internal sealed class CommandLine
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
-    private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Caches[0], Caches);
+    private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
 
@@ -45,7 +45,7 @@ internal sealed class CommandLine
         RootCommand root = new("Measures the kernels that MlaGen generates beside what this machine can do at most.")
         {
             Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache], static (parsed, options, report) =>
-                DecodeCommand.Run(Storing(Shape(parsed, Context), parsed.GetValue(Cache)!), parsed.GetValue(Context), options, report)),
+                DecodeCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
             Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
                 PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
@@ -105,10 +105,6 @@ internal sealed class CommandLine
         Model model = Model.WithHeads(parsed.GetValue(Heads));
         return Reaching(model, parsed.GetValue(context));
     }
-
-    private static Model Storing(Model model, string cache) => model.Cache == cache
-        ? model
-        : throw new UserException($"{model.Name} stores its cache as {model.Cache}, not as {cache}");
 
     private static Model Reaching(Model model, int tokens) => tokens <= model.Layer.Shape.MaxPositionEmbeddings
         ? model

@@ -5,15 +5,23 @@ using MlaGen;
 
 namespace Explorer.Commands;
 
-/// <summary>The attention core of one decoded token, beside the FMA peak.</summary>
+/// <summary>The attention core of one decoded token, beside the FMA peak, and on a smaller cache beside itself on full floats.</summary>
 internal static class DecodeCommand
 {
-    public static void Run(Model model, int context, MeasurementOptions options, Report report)
+    public static void Run(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
     {
-        Measure(model, context, options, report);
+        if (format == model.Core.Shape.CacheFormat)
+        {
+            Measure(model, context, options, report);
+        }
+        else
+        {
+            MeasureSmaller(model, format, context, options, report);
+        }
+
         report.Show(
             $"Decode core: {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Spread);
     }
 
     public static void Measure(Model model, int context, MeasurementOptions options, Report report)
@@ -28,4 +36,24 @@ internal static class DecodeCommand
             report.Add(Measurement.Of(rounds, decode, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = model.Cache });
         });
     }
+
+    /// <summary>The two formats in the same rounds: what the smaller one costs is their ratio, which holds where their times do not.</summary>
+    private static void MeasureSmaller(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
+    {
+        DecodeCore core = Array.Find(model.SmallerCaches, core => core.Format == format)
+            ?? throw new UserException($"{model.Name} is measured with its {model.Cache} cache alone, not with {Model.Called(format)}; a shape of {HeadsOfSmallerCaches()} heads is");
+        using MlaExecutor executor = new(options.Threads);
+        using Crew crew = new(options.Threads);
+        FmaPeak peak = new(crew);
+        using Workload float32 = model.Core.Decode(context, executor);
+        using Workload decode = core.Create(context, executor);
+        string cache = Model.Called(format);
+        report.WithProgress($"decode, {model.Heads} heads, {context} tokens, {cache}", progress =>
+        {
+            Rounds rounds = Rounds.Run([peak, float32, decode], options.Seconds * 2, progress);
+            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32) with { Heads = model.Heads, Context = context, Cache = cache });
+        });
+    }
+
+    private static string HeadsOfSmallerCaches() => string.Join(", ", Model.All.Where(static model => model.SmallerCaches.Length > 0).Select(static model => model.Heads));
 }

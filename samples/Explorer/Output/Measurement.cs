@@ -61,6 +61,9 @@ internal sealed record Measurement
     /// <summary>Largest difference from MlaGen's result, as a part of its largest value.</summary>
     public double? Difference { get; init; }
 
+    /// <summary>Speed as a part of what the same kernel reaches on a cache of full floats.</summary>
+    public double? ShareOfFloat32 { get; init; }
+
     /// <summary>Times that differ so much say little: something else was running.</summary>
     [JsonIgnore]
     public bool IsNoisy => Spread > 0.1;
@@ -94,6 +97,13 @@ internal sealed record Measurement
             DramGigabytesPerSecond = Significant(bandwidth),
             ShareOfDram = Significant(kernel.Bytes / median.Seconds / 1e9 / bandwidth),
         };
+    }
+
+    /// <summary>The same beside the kernel on a cache of full floats.</summary>
+    public Measurement WithFloat32(Rounds rounds, Workload kernel, Workload float32)
+    {
+        RoundTimes median = rounds.Median(kernel, float32);
+        return this with { ShareOfFloat32 = Significant(median.ReferenceSeconds / median.Seconds) };
     }
 
     /// <summary>The same beside the nearer of two limits: arithmetic, and reading as much memory as the kernel does.</summary>

@@ -155,6 +155,7 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column TokensPerSecond = new("tokens/s", static m => Number(m.TokensPerSecond, m.TokensPerSecond < 10 ? "0.00" : "#,0"));
     public static readonly Column BoundBy = new("bound by", static m => m.BoundBy ?? "", IsText: true);
     public static readonly Column ShareOfRoofline = new("of roofline", static m => Percent(m.ShareOfRoofline));
+    public static readonly Column ShareOfFloat32 = new("of float32", static m => Percent(m.ShareOfFloat32));
     public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
     public static readonly Column Spread = new("spread", static m => Percent(m.Spread) + (m.IsNoisy ? " !" : ""));
 

@@ -3,6 +3,7 @@ using Explorer;
 using Explorer.Commands;
 using Explorer.Kernels;
 using Explorer.Measuring;
+using Explorer.Models;
 using Explorer.Output;
 
 namespace MlaGen.Tests.Explorer;
@@ -28,10 +29,63 @@ public class ExplorerTests
     }
 
     [Theory]
+    [InlineData("16", "Float8")]
+    [InlineData("64", "bfloat16")]
+    public void Json_of_decode_on_a_smaller_cache_also_tells_its_speed_beside_full_floats(string heads, string format)
+    {
+        (int exitCode, string output, string error) = Run("decode", "--heads", heads, "--cache", format, "--context", "64", "--threads", "1", "--seconds", "0.01", "--json");
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+        JsonObject json = JsonNode.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)))!.AsObject();
+        Assert.Equal(
+            ["kernel", "tier", "heads", "context", "threads", "cache", "ms", "gflops", "fmaPeakGflops", "shareOfPeak", "gigabytesPerSecond", "spread", "shareOfFloat32"],
+            json.Select(static field => field.Key));
+        Assert.Equal(format.ToLowerInvariant(), json["cache"]!.GetValue<string>());
+        Assert.True(json["shareOfFloat32"]!.GetValue<double>() > 0);
+        int rowBytes = format == "Float8" ? 656 : 1152;
+        double bandwidth = rowBytes * 64 / 1e6 / json["ms"]!.GetValue<double>();
+        Assert.Equal(bandwidth, json["gigabytesPerSecond"]!.GetValue<double>(), bandwidth * 1e-3);
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(64)]
+    [InlineData(128)]
+    public void Each_format_measures_its_own_cache_and_gives_nearly_what_full_floats_give(int heads)
+    {
+        const int Context = 70;
+        Dictionary<CacheFormat, double> tolerances = new()
+        {
+            [CacheFormat.BFloat16] = 4e-3,
+            [CacheFormat.Float16] = 5e-4,
+            [CacheFormat.Float8] = 5e-2,
+            [CacheFormat.Int8] = 1e-2,
+        };
+        Model model = Model.WithHeads(heads);
+        using MlaExecutor executor = new(1);
+        using CoreWorkload exact = model.Core.Decode(Context, executor);
+        exact.Run();
+        Assert.Equal(tolerances.Keys, model.SmallerCaches.Select(static core => core.Format));
+
+        List<double> differences = [];
+        foreach (DecodeCore core in model.SmallerCaches)
+        {
+            using CoreWorkload decode = core.Create(Context, executor);
+            decode.Run();
+            differences.Add(PeersCommand.Difference(decode.Output, exact.Output));
+            Assert.InRange(differences[^1], 1e-6, tolerances[core.Format]);
+        }
+
+        Assert.Distinct(differences);
+    }
+
+    [Theory]
     [InlineData("--heads takes one of 16, 20, 40, 64, 128, not '17'", "decode", "--heads", "17")]
     [InlineData("--context takes a number from 1 to 1048576, not '0'", "decode", "--context", "0")]
     [InlineData("--threads takes a number from 1 to 1024, not 'all'", "roofline", "--threads", "all")]
-    [InlineData("--cache takes one of float32, not 'int3'", "decode", "--cache", "int3")]
+    [InlineData("--cache takes one of float32, bfloat16, float16, float8, int8, not 'int3'", "decode", "--cache", "int3")]
+    [InlineData("MiniCPM3 is measured with its float32 cache alone, not with int8; a shape of 16, 64, 128 heads is", "decode", "--heads", "40", "--cache", "int8")]
     [InlineData("--model takes one of V2-Lite, GLM-4.7-Flash, MiniCPM3, Kimi-K2, V3, not 'GPT'", "layer", "--model", "GPT")]
     [InlineData("MiniCPM3 has positions for 32768 tokens, not for 32769", "decode", "--heads", "40", "--context", "32769")]
     [InlineData("--plot takes a file that ends in .svg or .png, not 'a.gif'", "decode", "--plot", "a.gif")]
