@@ -233,7 +233,7 @@ internal static class ClassEmitter
                 writer.Line();
             }
 
-            KernelEmitter.Adapter(writer, tier);
+            KernelEmitter.Adapter(writer, plan, tier);
             first = false;
         }
 

@@ -6,14 +6,14 @@ namespace MlaGen.Generator.Emission;
 /// Writes the three parts of an attention core as one plan cuts it: scores, softmax, values. The absorbed core of decoding and the
 /// decompressed one of prefill differ in their plans alone, and in whether the number of columns is known to the compiler.
 /// </summary>
-internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tier, bool constantColumns)
+internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
 {
-    private const int CacheLineBytes = 64;
+    private readonly TileEmitter _tiles = new(writer, plan);
 
     /// <summary>The number of columns, as the emitted code says it.</summary>
-    private string Columns => constantColumns ? $"{plan.Columns}" : "columns";
+    private string Columns => plan.IsAbsorbed ? $"{plan.Columns}" : "columns";
 
-    private string ColumnsParameter => constantColumns ? string.Empty : "int columns, ";
+    private string ColumnsParameter => plan.IsAbsorbed ? string.Empty : "int columns, ";
 
     public void Scores()
     {
@@ -35,22 +35,10 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             }
         }
 
-        foreach (Segment kind in TileKinds(plan.ColumnSegments.Where(segment => !segment.ByDepth)))
+        foreach (TilePlan tile in plan.ScoreTiles)
         {
-            foreach (int tile in plan.TokenTiles)
-            {
-                writer.Line();
-                ScoreTile(tile, kind);
-            }
-        }
-
-        foreach (Segment segment in plan.ColumnSegments.Where(segment => segment.ByDepth))
-        {
-            foreach (int tile in plan.TokenTiles.Select(DepthTile).Distinct())
-            {
-                writer.Line();
-                ScoreTileByDepth(tile, segment);
-            }
+            writer.Line();
+            _tiles.Write(tile);
         }
     }
 
@@ -65,16 +53,16 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             {
                 int step = segment.Lanes;
                 int width = segment.Width * segment.Groups;
-                string end = constantColumns ? $"{segment.Start + width}" : "columns";
-                if (constantColumns && width == step)
+                string end = plan.IsAbsorbed ? $"{segment.Start + width}" : "columns";
+                if (plan.IsAbsorbed && width == step)
                 {
-                    writer.Line($"Softmax{Plural(step, "Column")}(tokens, {VectorText.Moved("scores", $"{segment.Start}")}, {VectorText.Moved("statistics", $"{segment.Start}")});");
+                    writer.Line($"Softmax{TilePlan.Counted(step, "Column")}(tokens, {VectorText.Moved("scores", $"{segment.Start}")}, {VectorText.Moved("statistics", $"{segment.Start}")});");
                     continue;
                 }
 
                 using (writer.Braces($"for (int column = {segment.Start}; column < {end}; column += {step})"))
                 {
-                    writer.Line($"Softmax{Plural(step, "Column")}(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));");
+                    writer.Line($"Softmax{TilePlan.Counted(step, "Column")}(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));");
                 }
             }
         }
@@ -108,20 +96,17 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             }
         }
 
-        foreach (Segment kind in TileKinds(plan.ValueSegments))
+        foreach (TilePlan tile in plan.ValueTiles)
         {
-            foreach (int tile in plan.ColumnTiles.Distinct())
-            {
-                writer.Line();
-                ValueTile(tile, kind);
-            }
+            writer.Line();
+            _tiles.Write(tile);
         }
     }
 
     /// <summary>Hides, from each column, the tokens it may not see.</summary>
     public void Mask()
     {
-        var vector = new VectorText(tier.Lanes);
+        var vector = new VectorText(plan.Tier.Lanes);
         writer.Summary("Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.");
         using (writer.Braces($"private static void Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
         using (writer.Braces($"for (int column = 0; column < {Columns}; column += {vector.Lanes})"))
@@ -137,27 +122,6 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         }
     }
 
-    private static IEnumerable<Segment> TileKinds(IEnumerable<Segment> segments) =>
-        segments.GroupBy(segment => (segment.Lanes, segment.Vectors)).Select(group => group.First());
-
-    private static string Plural(int count, string noun) => count == 1 ? $"1{noun}" : $"{count}{noun}s";
-
-    private static string ScoreTileName(int tokens, Segment segment) => $"Scores{Plural(tokens, "Token")}{Plural(segment.Width, "Column")}";
-
-    private static string ValueTileName(int columns, Segment segment) => $"Values{Plural(columns, "Column")}{Plural(segment.Width, "Dimension")}";
-
-    /// <summary>Whether a tile asks for upcoming rows: those of the first columns do, for all, and a short block ends before the rows would come.</summary>
-    private bool Prefetches(int tokens, Segment segment)
-    {
-        Segment first = plan.ColumnSegments[0];
-        return plan.CachedRowBytes > 0 && tokens == plan.TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
-    }
-
-    private static string DepthTileName(int tokens, Segment segment) => $"{ScoreTileName(tokens, segment)}ByDepth";
-
-    /// <summary>Tokens that a tile with the depth in lanes takes of a token tile at once.</summary>
-    private int DepthTile(int tokens) => tokens % plan.DepthTile == 0 ? plan.DepthTile : tokens;
-
     private void ScoreTileLoop(int tile)
     {
         string variable = tile == 1 ? "token" : "next";
@@ -172,21 +136,22 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             writer.Line($"ref float score = ref Unsafe.Add(ref scores, token * {plan.ScoreStride});");
             foreach (Segment segment in plan.ColumnSegments)
             {
+                TilePlan kind = plan.ScoreTile(tile, segment);
                 if (segment.ByDepth)
                 {
-                    DepthTileCalls(tile, segment);
+                    DepthTileCalls(tile, kind, segment);
                     continue;
                 }
 
-                string name = ScoreTileName(tile, segment);
-                string upcoming = Prefetches(tile, segment) ? $", ref upcoming, distance + (token * {plan.CachedRowBytes})" : string.Empty;
-                if (constantColumns && segment.Groups == 1)
+                string name = kind.Name;
+                string upcoming = kind.PrefetchedBytes > 0 ? $", ref upcoming, distance + (token * {plan.CachedRowBytes})" : string.Empty;
+                if (plan.IsAbsorbed && segment.Groups == 1)
                 {
                     writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{segment.Start * plan.Depth}")}, {VectorText.Moved("score", $"{segment.Start}")}{upcoming});");
                     continue;
                 }
 
-                string end = constantColumns ? $"{segment.End}" : "columns";
+                string end = plan.IsAbsorbed ? $"{segment.End}" : "columns";
                 using (writer.Braces($"for (int column = {segment.Start}; column < {end}; column += {segment.Width})"))
                 {
                     writer.Line($"{name}(ref key, ref Unsafe.Add(ref queries, column * {plan.Depth}), ref Unsafe.Add(ref score, column){upcoming});");
@@ -195,63 +160,10 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         }
     }
 
-    private void ScoreTile(int tokens, Segment segment)
+    private void DepthTileCalls(int tile, TilePlan kind, Segment segment)
     {
-        var vector = new VectorText(segment.Lanes);
-        int registers = CorePlan.RegistersOf(tokens, segment.Vectors);
-        bool prefetches = Prefetches(tokens, segment);
-        writer.Line($"// {Plural(tokens, " token")} by {segment.Vectors} × {segment.Lanes} columns: {tokens * segment.Vectors} sums, {segment.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
-        {
-            for (int t = 0; t < tokens; t++)
-            {
-                writer.Line($"{vector.Type} {string.Join(", ", Each(segment.Vectors, v => $"{Sum(t, v)} = {vector.Zero}"))};");
-            }
-
-            using (writer.Braces($"for (int d = 0; d < {plan.Depth}; d++)"))
-            {
-                for (int v = 0; v < segment.Vectors; v++)
-                {
-                    writer.Line($"{vector.Type} {Query(v)} = {vector.Load("query", v * segment.Lanes)};");
-                }
-
-                for (int t = 0; t < tokens; t++)
-                {
-                    writer.Line($"{vector.Type} k{t} = {vector.Broadcast(VectorText.Element("key", t * plan.KeyStride))};");
-                    for (int v = 0; v < segment.Vectors; v++)
-                    {
-                        writer.Line($"{Sum(t, v)} = {vector.MultiplyAdd($"k{t}", Query(v), Sum(t, v))};");
-                    }
-                }
-
-                int bytes = plan.PrefetchedBytes(tokens);
-                for (int line = 0; prefetches && line < bytes; line += CacheLineBytes)
-                {
-                    writer.Line($"Prefetch.Ahead(ref upcoming, distance + (d * {bytes}){(line == 0 ? string.Empty : $" + {line}")});");
-                }
-
-                writer.Line("key = ref Unsafe.Add(ref key, 1);");
-                writer.Line($"query = ref Unsafe.Add(ref query, {segment.Width});");
-            }
-
-            writer.Line();
-            for (int t = 0; t < tokens; t++)
-            {
-                for (int v = 0; v < segment.Vectors; v++)
-                {
-                    writer.Line(vector.Store(Sum(t, v), "score", (t * plan.ScoreStride) + (v * segment.Lanes)));
-                }
-            }
-        }
-
-        string Sum(int t, int v) => $"t{t}c{v * segment.Lanes}";
-        string Query(int v) => $"q{v * segment.Lanes}";
-    }
-
-    private void DepthTileCalls(int tile, Segment segment)
-    {
-        int step = DepthTile(tile);
-        string name = DepthTileName(step, segment);
+        int step = kind.Rows;
+        string name = kind.Name;
         string queries = VectorText.Moved("queries", $"{segment.Start * plan.Depth}");
         if (step == tile)
         {
@@ -266,53 +178,9 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         }
     }
 
-    private void ScoreTileByDepth(int tokens, Segment segment)
-    {
-        var vector = new VectorText(tier.Lanes);
-        int columns = segment.Lanes;
-        writer.Line(
-            $"// {Plural(tokens, " token")} by {columns} columns, {tier.Lanes} elements of depth in lanes: {tokens * columns} sums, {columns} of queries and one of a key, " +
-            $"{CorePlan.RegistersOf(tokens, columns)} vectors alive.");
-        using (writer.Braces($"private static void {DepthTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
-        {
-            for (int t = 0; t < tokens; t++)
-            {
-                writer.Line($"{vector.Type} {string.Join(", ", Each(columns, c => $"{Sum(t, c)} = {vector.Zero}"))};");
-            }
-
-            using (writer.Braces($"for (int d = 0; d < {plan.Depth}; d += {tier.Lanes})"))
-            {
-                for (int c = 0; c < columns; c++)
-                {
-                    writer.Line($"{vector.Type} q{c} = {vector.Load("query", c * plan.Depth)};");
-                }
-
-                for (int t = 0; t < tokens; t++)
-                {
-                    writer.Line($"{vector.Type} k{t} = {vector.Load("key", t * plan.KeyStride)};");
-                    for (int c = 0; c < columns; c++)
-                    {
-                        writer.Line($"{Sum(t, c)} = {vector.MultiplyAdd($"k{t}", $"q{c}", Sum(t, c))};");
-                    }
-                }
-
-                writer.Line($"key = ref Unsafe.Add(ref key, {tier.Lanes});");
-                writer.Line($"query = ref Unsafe.Add(ref query, {tier.Lanes});");
-            }
-
-            writer.Line();
-            for (int t = 0; t < tokens; t++)
-            {
-                writer.Line(new VectorText(columns).Store($"VectorMath.Sums({string.Join(", ", Each(columns, c => Sum(t, c)))})", "score", t * plan.ScoreStride));
-            }
-        }
-
-        static string Sum(int t, int c) => $"t{t}c{c}";
-    }
-
     private void SoftmaxColumns(VectorText vector)
     {
-        using (writer.Braces($"private static void Softmax{Plural(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
+        using (writer.Braces($"private static void Softmax{TilePlan.Counted(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
         {
             writer.Line($"{vector.Type} before = {vector.Load("statistics")};");
             writer.Line($"{vector.Type} maximum = before;");
@@ -347,7 +215,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
     private void ValueTileCalls(Segment segment, string dimension)
     {
-        if (constantColumns)
+        if (plan.IsAbsorbed)
         {
             int column = 0;
             foreach (IGrouping<int, int> run in Runs(plan.ColumnTiles))
@@ -400,58 +268,9 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
                 (_, "0") => row,
                 _ => $"{(row.Contains("*") ? $"({row})" : row)} + {dimension}",
             };
-            writer.Line($"{ValueTileName(tile, segment)}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)});");
+            writer.Line($"{CorePlan.ValueTile(tile, segment).Name}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)});");
         }
     }
-
-    private void ValueTile(int columns, Segment segment)
-    {
-        var vector = new VectorText(segment.Lanes);
-        int registers = CorePlan.RegistersOf(columns, segment.Vectors);
-        writer.Line($"// {Plural(columns, " column")} by {segment.Vectors} × {segment.Lanes} dimensions: {columns * segment.Vectors} sums, {segment.Vectors} of values and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {ValueTileName(columns, segment)}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
-        {
-            for (int c = 0; c < columns; c++)
-            {
-                writer.Line($"{vector.Type} {string.Join(", ", Each(segment.Vectors, v => $"{Sum(c, v)} = {vector.Zero}"))};");
-            }
-
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
-            {
-                for (int v = 0; v < segment.Vectors; v++)
-                {
-                    writer.Line($"{vector.Type} v{v * segment.Lanes} = {vector.Load("value", v * segment.Lanes)};");
-                }
-
-                for (int c = 0; c < columns; c++)
-                {
-                    writer.Line($"{vector.Type} p{c} = {vector.Broadcast(VectorText.Element("probability", c))};");
-                    for (int v = 0; v < segment.Vectors; v++)
-                    {
-                        writer.Line($"{Sum(c, v)} = {vector.MultiplyAdd($"p{c}", $"v{v * segment.Lanes}", Sum(c, v))};");
-                    }
-                }
-
-                writer.Line($"value = ref Unsafe.Add(ref value, {plan.ValueStride});");
-                writer.Line($"probability = ref Unsafe.Add(ref probability, {plan.ScoreStride});");
-            }
-
-            writer.Line();
-            for (int c = 0; c < columns; c++)
-            {
-                writer.Line($"{vector.Type} r{c} = {vector.Broadcast(VectorText.Element("rescale", c))};");
-                for (int v = 0; v < segment.Vectors; v++)
-                {
-                    int offset = (c * plan.ValueDim) + (v * segment.Lanes);
-                    writer.Line(vector.Store(vector.MultiplyAdd(vector.Load("output", offset), $"r{c}", Sum(c, v)), "output", offset));
-                }
-            }
-        }
-
-        string Sum(int c, int v) => $"c{c}d{v * segment.Lanes}";
-    }
-
-    private static IEnumerable<T> Each<T>(int count, Func<int, T> of) => Enumerable.Range(0, count).Select(of);
 
     /// <summary>Runs of equal neighbours.</summary>
     private static IEnumerable<IGrouping<int, int>> Runs(IEnumerable<int> tiles) => tiles.GroupBy(tile => tile);

@@ -16,13 +16,15 @@ internal static class KernelEmitter
             $"""
             {plan.Spec.Target.HintPrefix}: the absorbed attention core for {TierText(tier.Tier)}.
 
-            What it computes. All {Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
+            What it computes. All {PlanText.Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
             and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
 
-            How it is cut. {SegmentsText("Columns (heads)", core.ColumnSegments)} {SegmentsText("Latent dimensions", core.ValueSegments)}
-            Score tiles of {core.TokenTiles[0]} tokens keep {core.ScoreRegisters} of {tier.Tier.Registers} vector registers alive, value tiles of {Tiles(core.ColumnTiles)} columns {core.ValueRegisters}:
-            as many sums as fit, so that each loaded vector serves many of them. A block of {core.BlockTokens} tokens keeps scores and rows in the second-level cache;
-            scores of successive tokens lie {core.ScoreStride} floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+            How it is cut. {PlanText.Segments("Columns (heads)", core.ColumnSegments)} {PlanText.Segments("Latent dimensions", core.ValueSegments)}
+            {PlanText.Registers(core, "token")}
+            {PlanText.Caches(core)}
+            {PlanText.Threads(plan.KeySplit)}
+            {PlanText.Form(plan.BreakEvenQueries)}
+            {PlanText.Jit(core)}
             """);
         using (BeginClass(writer, plan, $"Decode{tier.Tier.Name}"))
         {
@@ -39,7 +41,7 @@ internal static class KernelEmitter
                 writer.Line($"Values(ref rows, tokens, ref scores, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
             }
 
-            var emitter = new CoreEmitter(writer, core, tier.Tier, constantColumns: true);
+            var emitter = new CoreEmitter(writer, core);
             writer.Line();
             emitter.Scores();
             writer.Line();
@@ -62,8 +64,11 @@ internal static class KernelEmitter
             What it computes. Up to {core.Columns} queries of one head against a tile of up to {core.BlockTokens} decompressed keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} floats and values of {d.VHeadDim}.
             It costs {CodeWriter.Count(2L * (core.Depth + core.ValueDim))} operations a query and visible key; the key tile was decompressed once for all queries of the head.
 
-            How it is cut. Queries lie in lanes, {2 * tier.Tier.Lanes} to a panel. {SegmentsText("Value dimensions", core.ValueSegments)}
-            Score tiles of {core.TokenTiles[0]} keys keep {core.ScoreRegisters} of {tier.Tier.Registers} vector registers alive, value tiles of {core.ColumnTiles[0]} queries {core.ValueRegisters}.
+            How it is cut. Queries lie in lanes, {2 * tier.Tier.Lanes} to a panel. {PlanText.Segments("Value dimensions", core.ValueSegments)}
+            {PlanText.Registers(core, "key")}
+            {PlanText.Caches(core)}
+            {PlanText.Form(plan.BreakEvenQueries)}
+            {PlanText.Jit(core)}
             """);
         using (BeginClass(writer, plan, $"Prefill{tier.Tier.Name}"))
         {
@@ -84,7 +89,7 @@ internal static class KernelEmitter
                 writer.Line($"Values(ref values, tokens, ref scores, columns, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
             }
 
-            var emitter = new CoreEmitter(writer, core, tier.Tier, constantColumns: false);
+            var emitter = new CoreEmitter(writer, core);
             writer.Line();
             emitter.Scores();
             writer.Line();
@@ -98,16 +103,32 @@ internal static class KernelEmitter
         return writer.ToString();
     }
 
-    /// <summary>Writes the class that offers a tier's cores to the runtime.</summary>
-    public static void Adapter(CodeWriter writer, TierPlan tier)
+    /// <summary>Writes the class that offers a tier's cores to the runtime, with the sizes that the driver needs to know.</summary>
+    public static void Adapter(CodeWriter writer, KernelPlan plan, TierPlan tier)
     {
         string name = tier.Tier.Name;
         CorePlan decode = tier.Decode;
         CorePlan prefill = tier.Prefill;
         IEnumerable<int> panels = decode.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(decode.Columns);
         writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(new KernelLayout({decode.BlockTokens}, {decode.ScoreStride}, [{string.Join(", ", panels)}], {decode.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? decode.Columns}, {prefill.BlockTokens}, {prefill.ScoreStride}, {prefill.Columns}, {2 * tier.Tier.Lanes}))"))
+        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(s_layout)"))
         {
+            writer.Line("private static readonly KernelLayout s_layout = new()");
+            writer.Line("{");
+            writer.Line($"    BlockTokens = {decode.BlockTokens},");
+            writer.Line($"    ScoreStride = {decode.ScoreStride},");
+            writer.Line($"    FirstColumns = [{string.Join(", ", panels)}],");
+            writer.Line($"    FirstRowColumn = {decode.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? decode.Columns},");
+            writer.Line($"    PrefetchTokens = {decode.PrefetchTokens},");
+            writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
+            writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
+            writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
+            writer.Line($"    KeyTile = {prefill.BlockTokens},");
+            writer.Line($"    TileScoreStride = {prefill.ScoreStride},");
+            writer.Line($"    QueryTile = {prefill.Columns},");
+            writer.Line($"    QueryPanel = {2 * tier.Tier.Lanes},");
+            writer.Line("};");
+            writer.Line();
             writer.Line($"public override void AttendBlock({BlockParameters}) =>");
             writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);");
             writer.Line();
@@ -135,14 +156,4 @@ internal static class KernelEmitter
     }
 
     private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";
-
-    private static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
-
-    private static string Tiles(IEnumerable<int> tiles) => string.Join(" and ", tiles.Distinct());
-
-    private static string SegmentsText(string what, IEnumerable<Segment> segments) =>
-        $"{what} fall into {string.Join(", then ", segments.Select(SegmentText))}.";
-
-    private static string SegmentText(Segment segment) =>
-        segment.ByDepth ? $"{segment.Lanes} whose depth lies in lanes" : $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}";
 }

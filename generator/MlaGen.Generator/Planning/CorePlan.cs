@@ -6,6 +6,8 @@ namespace MlaGen.Generator.Planning;
 /// How one attention core is cut for one tier: scores (columns in lanes, tokens broadcast), softmax down the block, values (dimensions in
 /// lanes, probabilities broadcast). No emission code decides a size; all of them stand here.
 /// </summary>
+/// <param name="Tier">The tier.</param>
+/// <param name="IsAbsorbed">Whether cached rows themselves are keys and values. Columns are then the heads of a token, as many as the compiler knows; else queries, as many as there are.</param>
 /// <param name="Depth">Length of a score's sum.</param>
 /// <param name="KeyStride">Floats from a key to the next.</param>
 /// <param name="ValueDim">Elements of a value.</param>
@@ -19,7 +21,10 @@ namespace MlaGen.Generator.Planning;
 /// <param name="BlockTokens">Tokens of a block.</param>
 /// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
 /// <param name="CachedRowBytes">Bytes of a row as the cache keeps it, which a score tile asks for ahead of time while it works; 0 if it does not.</param>
+/// <param name="PrefetchTokens">Tokens from a row that is used where it lies to the one that is asked for meanwhile.</param>
 internal sealed record CorePlan(
+    SimdTier Tier,
+    bool IsAbsorbed,
     int Depth,
     int KeyStride,
     int ValueDim,
@@ -32,17 +37,55 @@ internal sealed record CorePlan(
     EquatableArray<int> ColumnTiles,
     int BlockTokens,
     int ScoreStride,
-    int CachedRowBytes)
+    int CachedRowBytes,
+    int PrefetchTokens)
 {
-    /// <summary>Registers of the widest score tile: sums, query vectors, one broadcast key element.</summary>
-    public int ScoreRegisters => ColumnSegments.Max(segment => segment.ByDepth ? RegistersOf(DepthTile, segment.Lanes) : RegistersOf(TokenTiles[0], segment.Vectors));
+    /// <summary>The loops that compute scores, each once: segment by segment, the widest tile first.</summary>
+    public IEnumerable<TilePlan> ScoreTiles =>
+    [
+        .. Kinds(ColumnSegments.Where(segment => !segment.ByDepth)).SelectMany(segment => TokenTiles.Select(tokens => ScoreTile(tokens, segment))),
+        .. ColumnSegments.Where(segment => segment.ByDepth).SelectMany(segment => TokenTiles.Select(tokens => ScoreTile(tokens, segment)).Distinct()),
+    ];
 
-    /// <summary>Bytes to ask for in each step of depth, so that a tile of <paramref name="tokens"/> asks for as many cached rows as it works on.</summary>
-    public int PrefetchedBytes(int tokens) => ((tokens * CachedRowBytes) + Depth - 1) / Depth;
+    /// <summary>The loops that sum up values, each once.</summary>
+    public IEnumerable<TilePlan> ValueTiles => Kinds(ValueSegments).SelectMany(segment => ColumnTiles.Distinct().Select(columns => ValueTile(columns, segment)));
 
-    /// <summary>Registers of the widest value tile: sums, value vectors, one broadcast probability.</summary>
-    public int ValueRegisters => RegistersOf(ColumnTiles.Max(), ValueSegments.Max(segment => segment.Vectors));
+    /// <summary>Bytes that are worked on again and again: the keys and values of a block and their scores, queries and outputs.</summary>
+    public int WorkingSetBytes => sizeof(float) * ((BlockTokens * (KeyStride + SeparateValues + ScoreStride)) + (Columns * (Depth + ValueDim)));
 
-    /// <summary>Live vector registers of a tile of <paramref name="rows"/> broadcast rows by <paramref name="vectors"/> vectors.</summary>
-    public static int RegistersOf(int rows, int vectors) => (rows * vectors) + vectors + 1;
+    /// <summary>Bytes that a value tile reads of a block: its values, and the cache line in which its columns' probabilities lie, for each token.</summary>
+    public int ValueTileBytes => BlockTokens * ((sizeof(float) * ValueSegments.Max(segment => segment.Width)) + CacheLineBytes);
+
+    /// <summary>Every method that is emitted for the core.</summary>
+    public IEnumerable<MethodPlan> Methods => CoreMethods.Of(this);
+
+    private const int CacheLineBytes = 64;
+
+    // The value of a cached row is a part of the row; decompressed values lie behind their keys.
+    private int SeparateValues => IsAbsorbed ? 0 : ValueStride;
+
+    /// <summary>The loop that takes <paramref name="tokens"/> tokens, or a part of them, by the columns of a group.</summary>
+    public TilePlan ScoreTile(int tokens, Segment segment)
+    {
+        if (segment.ByDepth)
+        {
+            return new TilePlan(TileKind.ScoresByDepth, tokens % DepthTile == 0 ? DepthTile : tokens, Tier.Lanes, segment.Lanes);
+        }
+
+        // The first columns' tile asks for upcoming rows, for all columns; a short block ends before the rows would come.
+        Segment first = ColumnSegments[0];
+        bool prefetches = CachedRowBytes > 0 && tokens == TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
+
+        // As many bytes in each step of depth as come to the rows that the tile works on.
+        return new TilePlan(TileKind.Scores, tokens, segment.Lanes, segment.Vectors, prefetches ? ((tokens * CachedRowBytes) + Depth - 1) / Depth : 0);
+    }
+
+    /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a group.</summary>
+    public static TilePlan ValueTile(int columns, Segment segment) => new(TileKind.Values, columns, segment.Lanes, segment.Vectors);
+
+    /// <summary>Vector registers of a tile's loop.</summary>
+    public RegisterLedger RegistersOf(TilePlan tile) => RegisterLedger.Of(tile.Rows, tile.Vectors, Tier);
+
+    private static IEnumerable<Segment> Kinds(IEnumerable<Segment> segments) =>
+        segments.GroupBy(segment => (segment.Lanes, segment.Vectors)).Select(group => group.First());
 }

@@ -7,11 +7,13 @@ namespace MlaGen.Generator.Planning;
 /// <param name="Rope">Frequencies and scales derived from it.</param>
 /// <param name="Tiers">One plan for each tier, widest first.</param>
 /// <param name="BreakEvenQueries">New tokens from which on a long context is cheaper decompressed; 0 if it never is.</param>
+/// <param name="KeySplit">How threads share the keys of a row.</param>
 internal sealed record KernelPlan(
     MlaSpec Spec,
     RopeConstants Rope,
     EquatableArray<TierPlan> Tiers,
-    int BreakEvenQueries);
+    int BreakEvenQueries,
+    KeySplit KeySplit);
 
 /// <summary>The plans of one tier.</summary>
 /// <param name="Tier">The tier.</param>

@@ -11,8 +11,22 @@ internal static class KernelPlanner
     /// <summary>Keys of a decompressed tile: whole tiles of 12 and 24, as many as with their values, scores and queries fit a second-level cache of a megabyte.</summary>
     private const int PrefillKeys = 240;
 
+    /// <summary>
+    /// Rows that are used where they lie are asked for as many tokens ahead as the widest score tile of any tier has: nearer, they come too late;
+    /// farther, they crowd out what the first-level cache still needs.
+    /// </summary>
+    private const int PrefetchTokens = 24;
+
     private const int CacheLineFloats = 16;
 
+    /// <summary>The second-level cache that blocks are sized for, in bytes: the smallest among the processors of servers.</summary>
+    public const int SecondLevelCache = 1 << 20;
+
+    /// <summary>Two blocks a part, since each part costs a pass over the outputs, and as many parts as share out over many cores.</summary>
+    private static readonly KeySplit _keySplit = new(MostParts: 64, SingleBlockParts: 4, PartBlocks: 2);
+
+    /// <summary>The plan of a valid specification.</summary>
+    /// <exception cref="InvalidOperationException">A method would exceed a limit of registers or of the JIT.</exception>
     public static KernelPlan Plan(MlaSpec spec)
     {
         Dimensions d = spec.Dimensions;
@@ -20,7 +34,19 @@ internal static class KernelPlanner
             spec,
             RopeConstants.For(spec),
             new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d, spec.CacheRowBytes), PlanPrefill(tier, d)))),
-            BreakEvenQueries(d));
+            BreakEvenQueries(d),
+            _keySplit);
+    }
+
+    /// <summary>The core, if every method of it stays within the limits.</summary>
+    internal static CorePlan Checked(CorePlan core)
+    {
+        foreach (MethodPlan method in core.Methods)
+        {
+            method.Check($"{(core.IsAbsorbed ? "Decode" : "Prefill")}{core.Tier.Name}");
+        }
+
+        return core;
     }
 
     /// <summary>
@@ -38,7 +64,9 @@ internal static class KernelPlanner
         EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
         int stride = ScoreStride(padded);
-        return new CorePlan(
+        return Checked(new CorePlan(
+            tier,
+            IsAbsorbed: true,
             Depth: d.CacheRowElements,
             KeyStride: d.CacheRowElements,
             ValueDim: d.KvLoraRank,
@@ -51,7 +79,8 @@ internal static class KernelPlanner
             ColumnTiles: BalancedTiles(d.Heads, tier),
             BlockTokens: BlockTokens(stride),
             ScoreStride: stride,
-            CachedRowBytes: tier.Lanes > 1 ? cachedRowBytes : 0);
+            CachedRowBytes: tier.Lanes > 1 ? cachedRowBytes : 0,
+            tier.Lanes > 1 ? PrefetchTokens : 0));
     }
 
     internal static CorePlan PlanPrefill(SimdTier tier, Dimensions d)
@@ -60,7 +89,9 @@ internal static class KernelPlanner
         int columns = 8 * rows;
         var segments = new EquatableArray<Segment>([new Segment(0, tier.Lanes, 2, columns / (2 * tier.Lanes))]);
         int stride = ScoreStride(columns);
-        return new CorePlan(
+        return Checked(new CorePlan(
+            tier,
+            IsAbsorbed: false,
             Depth: d.QkHeadDim,
             KeyStride: d.QkHeadDim,
             ValueDim: d.VHeadDim,
@@ -73,7 +104,8 @@ internal static class KernelPlanner
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
             BlockTokens: PrefillKeys,
             ScoreStride: stride,
-            CachedRowBytes: 0);
+            CachedRowBytes: 0,
+            PrefetchTokens: 0));
     }
 
     /// <summary>

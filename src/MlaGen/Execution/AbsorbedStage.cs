@@ -10,9 +10,6 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal sealed class AbsorbedStage
 {
-    /// <summary>Parts that a row is split into at most.</summary>
-    private const int MostSplits = 64;
-
     /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
     private const long PackingCost = 4;
 
@@ -138,10 +135,10 @@ internal sealed class AbsorbedStage
     /// Parts of a row: a power of two, so that they share out evenly, longer ones first. Each costs a pass over the outputs, so a part has two blocks
     /// or more once there are enough parts for a few threads.
     /// </summary>
-    private static int Splits(int blocks)
+    private int Splits(int blocks)
     {
-        int most = Math.Max(Math.Min(blocks, 4), blocks / 2);
-        return most <= 1 ? 1 : Math.Min(MostSplits, 1 << (31 - int.LeadingZeroCount(most)));
+        int most = Math.Max(Math.Min(blocks, Layout.SingleBlockParts), blocks / Layout.PartBlocks);
+        return most <= 1 ? 1 : Math.Min(Layout.MostParts, 1 << (31 - int.LeadingZeroCount(most)));
     }
 
     private int Blocks(int keys) => (keys + Layout.BlockTokens - 1) / Layout.BlockTokens;

@@ -35,44 +35,55 @@ public abstract class MlaKernels(KernelLayout layout)
     public abstract void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics);
 }
 
-/// <summary>Sizes of the memory that a tier's cores work on.</summary>
-/// <param name="blockTokens">Cached rows of a block.</param>
-/// <param name="scoreStride">Floats from a token's scores to the next's, absorbed.</param>
-/// <param name="panels">First column of each panel of packed absorbed queries, then the number of columns.</param>
-/// <param name="firstRowColumn">Column from which on absorbed queries are packed as they are, row after row, because their depth lies in lanes.</param>
-/// <param name="keyTile">Keys of a decompressed tile.</param>
-/// <param name="tileScoreStride">Floats from a token's scores to the next's, decompressed.</param>
-/// <param name="queryTile">Most queries of a decompressed tile.</param>
-/// <param name="queryPanel">Queries beside each other in a panel of packed decompressed queries.</param>
+/// <summary>What a tier's plan decides about the driver: sizes of the memory that the cores work on, and how their work is shared. Emitted once a tier.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public sealed class KernelLayout(int blockTokens, int scoreStride, int[] panels, int firstRowColumn, int keyTile, int tileScoreStride, int queryTile, int queryPanel)
+public sealed class KernelLayout
 {
-    private readonly int[] _panels = panels;
-
     /// <summary>Cached rows of a block.</summary>
-    public int BlockTokens { get; } = blockTokens;
+    public required int BlockTokens { get; init; }
 
-    /// <summary>Columns of the absorbed core: heads, padded.</summary>
-    public int Columns => _panels[^1];
-
-    /// <summary>Column from which on absorbed queries are packed row after row.</summary>
-    public int FirstRowColumn { get; } = firstRowColumn;
-
-    /// <summary>Floats of scratch for the scores of a block.</summary>
-    public int ScoreLength { get; } = blockTokens * scoreStride;
-
-    /// <summary>Keys of a decompressed tile.</summary>
-    public int KeyTile { get; } = keyTile;
-
-    /// <summary>Floats of scratch for the scores of a tile.</summary>
-    public int TileScoreLength { get; } = keyTile * tileScoreStride;
-
-    /// <summary>Most queries of a decompressed tile.</summary>
-    public int QueryTile { get; } = queryTile;
-
-    /// <summary>Queries beside each other in a panel of packed decompressed queries.</summary>
-    public int QueryPanel { get; } = queryPanel;
+    /// <summary>Floats from a token's scores to the next's, absorbed.</summary>
+    public required int ScoreStride { get; init; }
 
     /// <summary>First column of each panel of packed absorbed queries, then the number of columns.</summary>
-    internal ReadOnlySpan<int> Panels => _panels;
+    public required int[] FirstColumns { get; init; }
+
+    /// <summary>Column from which on absorbed queries are packed as they are, row after row, because their depth lies in lanes.</summary>
+    public required int FirstRowColumn { get; init; }
+
+    /// <summary>Tokens from a row that is used where it lies to the one that is asked for meanwhile.</summary>
+    public required int PrefetchTokens { get; init; }
+
+    /// <summary>Parts at most that a row's blocks are split into.</summary>
+    public required int MostParts { get; init; }
+
+    /// <summary>Parts up to which one may be a single block.</summary>
+    public required int SingleBlockParts { get; init; }
+
+    /// <summary>Blocks of a part at least, beyond that.</summary>
+    public required int PartBlocks { get; init; }
+
+    /// <summary>Keys of a decompressed tile.</summary>
+    public required int KeyTile { get; init; }
+
+    /// <summary>Floats from a token's scores to the next's, decompressed.</summary>
+    public required int TileScoreStride { get; init; }
+
+    /// <summary>Most queries of a decompressed tile.</summary>
+    public required int QueryTile { get; init; }
+
+    /// <summary>Queries beside each other in a panel of packed decompressed queries.</summary>
+    public required int QueryPanel { get; init; }
+
+    /// <summary>Columns of the absorbed core: heads, padded.</summary>
+    public int Columns => FirstColumns[^1];
+
+    /// <summary>Floats of scratch for the scores of a block.</summary>
+    public int ScoreLength => BlockTokens * ScoreStride;
+
+    /// <summary>Floats of scratch for the scores of a tile.</summary>
+    public int TileScoreLength => KeyTile * TileScoreStride;
+
+    /// <summary>First column of each panel of packed absorbed queries, then the number of columns.</summary>
+    internal ReadOnlySpan<int> Panels => FirstColumns;
 }

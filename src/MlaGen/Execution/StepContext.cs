@@ -9,9 +9,6 @@ internal sealed class StepContext
     /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
     private const long ParallelThreshold = 1 << 18;
 
-    /// <summary>Tokens of the widest score tile.</summary>
-    private const int RowsAhead = 24;
-
     private readonly WorkerSpace[] _workers;
 
     public StepContext(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
@@ -106,7 +103,7 @@ internal sealed class StepContext
     public ref byte Upcoming(LatentSequence sequence, int first, int count, int next, out nint distance)
     {
         bool inPlace = AreInPlace(sequence, first, count);
-        distance = inPlace ? RowsAhead * Shape.CacheRowBytes : 0;
+        distance = inPlace ? Kernels.Layout.PrefetchTokens * Shape.CacheRowBytes : 0;
         (int page, int index) = Math.DivRem(inPlace ? first : Math.Max(0, next), sequence.Pool.PageTokens);
         return ref PageRows(sequence, page)[index * Shape.CacheRowBytes];
     }

@@ -6,9 +6,15 @@
 // and the weighted sum of latents. It costs 278,528 operations a cached token for 2,304 bytes read.
 //
 // How it is cut. Columns (heads) fall into 4 × 2 vectors of 16. Latent dimensions fall into 16 × 2 vectors of 16.
-// Score tiles of 12 tokens keep 27 of 32 vector registers alive, value tiles of 13 and 12 columns 29:
-// as many sums as fit, so that each loaded vector serves many of them. A block of 144 tokens keeps scores and rows in the second-level cache;
-// scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Registers. 31 of 32 may be used. A score tile of 12 tokens takes 24 sums + 2 of queries + 1 for the token = 27,
+// a value tile of 13 columns 26 sums + 2 of values + 1 for the column = 29: many sums, so that each loaded vector serves many of them.
+// Caches. Keys, values, scores, queries and outputs take 949 KB, of a second-level cache of 1,024 KB; a value tile reads 27 KB of them.
+// Scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
+// Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
+// JIT. The largest method, Values13Columns32Dimensions, has about 653 IL instructions, 52 multiply-adds and 55 locals;
+// limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
 

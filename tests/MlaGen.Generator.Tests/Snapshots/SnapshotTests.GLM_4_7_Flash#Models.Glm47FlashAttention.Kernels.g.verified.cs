@@ -12,8 +12,24 @@ using System.Runtime.Intrinsics;
 using MlaGen.Runtime;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector512Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 16, 20], 16, 240, 112, 96, 32))
+internal sealed class Vector512Kernels() : MlaKernels(s_layout)
 {
+    private static readonly KernelLayout s_layout = new()
+    {
+        BlockTokens = 144,
+        ScoreStride = 48,
+        FirstColumns = [0, 16, 20],
+        FirstRowColumn = 16,
+        PrefetchTokens = 24,
+        MostParts = 64,
+        SingleBlockParts = 4,
+        PartBlocks = 2,
+        KeyTile = 240,
+        TileScoreStride = 112,
+        QueryTile = 96,
+        QueryPanel = 32,
+    };
+
     public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector512.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
@@ -22,8 +38,24 @@ internal sealed class Vector512Kernels() : MlaKernels(new KernelLayout(144, 48, 
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector256Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 16, 20], 16, 240, 48, 48, 16))
+internal sealed class Vector256Kernels() : MlaKernels(s_layout)
 {
+    private static readonly KernelLayout s_layout = new()
+    {
+        BlockTokens = 144,
+        ScoreStride = 48,
+        FirstColumns = [0, 16, 20],
+        FirstRowColumn = 16,
+        PrefetchTokens = 24,
+        MostParts = 64,
+        SingleBlockParts = 4,
+        PartBlocks = 2,
+        KeyTile = 240,
+        TileScoreStride = 48,
+        QueryTile = 48,
+        QueryPanel = 16,
+    };
+
     public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector256.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
@@ -32,8 +64,24 @@ internal sealed class Vector256Kernels() : MlaKernels(new KernelLayout(144, 48, 
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class Vector128Kernels() : MlaKernels(new KernelLayout(144, 48, [0, 8, 16, 20], 20, 240, 112, 96, 8))
+internal sealed class Vector128Kernels() : MlaKernels(s_layout)
 {
+    private static readonly KernelLayout s_layout = new()
+    {
+        BlockTokens = 144,
+        ScoreStride = 48,
+        FirstColumns = [0, 8, 16, 20],
+        FirstRowColumn = 20,
+        PrefetchTokens = 24,
+        MostParts = 64,
+        SingleBlockParts = 4,
+        PartBlocks = 2,
+        KeyTile = 240,
+        TileScoreStride = 112,
+        QueryTile = 96,
+        QueryPanel = 8,
+    };
+
     public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector128.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
@@ -42,8 +90,24 @@ internal sealed class Vector128Kernels() : MlaKernels(new KernelLayout(144, 48, 
 }
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-internal sealed class ScalarKernels() : MlaKernels(new KernelLayout(144, 48, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20], 20, 240, 48, 48, 2))
+internal sealed class ScalarKernels() : MlaKernels(s_layout)
 {
+    private static readonly KernelLayout s_layout = new()
+    {
+        BlockTokens = 144,
+        ScoreStride = 48,
+        FirstColumns = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20],
+        FirstRowColumn = 20,
+        PrefetchTokens = 0,
+        MostParts = 64,
+        SingleBlockParts = 4,
+        PartBlocks = 2,
+        KeyTile = 240,
+        TileScoreStride = 48,
+        QueryTile = 48,
+        QueryPanel = 2,
+    };
+
     public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeScalar.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 

@@ -6,7 +6,14 @@
 // It costs 1,024 operations a query and visible key; the key tile was decompressed once for all queries of the head.
 //
 // How it is cut. Queries lie in lanes, 8 to a panel. Value dimensions fall into 32 × 2 vectors of 4.
-// Score tiles of 12 keys keep 27 of 32 vector registers alive, value tiles of 12 queries 27.
+// Registers. 31 of 32 may be used. A score tile of 12 keys takes 24 sums + 2 of queries + 1 for the key = 27,
+// a value tile of 12 columns 24 sums + 2 of values + 1 for the column = 27: many sums, so that each loaded vector serves many of them.
+// Planned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory.
+// Caches. Keys, values, scores, queries and outputs take 777 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
+// Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Form. Keys and values are decompressed where n new tokens on S cached ones have n > 398 · S / (S + 398).
+// JIT. The largest method, Values12Columns8Dimensions, has about 605 IL instructions, 48 multiply-adds and 51 locals;
+// limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
 

@@ -6,9 +6,15 @@
 // and the weighted sum of latents. It costs 43,520 operations a cached token for 1,152 bytes read.
 //
 // How it is cut. Columns (heads) fall into 2 × 2 vectors of 8, then 1 × 8. Latent dimensions fall into 16 × 2 vectors of 8.
-// Score tiles of 6 tokens keep 15 of 16 vector registers alive, value tiles of 6 and 5 columns 15:
-// as many sums as fit, so that each loaded vector serves many of them. A block of 144 tokens keeps scores and rows in the second-level cache;
-// scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Registers. 15 of 16 may be used. A score tile of 6 tokens takes 12 sums + 2 of queries + 1 for the token = 15,
+// a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
+// Caches. Keys, values, scores, queries and outputs take 274 KB, of a second-level cache of 1,024 KB; a value tile reads 18 KB of them.
+// Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
+// Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Form. Keys and values are decompressed where n new tokens on S cached ones have n > 85 · S / (S + 85).
+// JIT. The largest method, Values6Columns16Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
 

@@ -6,7 +6,13 @@
 // It costs 160 operations a query and visible key; the key tile was decompressed once for all queries of the head.
 //
 // How it is cut. Queries lie in lanes, 16 to a panel. Value dimensions fall into 2 × 2 vectors of 8.
-// Score tiles of 6 keys keep 15 of 16 vector registers alive, value tiles of 6 queries 15.
+// Registers. 15 of 16 may be used. A score tile of 6 keys takes 12 sums + 2 of queries + 1 for the key = 15,
+// a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
+// Caches. Keys, values, scores, queries and outputs take 135 KB, of a second-level cache of 1,024 KB; a value tile reads 30 KB of them.
+// Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Form. Keys and values are decompressed where n new tokens on S cached ones have n > 64 · S / (S + 64).
+// JIT. The largest method, Values6Columns16Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
 

@@ -1,0 +1,65 @@
+using MlaGen.Generator.Planning;
+
+namespace MlaGen.Generator.Emission;
+
+/// <summary>A plan in plain words, as the heads of emitted files print it: what was decided, and what for.</summary>
+internal static class PlanText
+{
+    /// <summary>How an axis falls into vectors.</summary>
+    public static string Segments(string what, IEnumerable<Segment> segments) =>
+        $"{what} fall into {string.Join(", then ", segments.Select(Segment))}.";
+
+    /// <summary>The register ledger of the widest tiles.</summary>
+    /// <param name="core">The plan.</param>
+    /// <param name="token">What a score tile takes in rows: a token or a key.</param>
+    public static string Registers(CorePlan core, string token)
+    {
+        TilePlan scores = Widest(core, core.ScoreTiles);
+        TilePlan values = Widest(core, core.ValueTiles);
+        string machine = core.Tier == SimdTier.Vector128 ? "\nPlanned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory." : string.Empty;
+        return
+            $"Registers. {core.Tier.RegisterBudget} of {core.Tier.Registers} may be used. A score tile of {Count(scores.Rows, token)} takes {Ledger(core.RegistersOf(scores), "queries", token)},\n" +
+            $"a value tile of {Count(values.Rows, "column")} {Ledger(core.RegistersOf(values), "values", "column")}: many sums, so that each loaded vector serves many of them.{machine}";
+    }
+
+    /// <summary>What is worked on, and where it lies.</summary>
+    public static string Caches(CorePlan core)
+    {
+        string fits = core.WorkingSetBytes <= KernelPlanner.SecondLevelCache ? "of a second-level cache of" : "more than a second-level cache of";
+        string ahead = core.CachedRowBytes == 0 ? string.Empty : $"\nRows that are used where they lie are asked for {core.PrefetchTokens} tokens ahead, decoded ones a block ahead.";
+        return
+            $"Caches. Keys, values, scores, queries and outputs take {Kilobytes(core.WorkingSetBytes)} KB, {fits} {Kilobytes(KernelPlanner.SecondLevelCache)} KB; a value tile reads {Kilobytes(core.ValueTileBytes)} KB of them.\n" +
+            $"Scores of successive tokens lie {core.ScoreStride} floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.{ahead}";
+    }
+
+    /// <summary>How threads share a row.</summary>
+    public static string Threads(KeySplit split) =>
+        $"Threads. A row's blocks are split by their number alone: into up to {split.SingleBlockParts} parts of any size, or up to {split.MostParts} of at least {split.PartBlocks} blocks.";
+
+    /// <summary>When the driver takes the decompressed form.</summary>
+    public static string Form(int breakEven) => breakEven == 0
+        ? "Form. Decompressing keys and values never pays for this shape: it is done on demand alone."
+        : $"Form. Keys and values are decompressed where n new tokens on S cached ones have n > {breakEven} · S / (S + {breakEven}).";
+
+    /// <summary>The largest method beside the limits of the JIT.</summary>
+    public static string Jit(CorePlan core)
+    {
+        MethodPlan largest = core.Methods.OrderByDescending(method => method.IlInstructions).First();
+        return
+            $"JIT. The largest method, {largest.Name}, has about {CodeWriter.Count(largest.IlInstructions)} IL instructions, {largest.MultiplyAdds} multiply-adds and {largest.Locals} locals;\n" +
+            $"limits are {CodeWriter.Count(MethodPlan.MostIlInstructions)}, {CodeWriter.Count(MethodPlan.MostMultiplyAdds)} and {MethodPlan.MostLocals}.";
+    }
+
+    /// <summary>A number and a noun.</summary>
+    public static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+
+    private static TilePlan Widest(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.OrderByDescending(tile => core.RegistersOf(tile).Total).First();
+
+    private static string Ledger(RegisterLedger ledger, string vectors, string row) =>
+        $"{ledger.Sums} sums + {ledger.Operands} of {vectors} + {ledger.Broadcasts} for the {row} = {ledger.Total}";
+
+    private static string Kilobytes(int bytes) => CodeWriter.Count((bytes + 1023) / 1024);
+
+    private static string Segment(Segment segment) =>
+        segment.ByDepth ? $"{segment.Lanes} whose depth lies in lanes" : $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}";
+}

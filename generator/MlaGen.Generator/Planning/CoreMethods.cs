@@ -1,0 +1,100 @@
+namespace MlaGen.Generator.Planning;
+
+/// <summary>
+/// The methods of a core with an estimate of each: what the statements that emission writes become in IL, counted from above. The compiler saves
+/// a local here and there; a test holds the estimate against what it really writes.
+/// </summary>
+internal static class CoreMethods
+{
+    // IL instructions of what emission writes over and over. Most are loads of arguments: an operation on vectors is a call.
+    private const int Loop = 10;
+    private const int Zero = 2;
+    private const int LoadVector = 5;
+    private const int Broadcast = 6;
+    private const int MultiplyAdd = 5;
+    private const int StoreVector = 5;
+    private const int Advance = 4;
+    private const int Moved = 6;
+    private const int Offset = 2;
+    private const int Prefetch = 11;
+    private const int Return = 1;
+    private const int CacheLineBytes = 64;
+
+    public static IEnumerable<MethodPlan> Of(CorePlan core)
+    {
+        yield return Plain(core.IsAbsorbed ? "AttendBlock" : "AttendTile", 40, locals: 0);
+        yield return Plain("Scores", Scores(core), locals: 5 * core.TokenTiles.Count * (1 + core.ColumnSegments.Count));
+        foreach (TilePlan tile in core.ScoreTiles.Concat(core.ValueTiles))
+        {
+            yield return Tile(core, tile);
+        }
+
+        if (!core.IsAbsorbed)
+        {
+            yield return Plain("Mask", 60, locals: 5);
+        }
+
+        yield return Plain("Softmax", core.ColumnSegments.Sum(segment => Softmax(core, segment)) + Return, locals: core.ColumnSegments.Count);
+        foreach (int lanes in core.ColumnSegments.Select(segment => segment.Lanes).Distinct())
+        {
+            yield return new MethodPlan($"Softmax{TilePlan.Counted(lanes, "Column")}", IlInstructions: 95, MultiplyAdds: 1, Locals: 9, Registers: null);
+        }
+
+        yield return Plain("Values", Values(core), locals: core.ValueSegments.Count * (1 + core.ColumnTiles.Distinct().Count()));
+    }
+
+    private static MethodPlan Plain(string name, int ilInstructions, int locals) => new(name, ilInstructions, MultiplyAdds: 0, locals, Registers: null);
+
+    /// <summary>Calls a score tile for each token tile and segment.</summary>
+    private static int Scores(CorePlan core)
+    {
+        int instructions = Return;
+        foreach (int tokens in core.TokenTiles)
+        {
+            instructions += 4 + Loop + (3 * Moved);
+            foreach (Segment segment in core.ColumnSegments)
+            {
+                TilePlan tile = core.ScoreTile(tokens, segment);
+                bool loops = segment.ByDepth ? tile.Rows < tokens : segment.Groups > 1 || !core.IsAbsorbed;
+                int moved = segment.ByDepth && loops ? 13 : loops ? 7 : segment.Start > 0 ? 2 * Offset : 0;
+                instructions += 4 + moved + (loops ? Loop : 0) + (tile.PrefetchedBytes > 0 ? 7 : 0);
+            }
+        }
+
+        return instructions;
+    }
+
+    private static int Softmax(CorePlan core, Segment segment)
+    {
+        bool loops = !core.IsAbsorbed || segment.Vectors * segment.Groups > 1;
+        return 4 + (loops || segment.Start > 0 ? 2 * Offset : 0) + (loops ? Loop : 0);
+    }
+
+    /// <summary>Calls a value tile for each segment and run of equal column tiles.</summary>
+    private static int Values(CorePlan core)
+    {
+        const int Call = 18;
+        int columns = core.IsAbsorbed
+            ? core.ColumnTiles.GroupBy(tile => tile).Sum(run => Call + (run.Count() > 1 ? Loop : 0))
+            : 2 + Loop + Call + ((core.ColumnTiles.Count - 1) * (Call + 5 + Advance));
+        return core.ValueSegments.Sum(segment => columns + (segment.Groups > 1 ? Loop : 0)) + Return;
+    }
+
+    private static MethodPlan Tile(CorePlan core, TilePlan tile)
+    {
+        int sums = tile.Rows * tile.Vectors;
+        int lines = (tile.PrefetchedBytes + CacheLineBytes - 1) / CacheLineBytes;
+        int step = (tile.Vectors * LoadVector) + (tile.Rows * Broadcast) + (sums * MultiplyAdd) + (lines * Prefetch) + (2 * Advance);
+        int end = tile.Kind switch
+        {
+            TileKind.Scores => sums * StoreVector,
+            TileKind.ScoresByDepth => tile.Rows * (tile.Vectors + 1 + StoreVector),
+            _ => (tile.Rows * Broadcast) + (sums * (LoadVector + MultiplyAdd + StoreVector - 4)),
+        };
+
+        // Beside sums, vectors and rows the loop's own variable; a value tile also names each column's factor.
+        bool isValues = tile.Kind == TileKind.Values;
+        int locals = sums + tile.Vectors + (tile.Rows * (isValues ? 2 : 1)) + 1;
+        return new MethodPlan(tile.Name, (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
+    }
+}

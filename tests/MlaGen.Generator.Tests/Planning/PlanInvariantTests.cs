@@ -1,0 +1,163 @@
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Planning;
+using MlaGen.Generator.Validation;
+using Tier = MlaGen.Generator.Planning.SimdTier;
+
+namespace MlaGen.Generator.Tests.Planning;
+
+/// <summary>What holds of every plan: of all published models, and of shapes at random up to the largest that are accepted.</summary>
+public class PlanInvariantTests
+{
+    private const int FirstLevelCache = 32 << 10;
+
+    private static readonly (string Name, MlaSpec Spec, KernelPlan Plan)[] _published = [.. PlannedShapes.Published().Select(static model => (model.Name, model.Spec, KernelPlanner.Plan(model.Spec)))];
+
+    [Fact]
+    public void A_plan_is_a_value()
+    {
+        (string Name, MlaSpec Spec)[] again = [.. PlannedShapes.Published()];
+        Assert.Equal(_published.Length, again.Length);
+        for (int i = 0; i < again.Length; i++)
+        {
+            KernelPlan plan = KernelPlanner.Plan(again[i].Spec);
+            Assert.NotSame(_published[i].Plan, plan);
+            Assert.Equal(_published[i].Plan, plan);
+            Assert.Equal(_published[i].Plan.GetHashCode(), plan.GetHashCode());
+        }
+
+        CorePlan core = _published[0].Plan.Tiers[0].Decode;
+        Assert.NotEqual(core, core with { TokenTiles = new EquatableArray<int>([6, 1]) });
+    }
+
+    [Fact]
+    public void Segments_follow_each_other_and_cover_their_axis() => AllCores(static (core, d) =>
+    {
+        AssertFollow(core.ColumnSegments, core.Columns);
+        AssertFollow(core.ValueSegments, core.ValueDim);
+        if (core.IsAbsorbed)
+        {
+            Assert.InRange(core.Columns - d.Heads, 0, core.Tier.Lanes == 1 ? 0 : 3);
+        }
+    });
+
+    [Fact]
+    public void Tiles_add_up_and_none_is_nearly_empty() => AllCores(static (core, d) =>
+    {
+        if (core.IsAbsorbed)
+        {
+            Assert.Equal(d.Heads, core.ColumnTiles.Sum());
+            Assert.InRange(core.ColumnTiles.Max() - core.ColumnTiles.Min(), 0, 1);
+        }
+        else
+        {
+            // Any number of panels, up to all columns, falls into the tiles: the widest as often as it fits, each other one at most once.
+            for (int columns = 2 * core.Tier.Lanes; columns <= core.Columns; columns += 2 * core.Tier.Lanes)
+            {
+                Assert.Equal(0, core.ColumnTiles.Skip(1).Aggregate(columns % core.ColumnTiles[0], static (rest, tile) => rest >= tile ? rest - tile : rest));
+            }
+        }
+
+        Assert.Equal(1, core.TokenTiles[core.TokenTiles.Count - 1]);
+    });
+
+    [Fact]
+    public void A_block_is_whole_tiles_and_its_scores_lie_an_odd_number_of_cache_lines_apart() => AllCores(static (core, _) =>
+    {
+        Assert.Equal(0, core.BlockTokens % core.TokenTiles[0]);
+        Assert.InRange(core.ScoreStride, core.Columns, core.Columns + 31);
+        Assert.Equal(1, core.ScoreStride / 16 % 2);
+        Assert.Equal(0, core.ScoreStride % 16);
+    });
+
+    [Fact]
+    public void What_a_published_model_works_on_fits_the_second_level_cache_and_a_value_tile_the_first()
+    {
+        Assert.All(_published, static model => Assert.All(model.Plan.Tiers, static tier =>
+        {
+            Assert.InRange(tier.Decode.WorkingSetBytes, 1, KernelPlanner.SecondLevelCache);
+            Assert.InRange(tier.Prefill.WorkingSetBytes, 1, KernelPlanner.SecondLevelCache);
+            Assert.InRange(tier.Decode.ValueTileBytes, 1, FirstLevelCache);
+        }));
+    }
+
+    [Fact]
+    public void A_tile_asks_for_as_many_cached_rows_as_it_works_on() => AllCores(static (core, d) =>
+    {
+        TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.PrefetchedBytes > 0)];
+        bool hasRowsToAskFor = core.IsAbsorbed && core.Tier.Lanes > 1 && !core.ColumnSegments[0].ByDepth;
+        Assert.Equal(hasRowsToAskFor ? 1 : 0, asking.Length);
+        Assert.All(asking, tile => Assert.InRange(tile.PrefetchedBytes * d.CacheRowElements, tile.Rows * core.CachedRowBytes, (tile.Rows * core.CachedRowBytes) + d.CacheRowElements));
+    });
+
+    [Fact]
+    public void Registers_and_methods_stay_within_their_limits() => AllCores(static (core, _) =>
+    {
+        MethodPlan[] methods = [.. core.Methods];
+        Assert.Distinct(methods.Select(static method => method.Name));
+        Assert.All(core.ScoreTiles.Concat(core.ValueTiles), tile =>
+        {
+            RegisterLedger ledger = Assert.Single(methods, method => method.Name == tile.Name).Registers!;
+            Assert.Equal((tile.Rows * tile.Vectors, tile.Vectors, 1), (ledger.Sums, ledger.Operands, ledger.Broadcasts));
+            Assert.InRange((tile.Rows * tile.Vectors) + tile.Vectors + 1, 1, core.Tier.Name is "Vector512" or "Vector128" ? 31 : 15);
+            Assert.Equal(ledger.Limit - ledger.Total, ledger.Spare);
+        });
+        Assert.All(methods, static method =>
+        {
+            Assert.InRange(method.IlInstructions, 1, 8000);
+            Assert.InRange(method.MultiplyAdds, 0, 1000);
+            Assert.InRange(method.Locals, 0, 256);
+        });
+    });
+
+    private static void AssertFollow(IReadOnlyList<Segment> segments, int length)
+    {
+        int end = 0;
+        foreach (Segment segment in segments)
+        {
+            Assert.Equal(end, segment.Start);
+            Assert.InRange(segment.Groups, 1, length);
+            end = segment.End;
+        }
+
+        Assert.Equal(length, end);
+    }
+
+    private static void AllCores(Action<CorePlan, Dimensions> assert)
+    {
+        foreach ((string name, MlaSpec spec, KernelPlan plan) in _published)
+        {
+            foreach (TierPlan tier in plan.Tiers)
+            {
+                Try(name, tier.Decode, spec.Dimensions);
+                Try(name, tier.Prefill, spec.Dimensions);
+            }
+        }
+
+        Random random = new(20251125);
+        for (int i = 0; i < 100; i++)
+        {
+            Dimensions shape = new(
+                HiddenSize: 64,
+                Heads: random.Next(1, i < 50 ? 140 : Limits.Heads + 1),
+                QLoraRank: 0,
+                KvLoraRank: random.Next(1, Limits.KvLoraRank + 1),
+                QkNopeHeadDim: random.Next(1, Limits.HeadDim + 1),
+                QkRopeHeadDim: 2 * random.Next(0, 65),
+                VHeadDim: random.Next(1, Limits.HeadDim + 1),
+                MaxPositionEmbeddings: 4096);
+            foreach (Tier tier in Tier.All)
+            {
+                Try(shape.ToString(), KernelPlanner.PlanDecode(tier, shape, PlannedShapes.Float32 * shape.CacheRowElements), shape);
+                Try(shape.ToString(), KernelPlanner.PlanPrefill(tier, shape), shape);
+            }
+        }
+
+        void Try(string name, CorePlan core, Dimensions shape)
+        {
+            if (Record.Exception(() => assert(core, shape)) is { } problem)
+            {
+                Assert.Fail($"{name}, {(core.IsAbsorbed ? "decode" : "prefill")}, {core.Tier.Name}: {problem.Message}");
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Planning;
+using MlaGen.Generator.Tests.Configs;
+using Tier = MlaGen.Generator.Planning.SimdTier;
+
+namespace MlaGen.Generator.Tests.Planning;
+
+/// <summary>Shapes to plan, without a compilation, and a plan in a line.</summary>
+internal static class PlannedShapes
+{
+    public const int Float32 = 4;
+
+    public static readonly Dimensions Story = new(256, 8, 128, 64, 32, 16, 32, 1024);
+
+    /// <summary>DeepSeek-V3's widths with another number of heads: DeepSeek-V2-Lite and Kimi-K2 are no more than that to a planner.</summary>
+    public static Dimensions DeepSeek(int heads) => new(7168, heads, 1536, 512, 128, 64, 128, 163840);
+
+    public static readonly Dimensions MiniCpm3 = new(2560, 40, 768, 256, 64, 32, 64, 32768);
+
+    public static readonly Dimensions Glm47Flash = new(2048, 20, 768, 512, 192, 64, 256, 202752);
+
+    /// <summary>Every published model that can be generated, resolved anew at each call.</summary>
+    public static IEnumerable<(string Name, MlaSpec Spec)> Published() => PublishedModel.All
+        .Where(static model => model.IsSupportable)
+        .Select(static model => (model.Name, ConfigRun.Spec(model.Config(model.Types[0], hasRopeParameters: false), model.IsSparse ? new MlaSettings { AllowDense = true } : MlaSettings.Empty)));
+
+    public static Tier TierNamed(string name) => Tier.All.Single(tier => tier.Name == name);
+
+    public static CorePlan Decode(Dimensions shape, string tier) => KernelPlanner.PlanDecode(TierNamed(tier), shape, Float32 * shape.CacheRowElements);
+
+    public static CorePlan Prefill(Dimensions shape, string tier) => KernelPlanner.PlanPrefill(TierNamed(tier), shape);
+
+    /// <summary>All that was decided, in a line.</summary>
+    public static string Show(CorePlan core) => string.Join(
+        " | ",
+        $"columns {Show(core.ColumnSegments)}",
+        $"values {Show(core.ValueSegments)}",
+        $"tokens {string.Join(", ", core.TokenTiles)}",
+        $"value tiles {string.Join(", ", core.ColumnTiles.GroupBy(static tile => tile).Select(static run => run.Count() == 1 ? $"{run.Key}" : $"{run.Count()} of {run.Key}"))}",
+        $"block {core.BlockTokens} by {core.ScoreStride}",
+        $"registers {MostRegisters(core, core.ScoreTiles)} and {MostRegisters(core, core.ValueTiles)} of {core.Tier.RegisterBudget}",
+        $"ahead {core.PrefetchTokens}");
+
+    private static int MostRegisters(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.Max(tile => core.RegistersOf(tile).Total);
+
+    private static string Show(IEnumerable<Segment> segments) => string.Join(" + ", segments.Select(static segment => segment.ByDepth
+        ? $"{segment.Lanes} by depth"
+        : $"{segment.Groups}×{(segment.Vectors == 1 ? "" : $"{segment.Vectors}×")}{segment.Lanes}"));
+}
