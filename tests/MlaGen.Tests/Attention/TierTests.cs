@@ -37,6 +37,10 @@ public sealed class TierTests
         Assert.Matches(@"Passed: +\d\d", output);
     }
 
+    /// <summary>There all tests of attention run on the kernels that are planned for Arm64.</summary>
+    [Arm64Fact]
+    public void Arm64_runs_the_kernels_that_are_planned_for_it() => Assert.Equal(SimdTier.Vector128, SimdTiers.Current);
+
     [Fact]
     public void The_process_runs_on_the_tier_it_was_started_for()
     {
