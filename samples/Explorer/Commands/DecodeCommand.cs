@@ -21,7 +21,7 @@ internal static class DecodeCommand
 
         report.Show(
             $"Decode core: {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Speedup, Column.PeakSpeedup, Column.Spread);
     }
 
     public static void Measure(Model model, int context, MeasurementOptions options, Report report)
@@ -30,10 +30,11 @@ internal static class DecodeCommand
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
         using Workload decode = model.Layer.Decode(context, executor);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Layer.Decode(context, executor));
         report.WithProgress($"decode, {model.Heads} heads, {context} tokens", progress =>
         {
-            Rounds rounds = Rounds.Run([peak, decode], options.Seconds, progress);
-            report.Add(Measurement.Of(rounds, decode, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = model.Cache });
+            Rounds rounds = Rounds.Run([peak, decode, .. OneThread.Workloads(one)], options.Seconds, progress);
+            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = model.Cache });
         });
     }
 
@@ -47,11 +48,12 @@ internal static class DecodeCommand
         FmaPeak peak = new(crew);
         using Workload float32 = model.Core.Decode(context, executor);
         using Workload decode = core.Create(context, executor);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => core.Create(context, executor));
         string cache = Model.Called(format);
         report.WithProgress($"decode, {model.Heads} heads, {context} tokens, {cache}", progress =>
         {
-            Rounds rounds = Rounds.Run([peak, float32, decode], options.Seconds * 2, progress);
-            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32) with { Heads = model.Heads, Context = context, Cache = cache });
+            Rounds rounds = Rounds.Run([peak, float32, decode, .. OneThread.Workloads(one)], options.Seconds * 2, progress);
+            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache });
         });
     }
 

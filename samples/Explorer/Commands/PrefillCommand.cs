@@ -13,7 +13,7 @@ internal static class PrefillCommand
         Measure(model, context, options, report);
         report.Show(
             $"Prefill core: {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Speedup, Column.PeakSpeedup, Column.Spread);
     }
 
     public static void Measure(Model model, int context, MeasurementOptions options, Report report)
@@ -27,10 +27,11 @@ internal static class PrefillCommand
         long bytes = (long)context * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + shape.CacheRowBytes);
         Step step = new(Sequences: 1, Context: 0, NewTokens: context, MlaForm.Decompressed, Costs.Prefill(shape, context), bytes);
         using Workload prefill = model.Core.Forward("prefill", step, executor);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Forward("prefill", step, executor));
         report.WithProgress($"prefill, {model.Heads} heads, {context} tokens", progress =>
         {
-            Rounds rounds = Rounds.Run([peak, prefill], options.Seconds, progress);
-            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads) with { Heads = model.Heads, Context = context, Cache = model.Cache });
+            Rounds rounds = Rounds.Run([peak, prefill, .. OneThread.Workloads(one)], options.Seconds, progress);
+            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads).WithSpeedup(rounds, prefill, peak, one) with { Heads = model.Heads, Context = context, Cache = model.Cache });
         });
     }
 }

@@ -26,7 +26,7 @@ internal static class RooflineCommand
 
         report.Show(
             "Roofline",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Speedup, Column.PeakSpeedup, Column.Spread);
     }
 
     private static void MeasurePeaks(MeasurementOptions options, Report report)

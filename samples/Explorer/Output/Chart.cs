@@ -8,6 +8,7 @@ internal static class Chart
 {
     private const int Width = 1000;
     private const int Height = 600;
+    private const float BoundMarkerSize = 14;
 
     /// <summary>Refuses a file before anything is measured for it.</summary>
     public static void CheckFile(string file)
@@ -55,6 +56,14 @@ internal static class Chart
             double[] contexts = [.. kernel.Select(static m => Math.Log2(m.Context!.Value))];
             double[] times = [.. kernel.Select(static m => Math.Log10(m.Ms))];
             plot.Add.Scatter(contexts, times).LegendText = kernel.Key;
+        }
+
+        Measurement[] memory = [.. measurements.Where(static m => m.BoundBy == "memory")];
+        if (memory.Length > 0)
+        {
+            double[] contexts = [.. memory.Select(static m => Math.Log2(m.Context!.Value))];
+            double[] times = [.. memory.Select(static m => Math.Log10(m.Ms))];
+            plot.Add.Markers(contexts, times, MarkerShape.OpenCircle, BoundMarkerSize, Colors.Black).LegendText = "bound by memory, else by arithmetic";
         }
 
         plot.ShowLegend(Alignment.UpperLeft);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Explorer.Measuring;
+using Explorer.Models;
 using MlaGen;
 
 namespace Explorer.Output;
@@ -64,6 +65,12 @@ internal sealed record Measurement
     /// <summary>Speed as a part of what the same kernel reaches on a cache of full floats.</summary>
     public double? ShareOfFloat32 { get; init; }
 
+    /// <summary>Speed as a multiple of what the same kernel reaches on one thread.</summary>
+    public double? Speedup { get; init; }
+
+    /// <summary>The same for the FMA peak: what the machine gave at the time.</summary>
+    public double? PeakSpeedup { get; init; }
+
     /// <summary>Times that differ so much say little: something else was running.</summary>
     [JsonIgnore]
     public bool IsNoisy => Spread > 0.1;
@@ -104,6 +111,23 @@ internal sealed record Measurement
     {
         RoundTimes median = rounds.Median(kernel, float32);
         return this with { ShareOfFloat32 = Significant(median.ReferenceSeconds / median.Seconds) };
+    }
+
+    /// <summary>The same beside the kernel and the peak on one thread, if they were measured.</summary>
+    public Measurement WithSpeedup(Rounds rounds, Workload kernel, FmaPeak peak, OneThread? one)
+    {
+        if (one is null)
+        {
+            return this;
+        }
+
+        RoundTimes kernels = rounds.Median(kernel, one.Kernel);
+        RoundTimes peaks = rounds.Median(peak, one.Peak);
+        return this with
+        {
+            Speedup = Significant(kernels.ReferenceSeconds / kernels.Seconds),
+            PeakSpeedup = Significant(peak.Operations / peaks.Seconds / (one.Peak.Operations / peaks.ReferenceSeconds)),
+        };
     }
 
     /// <summary>The same beside the nearer of two limits: arithmetic, and reading as much memory as the kernel does.</summary>

@@ -29,6 +29,41 @@ public class ExplorerTests
     }
 
     [Theory]
+    [InlineData("decode")]
+    [InlineData("prefill")]
+    public void Json_on_several_threads_also_tells_how_many_times_as_fast_as_on_one(string command)
+    {
+        (int exitCode, string output, string error) = Run(command, "--heads", "16", "--context", "512", "--threads", "2", "--seconds", "0.01", "--json");
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+        JsonObject json = JsonNode.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)))!.AsObject();
+        Assert.Equal(
+            ["kernel", "tier", "heads", "context", "threads", "cache", "ms", "gflops", "fmaPeakGflops", "shareOfPeak", "gigabytesPerSecond", "spread", "speedup", "peakSpeedup"],
+            json.Select(static field => field.Key));
+        Assert.Equal(2, json["threads"]!.GetValue<int>());
+        Assert.True(json["speedup"]!.GetValue<double>() > 0);
+    }
+
+    [Fact]
+    public void Speedup_is_one_thread_s_time_over_that_of_several_and_the_peak_s_counts_its_operations()
+    {
+        using Crew two = new(2);
+        FmaPeak peak = new(two);
+        using OneThread one = OneThread.Beside(2, static _ => new Sleep(0.004))!;
+        Sleep kernel = new(0.001);
+        Rounds rounds = Rounds.Run([peak, kernel, .. OneThread.Workloads(one)], 0.01, static _ => { });
+
+        Measurement measurement = Point("ours", 64, 1).WithSpeedup(rounds, kernel, peak, one);
+
+        RoundTimes kernels = rounds.Median(kernel, one.Kernel);
+        Assert.Equal(1, kernels.ReferenceSeconds / kernels.Seconds / measurement.Speedup!.Value, 1e-3);
+        RoundTimes peaks = rounds.Median(peak, one.Peak);
+        Assert.Equal(1, 2 * peaks.ReferenceSeconds / peaks.Seconds / measurement.PeakSpeedup!.Value, 1e-3);
+        Assert.Null(OneThread.Beside(1, static _ => throw new InvalidOperationException("One thread is not measured beside itself.")));
+    }
+
+    [Theory]
     [InlineData("16", "Float8")]
     [InlineData("64", "bfloat16")]
     public void Json_of_decode_on_a_smaller_cache_also_tells_its_speed_beside_full_floats(string heads, string format)
@@ -137,6 +172,18 @@ public class ExplorerTests
                 Assert.Equal(expected, attention.Output[(head * Width) + i], 1e-5);
             }
         }
+    }
+
+    /// <summary>Work that takes a certain time.</summary>
+    private sealed class Sleep(double seconds) : Workload
+    {
+        public override string Kernel => "sleep";
+
+        public override long Operations => 0;
+
+        public override long Bytes => 0;
+
+        public override void Run() => Thread.Sleep(TimeSpan.FromSeconds(seconds));
     }
 
     private static Measurement Point(string kernel, int context, double ms) => new()
