@@ -22,7 +22,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
             $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
-        using (writer.Braces($"private static void Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
+        using (Method($"Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {
@@ -59,7 +59,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         writer.Summary(
             "Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the\n" +
             "sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.");
-        using (writer.Braces($"private static void Softmax(int tokens, {ColumnsParameter}ref float scores, ref float statistics)"))
+        using (Method($"Softmax(int tokens, {ColumnsParameter}ref float scores, ref float statistics)"))
         {
             foreach (Segment segment in plan.ColumnSegments)
             {
@@ -91,7 +91,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         writer.Summary(
             $"Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].\n" +
             "Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.");
-        using (writer.Braces($"private static void Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
+        using (Method($"Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
         {
             foreach (Segment segment in plan.ValueSegments)
             {
@@ -123,7 +123,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
     {
         var vector = new VectorText(tier.Lanes);
         writer.Summary("Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.");
-        using (writer.Braces($"private static void Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
+        using (Method($"Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
         using (writer.Braces($"for (int column = 0; column < {Columns}; column += {vector.Lanes})"))
         {
             writer.Line($"{vector.Type} limit = {vector.Load("Unsafe.Add(ref limits, column)")};");
@@ -135,6 +135,13 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
                 writer.Line($"score = ref Unsafe.Add(ref score, {plan.ScoreStride});");
             }
         }
+    }
+
+    /// <summary>Opens a method that the JIT optimises at its first call: it would otherwise run unoptimised, fifty times slower, until it has been called often enough.</summary>
+    private CodeWriter.Block Method(string signature)
+    {
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        return writer.Braces($"private static void {signature}");
     }
 
     private static IEnumerable<Segment> TileKinds(IEnumerable<Segment> segments) =>
@@ -201,7 +208,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         int registers = CorePlan.RegistersOf(tokens, segment.Vectors);
         bool prefetches = Prefetches(tokens, segment);
         writer.Line($"// {Plural(tokens, " token")} by {segment.Vectors} × {segment.Lanes} columns: {tokens * segment.Vectors} sums, {segment.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
+        using (Method($"{ScoreTileName(tokens, segment)}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -273,7 +280,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         writer.Line(
             $"// {Plural(tokens, " token")} by {columns} columns, {tier.Lanes} elements of depth in lanes: {tokens * columns} sums, {columns} of queries and one of a key, " +
             $"{CorePlan.RegistersOf(tokens, columns)} vectors alive.");
-        using (writer.Braces($"private static void {DepthTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
+        using (Method($"{DepthTileName(tokens, segment)}(ref float key, ref float query, ref float score)"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -312,7 +319,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
 
     private void SoftmaxColumns(VectorText vector)
     {
-        using (writer.Braces($"private static void Softmax{Plural(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
+        using (Method($"Softmax{Plural(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
         {
             writer.Line($"{vector.Type} before = {vector.Load("statistics")};");
             writer.Line($"{vector.Type} maximum = before;");
@@ -409,7 +416,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan, SimdTier tie
         var vector = new VectorText(segment.Lanes);
         int registers = CorePlan.RegistersOf(columns, segment.Vectors);
         writer.Line($"// {Plural(columns, " column")} by {segment.Vectors} × {segment.Lanes} dimensions: {columns * segment.Vectors} sums, {segment.Vectors} of values and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {ValueTileName(columns, segment)}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
+        using (Method($"{ValueTileName(columns, segment)}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
         {
             for (int c = 0; c < columns; c++)
             {

@@ -156,6 +156,9 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column BoundBy = new("bound by", static m => m.BoundBy ?? "", IsText: true);
     public static readonly Column ShareOfRoofline = new("of roofline", static m => Percent(m.ShareOfRoofline));
     public static readonly Column ShareOfFloat32 = new("of float32", static m => Percent(m.ShareOfFloat32));
+    public static readonly Column Warmup = new("warm-up ms", static m => Number(m.WarmupMs, "0.0"));
+    public static readonly Column First = new("first ms", static m => Number(m.FirstMs, m.FirstMs < 10 ? "0.000" : "0.0"));
+    public static readonly Column FirstOverSteady = new("first / steady", static m => Number(m.FirstOverSteady, "0.00"));
     public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
     public static readonly Column Spread = new("spread", static m => Percent(m.Spread) + (m.IsNoisy ? " !" : ""));
 
