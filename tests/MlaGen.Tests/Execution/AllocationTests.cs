@@ -9,6 +9,7 @@ public sealed class AllocationTests
     private const int Rounds = 50;
     private const int StepsPerRound = 20;
     private const int PromptTokens = 40;
+    private const int MostPasses = 5;
 
     public static TheoryData<string, MlaForm> LayersAndForms => ForwardTests.LayersAndPinnedForms;
 
@@ -30,14 +31,21 @@ public sealed class AllocationTests
         Round();
 
         CountAllThreads();
-        CountAllThreads();
-        for (int i = 0; i < Rounds; i++)
+
+        // A worker takes its memory at its first unit, and which worker gets one is chance: a pass in which that happened is made again.
+        for (int pass = 0; pass < MostPasses && (pass == 0 || !before.AsSpan().SequenceEqual(after)); pass++)
         {
-            Round();
+            bytes = before;
+            CountAllThreads();
+            for (int i = 0; i < Rounds; i++)
+            {
+                Round();
+            }
+
+            bytes = after;
+            CountAllThreads();
         }
 
-        bytes = after;
-        CountAllThreads();
         Assert.Equal(before, after);
 
         // A prompt, then tokens one by one.
