@@ -26,6 +26,7 @@ internal sealed class CommandLine
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
+    private static readonly Option<string> Call = Words("--call", "What is called first: " + string.Join(", ", WarmupCommand.Calls) + ".", WarmupCommand.Calls[0], WarmupCommand.Calls);
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
 
@@ -54,6 +55,8 @@ internal sealed class CommandLine
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
                 PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>
+                WarmupCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Context) + 1), parsed.GetValue(Call)!, parsed.GetValue(Context), options, report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };

@@ -15,6 +15,15 @@ public interface IMlaAttention<TSelf>
     [EditorBrowsable(EditorBrowsableState.Never)]
     static abstract MlaDefinition Definition { get; }
 
+    /// <summary>
+    /// Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.
+    /// Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading; touches no cache and no batch.
+    /// </summary>
+    /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing. A class that was not generated has nothing to compile.</remarks>
+    static virtual void Warmup()
+    {
+    }
+
     /// <summary>Runs the layer: appends the batch's new tokens to the cache and attends to every token up to and including each row's own.</summary>
     /// <param name="batch">The step: which sequences, how many new tokens of each.</param>
     /// <param name="hidden">Hidden states <c>[batch.Rows, HiddenSize]</c>.</param>

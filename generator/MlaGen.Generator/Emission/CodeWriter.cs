@@ -54,6 +54,16 @@ internal sealed class CodeWriter
         return new Block(this);
     }
 
+    /// <summary>
+    /// Opens a method of a kernel. The JIT optimises it at its first call: it would otherwise run unoptimised, fifty times slower, until it has
+    /// been called often enough.
+    /// </summary>
+    public Block KernelMethod(string signature)
+    {
+        Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        return Braces($"private static void {signature}");
+    }
+
     public override string ToString() => _text.ToString();
 
     /// <summary>A double as C# reads it back: the shortest text that is exact, in invariant culture.</summary>

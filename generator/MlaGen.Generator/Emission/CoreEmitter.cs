@@ -22,7 +22,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
-        using (writer.Braces($"private static void Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
+        using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {
@@ -47,7 +47,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         writer.Summary(
             "Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the\n" +
             "sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.");
-        using (writer.Braces($"private static void Softmax(int tokens, {ColumnsParameter}ref float scores, ref float statistics)"))
+        using (writer.KernelMethod($"Softmax(int tokens, {ColumnsParameter}ref float scores, ref float statistics)"))
         {
             foreach (Segment segment in plan.ColumnSegments)
             {
@@ -79,7 +79,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         writer.Summary(
             $"Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].\n" +
             "Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.");
-        using (writer.Braces($"private static void Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
+        using (writer.KernelMethod($"Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
         {
             foreach (Segment segment in plan.ValueSegments)
             {
@@ -108,7 +108,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
     {
         var vector = new VectorText(plan.Tier.Lanes);
         writer.Summary("Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.");
-        using (writer.Braces($"private static void Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
+        using (writer.KernelMethod($"Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
         using (writer.Braces($"for (int column = 0; column < {Columns}; column += {vector.Lanes})"))
         {
             writer.Line($"{vector.Type} limit = {vector.Load("Unsafe.Add(ref limits, column)")};");
@@ -180,7 +180,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
 
     private void SoftmaxColumns(VectorText vector)
     {
-        using (writer.Braces($"private static void Softmax{TilePlan.Counted(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
+        using (writer.KernelMethod($"Softmax{TilePlan.Counted(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
         {
             writer.Line($"{vector.Type} before = {vector.Load("statistics")};");
             writer.Line($"{vector.Type} maximum = before;");

@@ -14,7 +14,7 @@ internal static class EmittedNames
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "CacheRowBytes", "SoftmaxScale",
-        "Shape", "Layer", "CacheBytes", "CreateCache", "Forward", "AttendLatent", "AppendLatent",
+        "Shape", "Layer", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
         "s_definition", "s_kernels", "_layer");
 

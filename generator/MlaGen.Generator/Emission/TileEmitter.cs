@@ -30,7 +30,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         int registers = plan.RegistersOf(tile).Total;
         bool prefetches = tile.PrefetchedBytes > 0;
         writer.Line($"// {TilePlan.Counted(tokens, " token")} by {tile.Vectors} × {tile.Lanes} columns: {tokens * tile.Vectors} sums, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
+        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -85,7 +85,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         writer.Line(
             $"// {TilePlan.Counted(tokens, " token")} by {columns} columns, {tile.Lanes} elements of depth in lanes: {tokens * columns} sums, {columns} of queries and one of a key, " +
             $"{plan.RegistersOf(tile).Total} vectors alive.");
-        using (writer.Braces($"private static void {tile.Name}(ref float key, ref float query, ref float score)"))
+        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score)"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -128,7 +128,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
         writer.Line($"// {TilePlan.Counted(columns, " column")} by {tile.Vectors} × {tile.Lanes} dimensions: {columns * tile.Vectors} sums, {tile.Vectors} of values and a broadcast, {registers} vectors alive.");
-        using (writer.Braces($"private static void {tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
+        using (writer.KernelMethod($"{tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
         {
             for (int c = 0; c < columns; c++)
             {

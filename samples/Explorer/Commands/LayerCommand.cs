@@ -22,10 +22,7 @@ internal static class LayerCommand
         using Crew crew = new(options.Threads);
         MlaShape shape = model.Layer.Shape;
         FmaPeak peak = new(crew);
-        long operations = batch * ((2 * Costs.Weights(shape)) + (Costs.AbsorbedOperationsPerToken(shape) * (context + 1)));
-        long bytes = (sizeof(ushort) * Costs.Weights(shape)) + ((long)batch * context * shape.CacheRowBytes);
-        Step step = new(batch, context, NewTokens: 1, MlaForm.Absorbed, operations, bytes);
-        using Workload layer = model.Layer.Forward("layer", step, executor);
+        using Workload layer = model.Layer.Forward("layer", Decode(shape, context, batch), executor);
         using Workload projections = new ProjectionWorkload(shape, batch, crew);
 
         // One token streams the weights, and memory is the limit; many share them, and arithmetic is.
@@ -47,5 +44,13 @@ internal static class LayerCommand
                 report.Add(dram is null ? measurement : measurement.WithDram(rounds, workload, dram));
             }
         });
+    }
+
+    /// <summary>One new token of each sequence.</summary>
+    public static Step Decode(MlaShape shape, int context, int batch)
+    {
+        long operations = batch * ((2 * Costs.Weights(shape)) + (Costs.AbsorbedOperationsPerToken(shape) * (context + 1)));
+        long bytes = (sizeof(ushort) * Costs.Weights(shape)) + ((long)batch * context * shape.CacheRowBytes);
+        return new Step(batch, context, NewTokens: 1, MlaForm.Absorbed, operations, bytes);
     }
 }

@@ -20,12 +20,8 @@ internal static class PrefillCommand
     {
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
-        MlaShape shape = model.Core.Shape;
         FmaPeak peak = new(crew);
-
-        // At least: each query once, and each cached row.
-        long bytes = (long)context * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + shape.CacheRowBytes);
-        Step step = new(Sequences: 1, Context: 0, NewTokens: context, MlaForm.Decompressed, Costs.Prefill(shape, context), bytes);
+        Step step = Prompt(model.Core.Shape, context);
         using Workload prefill = model.Core.Forward("prefill", step, executor);
         using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Forward("prefill", step, executor));
         report.WithProgress($"prefill, {model.Heads} heads, {context} tokens", progress =>
@@ -33,5 +29,13 @@ internal static class PrefillCommand
             Rounds rounds = Rounds.Run([peak, prefill, .. OneThread.Workloads(one)], options.Seconds, progress);
             report.Add(Measurement.Of(rounds, prefill, peak, options.Threads).WithSpeedup(rounds, prefill, peak, one) with { Heads = model.Heads, Context = context, Cache = model.Cache });
         });
+    }
+
+    /// <summary>A prompt from its beginning.</summary>
+    public static Step Prompt(MlaShape shape, int tokens)
+    {
+        // At least: each query once, and each cached row.
+        long bytes = (long)tokens * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + shape.CacheRowBytes);
+        return new Step(Sequences: 1, Context: 0, NewTokens: tokens, MlaForm.Decompressed, Costs.Prefill(shape, tokens), bytes);
     }
 }

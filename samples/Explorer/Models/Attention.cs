@@ -11,6 +11,9 @@ internal abstract class Attention
     /// <summary>Factor on the scores.</summary>
     public abstract float SoftmaxScale { get; }
 
+    /// <summary>The class's own.</summary>
+    public abstract void Warmup();
+
     /// <summary>The absorbed attention core: one query token against a cache that holds <paramref name="context"/> tokens.</summary>
     public abstract CoreWorkload Decode(int context, MlaExecutor executor);
 
@@ -39,6 +42,8 @@ internal sealed class Attention<T>(double softmaxScale, Attention<T>.Append appe
     public override MlaShape Shape => T.Shape;
 
     public override float SoftmaxScale => (float)softmaxScale;
+
+    public override void Warmup() => T.Warmup();
 
     public override CoreWorkload Decode(int context, MlaExecutor executor) => new DecodeWorkload<T>(append, attend, context, executor);
 

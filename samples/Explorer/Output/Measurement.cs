@@ -71,6 +71,15 @@ internal sealed record Measurement
     /// <summary>The same for the FMA peak: what the machine gave at the time.</summary>
     public double? PeakSpeedup { get; init; }
 
+    /// <summary>Milliseconds of <c>Warmup</c>.</summary>
+    public double? WarmupMs { get; init; }
+
+    /// <summary>Milliseconds of the first call after it.</summary>
+    public double? FirstMs { get; init; }
+
+    /// <summary>Those as a multiple of <see cref="Ms"/>.</summary>
+    public double? FirstOverSteady { get; init; }
+
     /// <summary>Times that differ so much say little: something else was running.</summary>
     [JsonIgnore]
     public bool IsNoisy => Spread > 0.1;
@@ -93,6 +102,14 @@ internal sealed record Measurement
             Spread = Significant(median.Spread),
         };
     }
+
+    /// <summary>The same beside what came before the steady state.</summary>
+    public Measurement WithFirstCall(double warmupMs, double firstMs) => this with
+    {
+        WarmupMs = Significant(warmupMs),
+        FirstMs = Significant(firstMs),
+        FirstOverSteady = Significant(firstMs / Ms),
+    };
 
     /// <summary>The same beside the DRAM read bandwidth.</summary>
     public Measurement WithDram(Rounds rounds, Workload kernel, ReadBandwidth dram)

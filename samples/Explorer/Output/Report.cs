@@ -158,6 +158,9 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column ShareOfFloat32 = new("of float32", static m => Percent(m.ShareOfFloat32));
     public static readonly Column Speedup = new("speedup", static m => Number(m.Speedup, "0.00"));
     public static readonly Column PeakSpeedup = new("peak speedup", static m => Number(m.PeakSpeedup, "0.00"));
+    public static readonly Column Warmup = new("warm-up ms", static m => Number(m.WarmupMs, "0.0"));
+    public static readonly Column First = new("first ms", static m => Number(m.FirstMs, m.FirstMs < 10 ? "0.000" : "0.0"));
+    public static readonly Column FirstOverSteady = new("first / steady", static m => Number(m.FirstOverSteady, "0.00"));
     public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
     public static readonly Column Spread = new("spread", static m => Percent(m.Spread) + (m.IsNoisy ? " !" : ""));
 

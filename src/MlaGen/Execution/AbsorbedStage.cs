@@ -163,6 +163,7 @@ internal sealed class AbsorbedStage
     }
 
     /// <summary>One row from beginning to end on one thread.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void WholeRow(int unit, int worker)
     {
         WorkerSpace space = _step.Worker(worker);
@@ -194,12 +195,14 @@ internal sealed class AbsorbedStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackPanel(int unit, int worker)
     {
         (int row, int panel) = Math.DivRem(unit, PanelCount);
         Pack(_rows[row].Index, panel, ref _packed.At((long)row * PackedLength));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendPart(int unit, int worker)
     {
         Part part = _partUnits[unit];
@@ -209,6 +212,7 @@ internal sealed class AbsorbedStage
     }
 
     /// <summary>Folds the parts of a few heads of a row, a head at a time: its sums stay in the first-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FoldGroup(int unit, int worker)
     {
         (int index, int group) = Math.DivRem(unit, FoldGroups);
@@ -232,6 +236,7 @@ internal sealed class AbsorbedStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int batchRow, int panel, ref float packed)
     {
         int depth = Shape.CacheRowElements;
@@ -254,6 +259,7 @@ internal sealed class AbsorbedStage
             width);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRows(int first, int width, ref float source, ref float packed)
     {
         int depth = Shape.CacheRowElements;
@@ -263,6 +269,7 @@ internal sealed class AbsorbedStage
         target[given..].Clear();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(in Row row, int split, int splits, ref float queries, ref float output, ref float statistics, WorkerSpace space)
     {
         int columns = Layout.Columns;
@@ -283,6 +290,7 @@ internal sealed class AbsorbedStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref float Rows(in Row row, int first, int count, WorkerSpace space)
     {
         int committed = row.Keys - row.PathLength;
@@ -292,6 +300,7 @@ internal sealed class AbsorbedStage
     }
 
     /// <summary>Adds a head's sums of a later part of a row to those of an earlier one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Fold(int head, ref float output, ref float statistics, ref float partOutput, ref float partStatistics)
     {
         int columns = Layout.Columns;
@@ -317,6 +326,7 @@ internal sealed class AbsorbedStage
     }
 
     /// <summary>Divides a head's sums by the sum of its probabilities.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish(in Row row, int head, ref float output, ref float statistics)
     {
         int width = Shape.KvLoraRank;

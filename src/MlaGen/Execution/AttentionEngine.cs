@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
@@ -184,6 +185,7 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>Normalises a row's latents, rotates its key and writes it to the cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PrepareRow(int row, int worker)
     {
         if (_weights.QALayernorm is not null)
@@ -203,6 +205,7 @@ internal sealed class AttentionEngine
         Store(projected, entry, row - entry.FirstRow);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RotateQueries(int row, int worker)
     {
         int width = Shape.QkHeadDim;
@@ -223,6 +226,7 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>Takes a head's key projection over to its queries: <c>[nope | rotary]</c> become <c>[latent | rotary]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AbsorbHead(int head, int worker)
     {
         int nope = Shape.QkNopeHeadDim;
@@ -241,6 +245,7 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>A head's value projection of the weighted sums of latents.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ValueHead(int head, int worker)
     {
         int panel = KeyPanel(head) + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
@@ -257,6 +262,7 @@ internal sealed class AttentionEngine
 
     private int KeyPanel(int head) => head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private BatchEntry EntryOf(int row)
     {
         ReadOnlySpan<BatchEntry> entries = Batch.Entries;
@@ -279,6 +285,7 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>Writes a finished row to the cache, in its format.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Store(ReadOnlySpan<float> row, in BatchEntry entry, int newToken)
     {
         int token = entry.Keys - entry.NewTokens + newToken;

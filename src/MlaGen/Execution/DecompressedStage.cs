@@ -91,6 +91,7 @@ internal sealed class DecompressedStage
 
     private static int Chunks(in BatchEntry entry) => (entry.Queries + MostQueries - 1) / MostQueries;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(int unit, int worker)
     {
         int index = Array.BinarySearch(_firstUnits, 0, _entryCount, unit);
@@ -130,6 +131,7 @@ internal sealed class DecompressedStage
 
     private int PaddedColumns(int queries) => (queries + Layout.QueryPanel - 1) / Layout.QueryPanel * Layout.QueryPanel;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackQueries(int firstRow, int queries, int firstHead, int heads, int tiles, WorkerSpace space)
     {
         int depth = Shape.QkHeadDim;
@@ -152,6 +154,7 @@ internal sealed class DecompressedStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Initialise(int tiles, WorkerSpace space)
     {
         int length = tiles * Layout.QueryTile;
@@ -167,6 +170,7 @@ internal sealed class DecompressedStage
     }
 
     /// <summary>Cached rows as the products take them; too few are not worth packing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRows(ref float rows, int tokens, WorkerSpace space)
     {
         if (tokens < ProjectionKernels.TiledRows)
@@ -180,6 +184,7 @@ internal sealed class DecompressedStage
     }
 
     /// <summary>Keys <c>[tokens, nope + rotary]</c> and values <c>[tokens, value]</c> of a head from cached rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Decompress(ref float rows, int tokens, int head, WorkerSpace space)
     {
         PackedMatrix matrix = _weights.KvBProj.Matrix;
@@ -222,6 +227,7 @@ internal sealed class DecompressedStage
     /// <param name="firstKey">First key of the tile.</param>
     /// <param name="tileKeys">Keys of the tile.</param>
     /// <param name="space">Memory of the thread.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendTile(in BatchEntry entry, int firstQuery, int queries, int tile, int place, int firstKey, int tileKeys, WorkerSpace space)
     {
         int first = tile * Layout.QueryTile;
@@ -254,6 +260,7 @@ internal sealed class DecompressedStage
     /// <summary>Keys of a tile that a query may see.</summary>
     private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
     {
         long column = ((long)place * Layout.QueryTile) + first;
@@ -270,6 +277,7 @@ internal sealed class DecompressedStage
             ref space.Statistics.At((3L * place * Layout.QueryTile) + first));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish(int firstRow, int queries, int head, int firstPlace, WorkerSpace space)
     {
         int width = Shape.VHeadDim;

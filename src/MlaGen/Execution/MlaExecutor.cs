@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace MlaGen;
 
@@ -6,13 +8,16 @@ namespace MlaGen;
 /// The threads that kernels run on: the calling thread and a fixed set of workers, which spin shortly for the next piece of work and then sleep.
 /// </summary>
 /// <remarks>
-/// Thread-safe. One call at a time uses the workers; a call that finds them busy runs on its own thread alone. Results do not depend on
-/// the number of threads.
+/// Thread-safe. One call at a time uses the workers, as many as it has units for; a call that finds them busy runs on its own thread alone.
+/// Results do not depend on the number of threads.
 /// </remarks>
 public sealed class MlaExecutor : IDisposable
 {
-    /// <summary>Rounds a worker waits in before it sleeps: a few microseconds, about the time between two stages of a layer.</summary>
+    /// <summary>Looks a worker takes for work before it sleeps: some hundred microseconds on any processor, longer than what a model does between two layers.</summary>
     private const int SpinRounds = 2000;
+
+    /// <summary>Low bits of a round: how many workers it is for.</summary>
+    private const int WorkerBits = 10;
 
     private static readonly Lazy<MlaExecutor> _shared = new(() => new MlaExecutor(Environment.ProcessorCount));
 
@@ -24,10 +29,12 @@ public sealed class MlaExecutor : IDisposable
     private CancellationToken _cancellation;
     private ExceptionDispatchInfo? _failure;
     private int _unitCount;
-    private int _nextUnit;
-    private int _running;
-    private int _round;
     private int _busy;
+    private LoneNumber _nextUnit;
+    private LoneNumber _running;
+
+    /// <summary>Changes when there is work; both its number and its workers in one, so that they are read as one.</summary>
+    private LoneNumber _round;
     private volatile bool _disposed;
 
     /// <summary>Starts <paramref name="threads"/> - 1 workers; the caller of a kernel is the remaining one.</summary>
@@ -67,13 +74,21 @@ public sealed class MlaExecutor : IDisposable
         SpinWait spin = default;
         while (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
+            if (_disposed)
+            {
+                return;
+            }
+
             spin.SpinOnce();
         }
 
         // The executor stays busy for ever: a call that comes too late finds it disposed.
         _disposed = true;
-        Interlocked.Increment(ref _round);
-        WakeSleepers();
+        BeginRound(workers: 0);
+        for (int i = 0; i < _workers.Length; i++)
+        {
+            Wake(i);
+        }
 
         foreach (Thread worker in _workers)
         {
@@ -92,6 +107,7 @@ public sealed class MlaExecutor : IDisposable
     /// <param name="cancellation">Looked at between units.</param>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; some units have not run.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Run(Action<int, int> work, int units, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -113,13 +129,13 @@ public sealed class MlaExecutor : IDisposable
             _cancellation = cancellation;
             _failure = null;
             _unitCount = units;
-            _nextUnit = 0;
-            _running = _workers.Length;
-            Interlocked.Increment(ref _round);
-            WakeSleepers();
+            int workers = Math.Min(_workers.Length, units - 1);
+            _nextUnit.Value = 0;
+            _running.Value = workers;
+            BeginRound(workers);
             RunUnits(worker: 0);
             SpinWait spin = default;
-            while (Volatile.Read(ref _running) > 0)
+            while (Volatile.Read(ref _running.Value) > 0)
             {
                 spin.SpinOnce(sleep1Threshold: -1);
             }
@@ -136,38 +152,58 @@ public sealed class MlaExecutor : IDisposable
         cancellation.ThrowIfCancellationRequested();
     }
 
-    private void WakeSleepers()
+    private void BeginRound(int workers)
     {
-        for (int i = 0; i < _asleep.Length; i++)
+        long number = (_round.Value >> WorkerBits) + 1;
+        Interlocked.Exchange(ref _round.Value, (number << WorkerBits) | (uint)workers);
+        WakeNext(-1, workers);
+    }
+
+    /// <summary>Each thread of a round wakes two more: to wake many, one after the other, would take one thread long.</summary>
+    private void WakeNext(int index, int workers)
+    {
+        int first = (2 * index) + 2;
+        for (int i = first; i < Math.Min(first + 2, workers); i++)
         {
-            if (Interlocked.CompareExchange(ref _asleep[i], 0, 1) == 1)
-            {
-                _wake[i].Release();
-            }
+            Wake(i);
+        }
+    }
+
+    private void Wake(int index)
+    {
+        if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 1)
+        {
+            _wake[index].Release();
         }
     }
 
     private void Loop(int index)
     {
-        int seen = 0;
+        long round = 0;
         while (true)
         {
-            seen = WaitForRound(index, seen);
+            round = WaitForRound(index, round);
             if (_disposed)
             {
                 return;
             }
 
-            RunUnits(worker: index + 1);
-            Interlocked.Decrement(ref _running);
+            int workers = (int)(round & ((1 << WorkerBits) - 1));
+            if (index < workers)
+            {
+                WakeNext(index, workers);
+                RunUnits(worker: index + 1);
+                Interlocked.Decrement(ref _running.Value);
+            }
         }
     }
 
-    private int WaitForRound(int index, int seen)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private long WaitForRound(int index, long seen)
     {
         for (int i = 0; i < SpinRounds; i++)
         {
-            int round = Volatile.Read(ref _round);
+            long round = Volatile.Read(ref _round.Value);
             if (round != seen)
             {
                 return round;
@@ -180,7 +216,7 @@ public sealed class MlaExecutor : IDisposable
         {
             // The flag goes up before the last look, and the caller raises the round before it looks at the flags: one of the two sees the other.
             Interlocked.Exchange(ref _asleep[index], 1);
-            int round = Volatile.Read(ref _round);
+            long round = Volatile.Read(ref _round.Value);
             if (round != seen)
             {
                 if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 0)
@@ -195,24 +231,33 @@ public sealed class MlaExecutor : IDisposable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunUnits(int worker)
     {
         try
         {
             while (Volatile.Read(ref _failure) is null && !_cancellation.IsCancellationRequested)
             {
-                int unit = Interlocked.Increment(ref _nextUnit) - 1;
+                long unit = Interlocked.Increment(ref _nextUnit.Value) - 1;
                 if (unit >= _unitCount)
                 {
                     return;
                 }
 
-                _work!(unit, worker);
+                _work!((int)unit, worker);
             }
         }
         catch (Exception exception)
         {
             Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
         }
+    }
+
+    /// <summary>A number with cache lines of its own: threads that write it do not hold up those that read its neighbours.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct LoneNumber
+    {
+        [FieldOffset(128)]
+        public long Value;
     }
 }

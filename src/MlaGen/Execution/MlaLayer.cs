@@ -81,6 +81,13 @@ public static class MlaLayer
         AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
     }
 
+    /// <summary>Compiles what a class's steps run.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="kernels">The class's kernels.</param>
+    public static void Warmup<T>(MlaKernels kernels)
+        where T : class, IMlaAttention<T>
+        => Runtime.Warmup.Run<T>(kernels);
+
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {
         if (found != (long)rows * heads * width)

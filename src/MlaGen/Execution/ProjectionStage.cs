@@ -37,6 +37,7 @@ internal sealed class ProjectionStage
     private PackedMatrix Matrix => _projection.Matrix;
 
     /// <summary>Projects rows <c>[rows, projection's columns]</c> to <c>[rows, projection's rows]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(Projection projection, Workspace inputs, int rows, Workspace outputs)
     {
         _projection = projection;
@@ -64,6 +65,7 @@ internal sealed class ProjectionStage
 
     private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(_chunkRows) * Matrix.Columns;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Stream(int unit, int worker)
     {
         int firstPanel = unit * _unitPanels;
@@ -77,6 +79,7 @@ internal sealed class ProjectionStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int unit, int worker)
     {
         (int chunk, int block) = Math.DivRem(unit, Units(Matrix.Columns, ProjectionKernels.DepthBlock));
@@ -91,6 +94,7 @@ internal sealed class ProjectionStage
             ref _packed.At(PackedStart(chunk) + ((long)first * Kernels.PackedWidth(rows))));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Multiply(int unit, int worker)
     {
         (int chunk, int group) = Math.DivRem(unit, Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
@@ -115,6 +119,7 @@ internal sealed class ProjectionStage
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddBias(Span<float> result, int first)
     {
         ReadOnlySpan<float> bias = _projection.Bias;

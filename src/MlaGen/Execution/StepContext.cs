@@ -6,6 +6,9 @@ namespace MlaGen.Runtime;
 /// <summary>What the stages of a step share: the batch, the layer in hand, the threads and their memory.</summary>
 internal sealed class StepContext
 {
+    /// <summary>Tokens of the widest score tile.</summary>
+    public const int RowsAhead = 24;
+
     /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
     private const long ParallelThreshold = 1 << 18;
 
@@ -42,6 +45,7 @@ internal sealed class StepContext
     /// <param name="work">Takes a unit and the index of the worker.</param>
     /// <param name="units">How many units.</param>
     /// <param name="multiplications">About how much work all of them are.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(Action<int, int> work, int units, long multiplications)
     {
         if (multiplications >= ParallelThreshold)
@@ -62,6 +66,7 @@ internal sealed class StepContext
     /// <param name="first">First token.</param>
     /// <param name="count">Tokens.</param>
     /// <param name="gathered">Takes the rows if they have to be gathered.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ref float Rows(LatentSequence sequence, int first, int count, Workspace gathered)
     {
         RowCodec codec = sequence.Pool.Codec;
@@ -100,6 +105,7 @@ internal sealed class StepContext
     /// <param name="count">Tokens of the block.</param>
     /// <param name="next">First token of the next block; nothing comes of it if there is no such token.</param>
     /// <param name="distance">Bytes to count on from what is returned.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ref byte Upcoming(LatentSequence sequence, int first, int count, int next, out nint distance)
     {
         bool inPlace = AreInPlace(sequence, first, count);
@@ -118,6 +124,7 @@ internal sealed class StepContext
     /// <param name="committed">Committed tokens of the sequence.</param>
     /// <param name="path">Indices of the path's tokens among the new ones.</param>
     /// <param name="space">Memory of the thread.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ref float PathRows(LatentSequence sequence, int first, int count, int committed, ReadOnlySpan<int> path, WorkerSpace space)
     {
         int elements = Shape.CacheRowElements;

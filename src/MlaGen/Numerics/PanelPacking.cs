@@ -16,6 +16,7 @@ public static class PanelPacking
     /// <param name="scale">Factor on every element.</param>
     /// <param name="panel">Takes <c>depth · width</c> elements.</param>
     /// <param name="width">Lanes of the panel.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ref readonly float rows, nint stride, int count, int depth, float scale, ref float panel, int width)
     {
         ref float source = ref Unsafe.AsRef(in rows);

@@ -66,6 +66,10 @@ public abstract class Projection
         Matrix = PackedMatrix.Pack(rows, columns, source.Type, source.ReadRows, groups);
     }
 
+    /// <summary>Takes a matrix that is packed already.</summary>
+    /// <param name="matrix">The weights.</param>
+    private protected Projection(PackedMatrix matrix) => Matrix = matrix;
+
     /// <summary>Type of the packed elements: that of the checkpoint, bf16 for block-scaled fp8.</summary>
     public TensorType Type => Matrix.Type;
 

@@ -27,6 +27,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
 
     public override int PackedWidth(int rows) => (rows + TileRows - 1) / TileRows * TileWidth;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed)
     {
         ref float source = ref Unsafe.AsRef(in rows);
@@ -37,6 +38,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
     {
         switch (matrix.Type)
@@ -53,6 +55,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result)
     {
         switch (matrix.Type)
@@ -69,6 +72,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result)
     {
         switch (matrix.Type)
@@ -85,6 +89,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyPacked<W>(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
         where W : struct, IWeightElement
     {
@@ -184,6 +189,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     }
 
     /// <summary>Writes two vectors of outputs of each depth as floats, <c>[depth][2 vectors]</c>: converted once for all rows of a chunk.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen<W>(PackedMatrix matrix, int firstPanel, int panels, int pair, int first, int block, ref float widened)
         where W : struct, IWeightElement
     {
@@ -210,6 +216,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyRow<W>(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result)
         where W : struct, IWeightElement
     {
@@ -238,6 +245,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static nint Offset<W>(PackedMatrix matrix, int vector)
         where W : struct, IWeightElement
     {
@@ -245,6 +253,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         return ((nint)(output / PackedMatrix.PanelWidth) * matrix.PanelBytes) + (output % PackedMatrix.PanelWidth * W.Bytes);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Strip<W>(PackedMatrix matrix, int firstPanel, int vector, ref readonly float row, ref float sums)
         where W : struct, IWeightElement
     {
@@ -296,6 +305,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         V.Store(total7, ref Unsafe.Add(ref sums, 7 * V.Count));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Single<W>(PackedMatrix matrix, int firstPanel, int vector, ref readonly float row, ref float sums)
         where W : struct, IWeightElement
     {
@@ -318,6 +328,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         V.Store(total, ref sums);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyTransposed<W>(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result)
         where W : struct, IWeightElement
     {
@@ -358,6 +369,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take)
     {
         ref float s = ref MemoryMarshal.GetReference(sum);
@@ -375,6 +387,7 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Scale(Span<float> values, float factor)
     {
         ref float v = ref MemoryMarshal.GetReference(values);

@@ -9,6 +9,7 @@ namespace MlaGen.Runtime;
 internal static class ProjectionTiles
 {
     /// <summary>12 rows by two vectors: 24 accumulators, two weights and one input in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply12<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
         where V : struct, ILanes<V>
     {
@@ -85,6 +86,7 @@ internal static class ProjectionTiles
     }
 
     /// <summary>6 rows by two vectors: 12 accumulators, two weights and one input in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply6<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
         where V : struct, ILanes<V>
     {
@@ -131,6 +133,7 @@ internal static class ProjectionTiles
     }
 
     /// <summary>4 rows by two vectors: what remains of many rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply4<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
         where V : struct, ILanes<V>
     {

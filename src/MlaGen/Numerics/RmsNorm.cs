@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace MlaGen.Runtime;
 
 /// <summary>Root mean square norm, as transformers' <c>DeepseekV3RMSNorm</c>.</summary>
 internal static class RmsNorm
 {
     /// <summary><c>result = values / sqrt(mean(values²) + epsilon) · weight · scale</c>; may work in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(ReadOnlySpan<float> values, ReadOnlySpan<float> weight, double epsilon, float scale, Span<float> result)
     {
         // Four sums beside each other, always the same four: order must not depend on where the values lie.

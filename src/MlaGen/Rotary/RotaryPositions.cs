@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
@@ -11,6 +12,7 @@ internal sealed class RotaryPositions(MlaDefinition definition)
     private float[] _queryFactors = [];
 
     /// <summary>Computes the angles of each row's position in float32, as transformers does, and their cosine and sine correctly rounded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Prepare(ReadOnlySpan<int> positions)
     {
         if (_queryFactors.Length < positions.Length)
@@ -42,6 +44,7 @@ internal sealed class RotaryPositions(MlaDefinition definition)
     public float QueryFactor(int row) => _queryFactors[row];
 
     /// <summary>Rotates one rotary part. Interleaved pairs come out de-interleaved, first elements then second, as transformers' V3 family caches them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Rotate(int row, ReadOnlySpan<float> source, Span<float> destination)
     {
         if (definition.RopeLayout == RopeLayout.None)
@@ -64,6 +67,7 @@ internal sealed class RotaryPositions(MlaDefinition definition)
     }
 
     /// <summary>Rotates interleaved pairs, four at a time, by the operations that one pair takes; returns how many pairs that were.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int RotatePairs(ReadOnlySpan<float> source, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines, Span<float> destination)
     {
         int pairs = cosines.Length;

@@ -9,6 +9,9 @@ internal sealed record RunOptions
 
     public int Threads { get; init; } = 2;
 
+    /// <summary>What to run on; null for threads of the run's own.</summary>
+    public MlaExecutor? Executor { get; init; }
+
     /// <summary>0: the class's own.</summary>
     public int PageTokens { get; init; }
 
@@ -120,16 +123,16 @@ internal abstract class AttentionRun : IDisposable
     {
         private readonly TAttention _layer;
         private readonly TestMemoryPool _memory = new();
-        private readonly MlaExecutor _executor;
+        private readonly MlaExecutor? _ownExecutor;
         private readonly LatentCache<TAttention> _cache;
         private readonly MlaBatch<TAttention> _batch;
 
         public Run(TAttention layer, RunOptions options)
         {
             _layer = layer;
-            _executor = new MlaExecutor(options.Threads);
+            _ownExecutor = options.Executor is null ? new MlaExecutor(options.Threads) : null;
             _cache = TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = _memory });
-            _batch = _cache.CreateBatch(_executor);
+            _batch = _cache.CreateBatch(options.Executor ?? _ownExecutor);
             _batch.Form = options.Form;
         }
 
@@ -148,7 +151,7 @@ internal abstract class AttentionRun : IDisposable
         {
             _batch.Dispose();
             _cache.Dispose();
-            _executor.Dispose();
+            _ownExecutor?.Dispose();
             _memory.Dispose();
         }
     }

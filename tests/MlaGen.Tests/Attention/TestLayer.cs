@@ -36,6 +36,9 @@ internal abstract class TestLayer
 
     public abstract AttentionRun Open(RunOptions options);
 
+    /// <summary>The class's own.</summary>
+    public abstract void Warmup();
+
     internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
         where TAttention : class, ITestAttention<TAttention>
         => new(() =>
@@ -59,5 +62,7 @@ internal abstract class TestLayer
         where TAttention : class, ITestAttention<TAttention>
     {
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
+
+        public override void Warmup() => TAttention.Warmup();
     }
 }

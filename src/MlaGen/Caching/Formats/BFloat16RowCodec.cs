@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MlaGen.Runtime;
 
 /// <summary>Rows in bf16, rounded to nearest even.</summary>
@@ -10,6 +12,7 @@ namespace MlaGen.Runtime;
 internal sealed class BFloat16RowCodec<V>(int latent, int rope) : RowCodec(CacheFormat.BFloat16, latent, rope, sizeof(ushort) * (latent + rope))
     where V : struct, ILanes<V>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token)
     {
         int bad = RowElements.EncodeBFloat16(row, destination);
@@ -19,5 +22,6 @@ internal sealed class BFloat16RowCodec<V>(int latent, int rope) : RowCodec(Cache
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Decode(ref byte rows, int count, ref float destination) => RowElements.DecodeBFloat16<V>(ref rows, count * Elements, ref destination);
 }

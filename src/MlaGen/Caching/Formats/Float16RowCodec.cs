@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace MlaGen.Runtime;
 
@@ -12,6 +13,7 @@ namespace MlaGen.Runtime;
 internal sealed class Float16RowCodec<V>(int latent, int rope) : RowCodec(CacheFormat.Float16, latent, rope, sizeof(ushort) * (latent + rope))
     where V : struct, ILanes<V>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token)
     {
         for (int i = 0; i < row.Length; i++)
@@ -26,5 +28,6 @@ internal sealed class Float16RowCodec<V>(int latent, int rope) : RowCodec(CacheF
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Decode(ref byte rows, int count, ref float destination) => RowElements.DecodeFloat16<V>(ref rows, count * Elements, ref destination);
 }

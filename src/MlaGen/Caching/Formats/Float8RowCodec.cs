@@ -32,6 +32,7 @@ internal sealed class Float8RowCodec<V> : RowCodec
         _ropeOffset = RowBytes - (sizeof(ushort) * rope);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token)
     {
         Span<byte> scales = destination[Latent.._ropeOffset];
@@ -62,6 +63,7 @@ internal sealed class Float8RowCodec<V> : RowCodec
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Decode(ref byte rows, int count, ref float destination)
     {
         for (int row = 0; row < count; row++)

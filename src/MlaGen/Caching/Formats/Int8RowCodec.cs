@@ -31,6 +31,7 @@ internal sealed class Int8RowCodec<V> : RowCodec
         _ropeOffset = RowBytes - (sizeof(ushort) * rope);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token)
     {
         Span<byte> scales = destination[Latent.._ropeOffset];
@@ -60,6 +61,7 @@ internal sealed class Int8RowCodec<V> : RowCodec
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void Decode(ref byte rows, int count, ref float destination)
     {
         for (int row = 0; row < count; row++)

@@ -10,6 +10,7 @@ internal static class RowElements
     public static int Groups(int elements, int size) => (elements + size - 1) / size;
 
     /// <summary>The largest magnitude and where it stands; a NaN counts as the largest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float LargestMagnitude(ReadOnlySpan<float> values, out int index)
     {
         float largest = 0;
@@ -32,6 +33,7 @@ internal static class RowElements
     }
 
     /// <summary>Encodes to the end, or to the first value that is not finite once rounded, whose index it gives; else -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int EncodeBFloat16(ReadOnlySpan<float> values, Span<byte> destination)
     {
         for (int i = 0; i < values.Length; i++)

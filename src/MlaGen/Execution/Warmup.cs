@@ -1,0 +1,116 @@
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Runs once, on next to no data, what the steps of a class call, so that all of it is compiled: the class's own cores in their dimensions,
+/// and everything that does not depend on them on a layer of few dimensions.
+/// </summary>
+/// <remarks>
+/// Whatever runs once a unit of work or more often is marked <c>AggressiveOptimization</c>: its first call compiles it for good. The JIT would
+/// otherwise begin with code that is up to fifty times slower and watch it for a few hundred milliseconds.
+/// </remarks>
+internal static class Warmup
+{
+    /// <summary>Rows that each number of which meets one of the cores' tiles.</summary>
+    private const int TileTokens = StepContext.RowsAhead;
+
+    /// <summary>New tokens of a step that goes through whole tiles of the products, and through the smaller ones of a rest.</summary>
+    private const int ManyTokens = 14;
+
+    public static void Run<T>(MlaKernels kernels)
+        where T : class, IMlaAttention<T>
+    {
+        using var executor = new MlaExecutor(threads: 2);
+        AttendLatent<T>(kernels, executor);
+        AttendTiles(T.Shape, kernels);
+        foreach (TensorType type in (ReadOnlySpan<TensorType>)[TensorType.Float32, TensorType.Float16, TensorType.BFloat16])
+        {
+            Forward(new WarmupLayer(type), executor);
+        }
+    }
+
+    /// <summary>The class's codec and absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
+    private static void AttendLatent<T>(MlaKernels kernels, MlaExecutor executor)
+        where T : class, IMlaAttention<T>
+    {
+        MlaShape shape = T.Shape;
+        int block = kernels.Layout.BlockTokens;
+        using var cache = new LatentCache<T>(layers: 1, block + TileTokens + (2L * shape.BlockTokens), new LatentCacheOptions { Name = nameof(Warmup) });
+        using LatentSequence few = cache.CreateSequence();
+        using LatentSequence whole = cache.CreateSequence();
+        using MlaBatch<T> batch = cache.CreateBatch(executor);
+
+        // Positions are given, so that there may be more tokens than the class has positions.
+        batch.Add(few, TileTokens, new int[TileTokens]);
+        batch.Add(whole, block, new int[block]);
+        MlaLayer.AppendLatent(batch, 0, kernels, new float[batch.Rows * shape.CacheRowElements]);
+        batch.Commit();
+
+        batch.AddQueries(few, TileTokens);
+        batch.AddQueries(whole, 1);
+        Attend();
+        batch.AddQueries(whole, 1);
+        Attend();
+
+        void Attend()
+        {
+            int columns = batch.Rows * shape.Heads;
+            MlaLayer.AttendLatent(batch, 0, kernels, new float[columns * shape.CacheRowElements], new float[columns * shape.KvLoraRank], new float[columns]);
+            batch.Rollback();
+        }
+    }
+
+    /// <summary>The class's decompressed core, which takes no weights either: every number of keys up to the widest tile's, then every number of queries.</summary>
+    private static void AttendTiles(MlaShape shape, MlaKernels kernels)
+    {
+        KernelLayout layout = kernels.Layout;
+        float[] keys = new float[layout.KeyTile * shape.QkHeadDim];
+        float[] values = new float[layout.KeyTile * shape.VHeadDim];
+        float[] queries = new float[layout.QueryTile * shape.QkHeadDim];
+        float[] limits = new float[layout.QueryTile];
+        float[] scores = new float[layout.TileScoreLength];
+        float[] output = new float[layout.QueryTile * shape.VHeadDim];
+        float[] statistics = new float[3 * layout.QueryTile];
+        for (int tokens = 1; tokens <= Math.Min(TileTokens, layout.KeyTile); tokens++)
+        {
+            Attend(tokens, layout.QueryPanel);
+        }
+
+        for (int columns = layout.QueryPanel; columns <= layout.QueryTile; columns += layout.QueryPanel)
+        {
+            Attend(layout.KeyTile, columns);
+        }
+
+        void Attend(int tokens, int columns) => kernels.AttendTile(
+            ref keys[0], ref values[0], tokens, ref queries[0], columns, ref limits[0], masked: true, ref scores[0], ref output[0], ref statistics[0]);
+    }
+
+    /// <summary>The stages of a layer, for weights of one type: both forms, few rows and many, one sequence and a tree.</summary>
+    private static void Forward(WarmupLayer layer, MlaExecutor executor)
+    {
+        // Pages that are no whole blocks: rows are then gathered as well as read where they lie.
+        using var cache = new LatentCache<WarmupLayer>(layers: 1, maxTokens: 64, new LatentCacheOptions { Name = nameof(Warmup), PageTokens = WarmupLayer.Shape.BlockTokens + 1 });
+        using LatentSequence sequence = cache.CreateSequence();
+        using MlaBatch<WarmupLayer> batch = cache.CreateBatch(executor);
+        float[] hidden = new float[ManyTokens * WarmupLayer.Shape.HiddenSize];
+        Step(MlaForm.Absorbed, ManyTokens);
+        Step(MlaForm.Absorbed, 1);
+        Step(MlaForm.Decompressed, ManyTokens);
+        Step(MlaForm.Auto, 1);
+        batch.Add(sequence, 2, parents: [-1, -1]);
+        Run();
+
+        void Step(MlaForm form, int tokens)
+        {
+            batch.Form = form;
+            batch.Add(sequence, tokens);
+            Run();
+            batch.Commit();
+        }
+
+        void Run()
+        {
+            Span<float> rows = hidden.AsSpan(0, batch.Rows * WarmupLayer.Shape.HiddenSize);
+            layer.Forward(batch, rows, rows);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>A layer of few dimensions, whose weights are zeros and whose cores do next to nothing: what runs around a class's cores runs around these.</summary>
+internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
+{
+    private readonly MlaLayer<WarmupLayer> _layer;
+
+    /// <param name="type">Type of the weights.</param>
+    public WarmupLayer(TensorType type)
+    {
+        int query = Shape.QkHeadDim;
+        int value = Shape.VHeadDim;
+        _layer = new MlaLayer<WarmupLayer>(layer: 0, new NoKernels(), new LayerWeights
+        {
+            QAProj = new Zeros(type, Shape.QLoraRank, Shape.HiddenSize),
+            QALayernorm = new ZeroNorm(Shape.QLoraRank),
+            QProj = new Zeros(type, Shape.Heads * query, Shape.QLoraRank),
+            KvAProjWithMqa = new Zeros(type, Shape.CacheRowElements, Shape.HiddenSize),
+            KvALayernorm = new ZeroNorm(Shape.KvLoraRank),
+            KvBProj = new Zeros(type, Shape.Heads * (Shape.QkNopeHeadDim + value), Shape.KvLoraRank, Shape.QkNopeHeadDim, value),
+            OProj = new Zeros(type, Shape.HiddenSize, Shape.Heads * value),
+        });
+    }
+
+    /// <summary>Small, but with queries that are wide enough for whole strips of a product, and a block that a few tokens fill.</summary>
+    public static MlaShape Shape { get; } = new(
+        HiddenSize: 16, Heads: 8, QLoraRank: 16, KvLoraRank: 16, QkNopeHeadDim: 16, QkRopeHeadDim: 4, VHeadDim: 16,
+        MaxPositionEmbeddings: 64, CacheRowBytes: 20 * sizeof(float), BlockTokens: 4);
+
+    public static MlaDefinition Definition { get; } = new()
+    {
+        Shape = Shape,
+        SoftmaxScale = 1,
+        LatentNormEpsilon = 1e-6,
+        QLatentScale = 1,
+        KvLatentScale = 1,
+        RopeLayout = RopeLayout.Interleaved,
+        InverseFrequencies = [1, 1],
+        RopeAttentionFactor = 1,
+        BreakEvenQueries = 1,
+    };
+
+    public void Forward(MlaBatch<WarmupLayer> batch, ReadOnlySpan<float> hidden, Span<float> output) => _layer.Forward(batch, hidden, output);
+
+    private sealed class Zeros(TensorType type, int rows, int columns, params ReadOnlySpan<int> groups)
+        : Projection(PackedMatrix.Pack(rows, columns, type, static (_, _, destination) => destination.Clear(), groups));
+
+    private sealed class ZeroNorm(int length) : NormWeight(new float[length], length, "norm", "length");
+
+    private sealed class NoKernels() : MlaKernels(new KernelLayout(
+        blockTokens: Shape.BlockTokens, scoreStride: Shape.Heads, panels: [0, Shape.Heads], firstRowColumn: Shape.Heads,
+        keyTile: Shape.BlockTokens, tileScoreStride: 4, queryTile: 4, queryPanel: 4))
+    {
+        public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+        {
+            // Maxima of a row that has keys: the parts of one without are not folded.
+            MemoryMarshal.CreateSpan(ref statistics, Layout.Columns).Clear();
+        }
+
+        public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics)
+        {
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using MlaGen.Tests.Attention;
+
+namespace MlaGen.Tests.Execution;
+
+/// <summary>No managed memory is allocated in a step after the first ones, on none of its threads.</summary>
+public sealed class AllocationTests
+{
+    private const int Threads = 2;
+    private const int Rounds = 50;
+    private const int StepsPerRound = 20;
+    private const int PromptTokens = 40;
+    private const int MostPasses = 5;
+
+    public static TheoryData<string, MlaForm> LayersAndForms => ForwardTests.LayersAndPinnedForms;
+
+    [Theory]
+    [MemberData(nameof(LayersAndForms))]
+    public void A_thousand_steps_allocate_nothing_on_any_thread(string name, MlaForm form)
+    {
+        TestLayer layer = TestLayer.Get(name);
+        Prompt prompt = Prompt.Random(name, PromptTokens, layer.Spec.HiddenSize);
+        float[] output = new float[prompt.Hidden.Length];
+        using AttentionRun run = layer.Open(new RunOptions { Form = form, Threads = Threads });
+        LatentSequence sequence = run.CreateSequence();
+        long[] before = new long[Threads];
+        long[] after = new long[Threads];
+        long[] bytes = before;
+        int arrived = 0;
+        Action<int, int> countBytes = CountBytes;
+        layer.Warmup();
+        Round();
+
+        CountAllThreads();
+
+        // A worker takes its memory at its first unit, and which worker gets one is chance: a pass in which that happened is made again.
+        for (int pass = 0; pass < MostPasses && (pass == 0 || !before.AsSpan().SequenceEqual(after)); pass++)
+        {
+            bytes = before;
+            CountAllThreads();
+            for (int i = 0; i < Rounds; i++)
+            {
+                Round();
+            }
+
+            bytes = after;
+            CountAllThreads();
+        }
+
+        Assert.Equal(before, after);
+
+        // A prompt, then tokens one by one.
+        void Round()
+        {
+            sequence.Truncate(0);
+            Step(PromptTokens);
+            for (int i = 1; i < StepsPerRound; i++)
+            {
+                Step(1);
+            }
+        }
+
+        void Step(int tokens)
+        {
+            int elements = tokens * prompt.Width;
+            run.Batch.Add(sequence, tokens);
+            run.Forward(prompt.Hidden.AsSpan(0, elements), output.AsSpan(0, elements));
+            run.Batch.Commit();
+        }
+
+        // The threads count for themselves, so that what other tests allocate does not.
+        void CountAllThreads() => run.Batch.Executor.Run(countBytes, Threads, CancellationToken.None);
+
+        // Each thread takes one unit, because it waits in it for the others: in a way that allocates nothing.
+        void CountBytes(int unit, int worker)
+        {
+            int all = (Interlocked.Increment(ref arrived) + Threads - 1) / Threads * Threads;
+            SpinWait spin = default;
+            while (Volatile.Read(ref arrived) < all)
+            {
+                spin.SpinOnce();
+            }
+
+            bytes[worker] = GC.GetAllocatedBytesForCurrentThread();
+        }
+    }
+}
