@@ -1,18 +1,24 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using Storyteller.Model;
 using Storyteller.Text;
 
 namespace Storyteller;
 
-/// <summary>A model and the tokenizer that belongs to it.</summary>
-internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer)
+/// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
+/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
+internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, StoryTokenizer Tokenizer, string Directory)
+    where TAttention : class, IStoryAttention<TAttention>
 {
-    public static LoadedModel Load(string directory)
+    private const string TokenizerFile = "tokenizer.json";
+
+    public static LoadedModel<TAttention> Load(string directory)
     {
-        StoryModel model = StoryModel.Load(directory);
-        string tokenizerPath = Path.Combine(directory, "tokenizer.json");
+        StoryModel<TAttention> model = StoryModel<TAttention>.Load(directory);
+        string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
-            ? new LoadedModel(model, tokenizer)
+            ? new LoadedModel<TAttention>(model, tokenizer, directory)
             : throw new InvalidDataException($"{tokenizerPath} has {tokenizer.VocabularySize} tokens; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
@@ -21,8 +27,21 @@ internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer)
     public int[] TokensOf(string text)
     {
         int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
-        return tokens.Length <= StoryAttention.MaxPositionEmbeddings
-            ? tokens
-            : throw new UserException($"the prompt has {tokens.Length} tokens, but the model's context ends at {StoryAttention.MaxPositionEmbeddings}");
+        int most = TAttention.Shape.MaxPositionEmbeddings;
+        return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {tokens.Length} tokens, but the model's context ends at {most}");
+    }
+
+    /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>
+    public long Fingerprint()
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
+        foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
+        {
+            using FileStream file = File.OpenRead(path);
+            hash.AppendData(SHA256.HashData(file));
+        }
+
+        return BinaryPrimitives.ReadInt64LittleEndian(hash.GetHashAndReset());
     }
 }

@@ -15,19 +15,19 @@ internal static class RecallTest
     /// <summary>A story; <paramref name="Answers"/> are <c>[start, end)</c> ranges of its characters, each the answer to one question.</summary>
     internal sealed record Story(string Text, int[][] Answers);
 
-    public static void Run(StoryOptions options, string path, TextWriter output, TextWriter summary)
+    public static void Run<TAttention>(StoryOptions options, string path, TextWriter output, TextWriter summary)
+        where TAttention : class, IStoryAttention<TAttention>
     {
         Story[] stories = Read(path);
-        LoadedModel loaded = LoadedModel.Load(options.Model);
+        LoadedModel<TAttention> loaded = LoadedModel<TAttention>.Load(options.Model);
         using MlaExecutor executor = new(options.Threads);
-        using LatentCache<StoryAttention> cache = StoryAttention.CreateCache(loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
+        using StorySession<TAttention> session = new(loaded.Model, executor, texts: 1, options.Chunk);
 
         long start = Stopwatch.GetTimestamp();
         int right = 0;
         int questions = 0;
         foreach (Story story in stories)
         {
-            using StorySession session = new(loaded.Model, cache, executor, options.Chunk);
             right += CountRight(loaded, session, story);
             questions += story.Answers.Length;
         }
@@ -56,7 +56,8 @@ internal static class RecallTest
     }
 
     /// <summary>Counts the answers of which every token was the most likely one.</summary>
-    public static int CountRight(LoadedModel loaded, StorySession session, Story story)
+    public static int CountRight<TAttention>(LoadedModel<TAttention> loaded, StorySession<TAttention> session, Story story)
+        where TAttention : class, IStoryAttention<TAttention>
     {
         IReadOnlyList<(int Id, Range Characters)> tokens = loaded.Tokenizer.EncodeWithOffsets(story.Text);
         int[] ids = loaded.TokensOf(story.Text);
@@ -76,7 +77,8 @@ internal static class RecallTest
 
         int vocabulary = loaded.Model.Config.VocabularySize;
         float[] logits = new float[wanted.Count * vocabulary];
-        session.Feed(ids, [.. wanted], logits);
+        using LatentSequence sequence = session.Cache.CreateSequence();
+        session.Feed(sequence, ids, [.. wanted], logits);
 
         HashSet<int> wrong = [];
         for (int i = 0; i < wanted.Count; i++)

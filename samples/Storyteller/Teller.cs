@@ -7,57 +7,58 @@ using Storyteller.Text;
 
 namespace Storyteller;
 
-/// <summary>Continues a prompt, token by token.</summary>
-internal static class Teller
+/// <summary>Continues prompts, or stories of a file, token by token: all of them in one batch, each as if it were told alone.</summary>
+/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
+internal sealed class Teller<TAttention>
+    where TAttention : class, IStoryAttention<TAttention>
 {
     /// <summary>How a story begins when the user names no beginning.</summary>
     private const string OnceUponATime = "The owl looked at the moon. Kai walked to the tower. Kai picked up the golden key. Nora went to the harbor.";
 
+    /// <summary>The story model goes round in circles at temperature 0: fine for comparing, dull for a first story.</summary>
+    private const double FirstTemperature = 0.8;
+
+    /// <summary>Stands between stories, on a line of its own.</summary>
+    private const string Separator = "---";
+
+    private readonly StoryOptions _options;
+    private readonly LoadedModel<TAttention> _loaded;
+    private readonly StorySession<TAttention> _session;
+    private readonly List<Telling> _stories = [];
+
+    private Teller(StoryOptions options, LoadedModel<TAttention> loaded, StorySession<TAttention> session)
+    {
+        _options = options;
+        _loaded = loaded;
+        _session = session;
+    }
+
     public static void Run(StoryOptions options, TextWriter output, TextWriter summary)
     {
-        string prompt = options.Prompt ?? (options.PromptFile is null ? OnceUponATime : ReadVerbatim(options.PromptFile));
-        LoadedModel loaded = LoadedModel.Load(options.Model);
-        int[] tokens = loaded.TokensOf(prompt);
-
+        string[] texts = options.ResumeFile is null ? Prompts(options) : [];
+        LoadedModel<TAttention> loaded = LoadedModel<TAttention>.Load(options.Model);
+        int[][] prompts = [.. texts.Select(loaded.TokensOf)];
         using MlaExecutor executor = new(options.Threads);
-        using LatentCache<StoryAttention> cache = StoryAttention.CreateCache(loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
-        using StorySession session = new(loaded.Model, cache, executor, options.Chunk);
-        Sampler sampler = new(options.Temperature, options.Seed);
-        TextStream text = new(loaded.Tokenizer, output);
-        if (options is { Prompt: null, PromptFile: null })
+        using StorySession<TAttention> session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Chunk)
         {
-            summary.Write(prompt);
+            // Pinned, so that a story is the same alone and beside others, from its whole prompt, from a beginning it shares, and from a file.
+            Form = MlaForm.Absorbed,
+        };
+        if (!options.IsBeginningGiven)
+        {
+            summary.Write(OnceUponATime);
             summary.Flush();
         }
 
-        long start = Stopwatch.GetTimestamp();
-        int token = sampler.Choose(session.Feed(tokens));
-        TimeSpan prefill = Stopwatch.GetElapsedTime(start);
-
-        // The last position can still be fed, so one token more than there is room for can be made.
-        int most = Math.Min(options.MaxTokens, StoryAttention.MaxPositionEmbeddings - tokens.Length + 1);
-        start = Stopwatch.GetTimestamp();
-        int fed = 0;
-        for (int made = 0; ; fed++)
-        {
-            if (token == loaded.Model.Config.EndToken && !options.IgnoreEnd)
-            {
-                break;
-            }
-
-            text.Write(token);
-            if (++made == most)
-            {
-                break;
-            }
-
-            token = sampler.Choose(session.Feed([token]));
-        }
-
-        TimeSpan decode = Stopwatch.GetElapsedTime(start);
-        text.Complete();
-        Summarize(summary, tokens.Length, prefill, fed, decode, loaded.Model.Config.Layers);
+        new Teller<TAttention>(options, loaded, session).Tell(prompts, output, summary);
     }
+
+    private static string[] Prompts(StoryOptions options) => options switch
+    {
+        { PromptFile: { } file } => [ReadVerbatim(file)],
+        { Prompts: [] } => [OnceUponATime],
+        _ => options.Prompts,
+    };
 
     private static string ReadVerbatim(string path)
     {
@@ -71,15 +72,117 @@ internal static class Teller
         }
     }
 
-    private static void Summarize(TextWriter summary, int promptTokens, TimeSpan prefill, int decodedTokens, TimeSpan decode, int layers)
+    private void Tell(int[][] prompts, TextWriter output, TextWriter summary)
     {
-        long latentBytes = (long)layers * StoryAttention.Shape.CacheRowBytes;
-        long fullBytes = (long)layers * StoryAttention.Heads * (StoryAttention.Shape.QkHeadDim + StoryAttention.VHeadDim) * sizeof(float);
+        SavedStory[] saved = _options.ResumeFile is { } resumed ? StoryFile.Load(resumed, _session.Cache, _loaded) : [];
+
+        // The first story appears while it is told; the others wait for it.
+        TextWriter[] texts = [output, .. Enumerable.Range(1, prompts.Length + saved.Length - 1).Select(static _ => new StringWriter())];
+
+        long start = Stopwatch.GetTimestamp();
+        int shared = 0;
+        for (int i = 0; i < prompts.Length; i++)
+        {
+            shared += Begin(prompts[i], texts[i]);
+        }
+
+        TimeSpan prefill = Stopwatch.GetElapsedTime(start);
+        for (int i = 0; i < saved.Length; i++)
+        {
+            GoOn(saved[i], texts[i]);
+        }
+
+        start = Stopwatch.GetTimestamp();
+        int decoded = Decode();
+        TimeSpan decode = Stopwatch.GetElapsedTime(start);
+
+        Print(texts, output);
+        if (_options.SaveFile is { } file)
+        {
+            StoryFile.Save(file, _session.Cache, _loaded, _stories);
+        }
+
+        Summarize(summary, prompts.Sum(static prompt => prompt.Length), shared, prefill, decoded, decode);
+    }
+
+    /// <summary>Feeds a prompt, except what it shares with an earlier one, and tells the first token.</summary>
+    /// <returns>Tokens that it shares.</returns>
+    private int Begin(int[] prompt, TextWriter text)
+    {
+        LatentSequence sequence = _session.Start(prompt, _stories);
+        int shared = sequence.Length;
+        Sampler sampler = new(_options.Temperature ?? (_options.IsBeginningGiven ? 0 : FirstTemperature), _options.Seed ?? 0);
+        Telling story = new(sequence, prompt, sampler, new TextStream(_loaded.Tokenizer, text), Room(prompt.Length), EndToken);
+        story.Continue(_session.Feed(sequence, prompt.AsSpan(shared)));
+        _stories.Add(story);
+        return shared;
+    }
+
+    private void GoOn(SavedStory saved, TextWriter text)
+    {
+        ReadOnlySpan<int> tokens = saved.Tokens.Span;
+        Sampler sampler = new(_options.Temperature ?? saved.Temperature, _options.Seed ?? saved.Seed, saved.Draws);
+        TextStream stream = new(_loaded.Tokenizer, text);
+        stream.Skip(tokens);
+        _stories.Add(new Telling(saved.Sequence, tokens, sampler, stream, tokens[^1] == EndToken ? 0 : Room(tokens.Length), EndToken));
+    }
+
+    /// <summary>Tells all stories to their ends.</summary>
+    /// <returns>Tokens that were fed.</returns>
+    private int Decode()
+    {
+        List<Telling> going = [.. _stories];
+        int fed = 0;
+        while (true)
+        {
+            going.RemoveAll(static story => story.Remaining == 0);
+            if (going.Count == 0)
+            {
+                return fed;
+            }
+
+            _session.Continue(going);
+            fed += going.Count;
+        }
+    }
+
+    private void Print(TextWriter[] texts, TextWriter output)
+    {
+        // Bytes that wait for the rest of their character are left to whoever goes on with a saved story.
+        if (_options.SaveFile is null)
+        {
+            _stories.ForEach(static story => story.Text.Complete());
+        }
+
+        foreach (TextWriter text in texts[1..])
+        {
+            output.WriteLine();
+            output.WriteLine(Separator);
+            output.Write(text.ToString());
+        }
+    }
+
+    private void Summarize(TextWriter summary, int promptTokens, int shared, TimeSpan prefill, int decodedTokens, TimeSpan decode)
+    {
+        MlaShape shape = TAttention.Shape;
+        int layers = _loaded.Model.Config.Layers;
+        long latentBytes = (long)layers * shape.CacheRowBytes;
+        long fullBytes = (long)layers * shape.Heads * (shape.QkHeadDim + shape.VHeadDim) * sizeof(float);
         summary.WriteLine();
-        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prompt: {promptTokens} tokens, {Rate(promptTokens, prefill):F0} tokens/s"));
+        if (promptTokens > 0)
+        {
+            string ofThem = shared == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {shared} of them shared");
+            summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prompt: {promptTokens} tokens{ofThem}, {Rate(promptTokens, prefill):F0} tokens/s"));
+        }
+
         summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode: {decodedTokens} tokens, {Rate(decodedTokens, decode):F0} tokens/s"));
         summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache:  {latentBytes} bytes a token; keys and values of full multi-head attention would take {fullBytes}"));
     }
 
     private static double Rate(int tokens, TimeSpan time) => tokens == 0 ? 0 : tokens / time.TotalSeconds;
+
+    private int? EndToken => _options.IgnoreEnd ? null : _loaded.Model.Config.EndToken;
+
+    /// <summary>Tokens that may follow so many. The last position can still be fed, so one more can be told than there is room for.</summary>
+    private int Room(int tokens) => Math.Min(_options.MaxTokens, TAttention.Shape.MaxPositionEmbeddings + 1 - tokens);
 }

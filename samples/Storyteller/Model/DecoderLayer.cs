@@ -4,14 +4,16 @@ using MlaGen;
 namespace Storyteller.Model;
 
 /// <summary>One layer (transformers' <c>DeepseekV3DecoderLayer</c>): attention, then feed-forward, each on normalised rows and added to what came in.</summary>
-internal sealed class DecoderLayer(RmsNorm inputNorm, StoryAttention attention, RmsNorm postAttentionNorm, IFeedForward feedForward)
+/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
+internal sealed class DecoderLayer<TAttention>(RmsNorm inputNorm, TAttention attention, RmsNorm postAttentionNorm, IFeedForward feedForward)
+    where TAttention : class, IStoryAttention<TAttention>
 {
-    public static DecoderLayer Load(ICheckpoint checkpoint, ModelConfig config, int layer)
+    public static DecoderLayer<TAttention> Load(ICheckpoint checkpoint, ModelConfig config, int layer)
     {
         string prefix = $"model.layers.{layer}.";
-        return new DecoderLayer(
+        return new DecoderLayer<TAttention>(
             RmsNorm.Load(checkpoint, prefix + "input_layernorm.weight", config.HiddenSize, config.RmsNormEpsilon),
-            new StoryAttention(StoryAttention.Weights.Load(checkpoint, prefix + "self_attn."), layer),
+            TAttention.Load(checkpoint, prefix + "self_attn.", layer),
             RmsNorm.Load(checkpoint, prefix + "post_attention_layernorm.weight", config.HiddenSize, config.RmsNormEpsilon),
             layer < config.DenseLayers
                 ? Mlp.Load(checkpoint, prefix + "mlp.", config.HiddenSize, config.IntermediateSize)
@@ -21,7 +23,7 @@ internal sealed class DecoderLayer(RmsNorm inputNorm, StoryAttention attention, 
     /// <summary>Carries the batch's rows through the layer, in place.</summary>
     /// <param name="batch">The step: whose rows these are.</param>
     /// <param name="hidden"><c>[batch.Rows, HiddenSize]</c>.</param>
-    public void Forward(MlaBatch<StoryAttention> batch, Span<float> hidden)
+    public void Forward(MlaBatch<TAttention> batch, Span<float> hidden)
     {
         using RentedFloats normalised = new(hidden.Length);
         using RentedFloats change = new(hidden.Length);

@@ -3,14 +3,35 @@ using System.Numerics.Tensors;
 namespace Storyteller.Text;
 
 /// <summary>Chooses the next token: the most likely one at temperature 0, otherwise at random by likelihood. The same seed makes the same choices.</summary>
-internal sealed class Sampler(double temperature, int seed)
+internal sealed class Sampler
 {
-    private readonly Random _random = new(seed);
+    private readonly Random _random;
+
+    /// <param name="temperature">0 for the most likely token each time.</param>
+    /// <param name="seed">Start of the random numbers.</param>
+    /// <param name="draws">Random numbers that were drawn before, to go on after them.</param>
+    public Sampler(double temperature, int seed, int draws = 0)
+    {
+        Temperature = temperature;
+        Seed = seed;
+        _random = new Random(seed);
+        while (Draws < draws)
+        {
+            Draw();
+        }
+    }
+
+    public double Temperature { get; }
+
+    public int Seed { get; }
+
+    /// <summary>Random numbers drawn so far: with the other two, all that the next choice depends on.</summary>
+    public int Draws { get; private set; }
 
     public int Choose(ReadOnlySpan<float> logits)
     {
         int best = TensorPrimitives.IndexOfMax(logits);
-        if (temperature == 0)
+        if (Temperature == 0)
         {
             return best;
         }
@@ -22,7 +43,7 @@ internal sealed class Sampler(double temperature, int seed)
         }
 
         // A number below the total falls into the share of one token, unless rounding leaves it just past the last one.
-        double left = _random.NextDouble() * total;
+        double left = Draw() * total;
         for (int token = 0; token < logits.Length; token++)
         {
             left -= Likelihood(logits[token], logits[best]);
@@ -35,5 +56,11 @@ internal sealed class Sampler(double temperature, int seed)
         return best;
     }
 
-    private double Likelihood(float logit, float best) => Math.Exp((logit - (double)best) / temperature);
+    private double Likelihood(float logit, float best) => Math.Exp((logit - (double)best) / Temperature);
+
+    private double Draw()
+    {
+        Draws++;
+        return _random.NextDouble();
+    }
 }

@@ -10,10 +10,25 @@ internal sealed class TextStream(StoryTokenizer tokenizer, TextWriter output)
 
     public void Write(int token) => Write(tokenizer.Bytes(token), flush: false);
 
+    /// <summary>Takes tokens as written before, so that a character begun by them is completed by those that follow.</summary>
+    public void Skip(ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+        {
+            Decode(tokenizer.Bytes(token), flush: false);
+        }
+    }
+
     /// <summary>Ends the text: bytes still waiting for the rest of their character become U+FFFD.</summary>
     public void Complete() => Write([], flush: true);
 
     private void Write(ReadOnlySpan<byte> bytes, bool flush)
+    {
+        output.Write(Decode(bytes, flush));
+        output.Flush();
+    }
+
+    private ReadOnlySpan<char> Decode(ReadOnlySpan<byte> bytes, bool flush)
     {
         int most = Encoding.UTF8.GetMaxCharCount(bytes.Length);
         if (most > _characters.Length)
@@ -21,8 +36,6 @@ internal sealed class TextStream(StoryTokenizer tokenizer, TextWriter output)
             _characters = new char[most];
         }
 
-        int count = _decoder.GetChars(bytes, _characters, flush);
-        output.Write(_characters, 0, count);
-        output.Flush();
+        return _characters.AsSpan(0, _decoder.GetChars(bytes, _characters, flush));
     }
 }

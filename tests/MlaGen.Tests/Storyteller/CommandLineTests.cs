@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Storyteller;
+using static MlaGen.Tests.Storyteller.StoryProgram;
 
 namespace MlaGen.Tests.Storyteller;
 
@@ -87,14 +87,31 @@ public class CommandLineTests
         Assert.Contains("decode: 3 tokens,", error, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Recall_prints_one_line()
+    [Theory]
+    [InlineData("Float32", 1280)]
+    [InlineData("bfloat16", 640)]
+    [InlineData("FLOAT16", 640)]
+    [InlineData("float8", 400)]
+    [InlineData("int8", 392)]
+    public void A_cache_format_is_named_in_any_case(string format, int bytes)
+    {
+        (int exitCode, string output, string error) = Run("--cache", format, "--max-tokens", "3", "--prompt", StoryData.Golden[0].Prompt);
+
+        Assert.Equal(0, exitCode);
+        Assert.Equal(" the tower.", output);
+        Assert.Contains($" {bytes} bytes a token;", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Float32")]
+    [InlineData("Int8")]
+    public void Recall_prints_one_line(string format)
     {
         using TemporaryDirectory directory = new();
         JsonArray stories = JsonNode.Parse(File.ReadAllBytes(StoryData.PathOf("recall.json")))!.AsArray();
         string file = directory.Write("one.json", Encoding.UTF8.GetBytes(new JsonArray(stories[0]!.DeepClone()).ToJsonString()));
 
-        (int exitCode, string output, string error) = Run("--quiet", "--recall", file);
+        (int exitCode, string output, string error) = Run("--quiet", "--recall", file, "--cache", format);
 
         Assert.Equal(0, exitCode);
         Assert.Matches($"^[0-9]+ of {stories[0]!["answers"]!.AsArray().Count}{Environment.NewLine}$", output);
@@ -107,7 +124,7 @@ public class CommandLineTests
         (int exitCode, string output, _) = Run("--help");
 
         Assert.Equal(0, exitCode);
-        string[] names = ["--model", "--prompt", "--prompt-file", "--max-tokens", "--threads", "--temperature", "--seed", "--chunk", "--ignore-end", "--quiet", "--recall", "--help"];
+        string[] names = ["--model", "--prompt", "--prompt-file", "--max-tokens", "--threads", "--temperature", "--seed", "--chunk", "--ignore-end", "--quiet", "--recall", "--cache", "--save", "--resume", "--help"];
         Assert.All(names, name => Assert.Contains(name + " ", output, StringComparison.Ordinal));
     }
 
@@ -123,14 +140,25 @@ public class CommandLineTests
     [InlineData("--sing", "--sing")]
     [InlineData("--prompt and --prompt-file exclude each other", "--prompt", "a", "--prompt-file", "b")]
     [InlineData("--prompt and --recall exclude each other", "--prompt", "a", "--recall", "b")]
+    [InlineData("--prompt and --resume exclude each other", "--resume", "b", "--prompt", "a")]
+    [InlineData("--resume and --recall exclude each other", "--resume", "a", "--recall", "b")]
+    [InlineData("--save and --recall exclude each other", "--save", "a", "--recall", "b")]
+    [InlineData("--prompt takes a text each time it is given", "--prompt", "a", "--prompt")]
+    [InlineData("--cache takes one of Float32, BFloat16, Float16, Float8, Int8, not 'Int4'", "--cache", "Int4")]
+    [InlineData("--cache takes one of Float32, BFloat16, Float16, Float8, Int8, not '1'", "--cache", "1")]
     [InlineData("nowhere", "--model", "/nowhere/at/all")]
     [InlineData("nowhere", "--prompt-file", "/nowhere/at/all")]
     [InlineData("nowhere", "--recall", "/nowhere/at/all")]
+    [InlineData("nowhere", "--resume", "/nowhere/at/all")]
     public void A_mistake_on_the_command_line_is_one_line_and_exit_code_2(string problem, params string[] arguments) => AssertFails(problem, arguments);
 
     [Fact]
     public void A_prompt_that_is_too_long_is_refused() =>
         AssertFails("the prompt has 1025 tokens, but the model's context ends at 1024", "--prompt", string.Concat(Enumerable.Repeat(" the", 1024)));
+
+    [Fact]
+    public void More_prompts_than_a_file_may_hold_are_refused() =>
+        AssertFails("--prompt may be given 256 times, not 257", [.. Enumerable.Repeat<string[]>(["--prompt", "a"], 257).SelectMany(pair => pair)]);
 
     [Fact]
     public void A_prompt_file_that_is_not_utf8_is_refused()
@@ -206,25 +234,5 @@ public class CommandLineTests
         string after = change(before);
         Assert.NotEqual(before, after);
         File.WriteAllText(path, after);
-    }
-
-    private static void AssertFails(string problem, params string[] arguments)
-    {
-        (int exitCode, string output, string error) = Run(arguments);
-
-        Assert.Equal(2, exitCode);
-        Assert.Empty(output);
-        Assert.Contains(problem, error, StringComparison.Ordinal);
-        Assert.StartsWith("storyteller: ", error, StringComparison.Ordinal);
-        Assert.EndsWith(Environment.NewLine, error, StringComparison.Ordinal);
-        Assert.DoesNotContain('\n', error.AsSpan(0, error.Length - Environment.NewLine.Length).ToString());
-    }
-
-    private static (int ExitCode, string Output, string Error) Run(params string[] arguments)
-    {
-        StringWriter output = new();
-        StringWriter error = new();
-        int exitCode = CommandLine.Run(arguments, output, error);
-        return (exitCode, output.ToString(), error.ToString());
     }
 }

@@ -15,7 +15,7 @@ public class GoldenStoryTests
         float[] expected = Tensors.Read(golden, $"logits.{prompt}", StoryData.Loaded.Model.Config.VocabularySize);
         using Session session = new(chunk: 0);
 
-        float[] difference = session.Story.Feed(StoryData.Golden[prompt].PromptIds).ToArray();
+        float[] difference = session.Feed(StoryData.Golden[prompt].PromptIds);
         TensorPrimitives.Subtract(difference, expected, difference);
 
         Assert.InRange(TensorPrimitives.Norm<float>(difference) / TensorPrimitives.Norm<float>(expected), 0, 1e-4);
@@ -66,31 +66,26 @@ public class GoldenStoryTests
     private sealed class Session : IDisposable
     {
         private readonly MlaExecutor _executor = new(2);
-        private readonly LatentCache<StoryAttention> _cache = StoryAttention.CreateCache(StoryData.Loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
-        private readonly int _chunk;
+        private readonly StorySession<StoryAttention> _session;
 
-        public Session(int chunk)
+        public Session(int chunk) => _session = new StorySession<StoryAttention>(StoryData.Loaded.Model, _executor, texts: 1, chunk);
+
+        public int CountRight(RecallTest.Story story) => RecallTest.CountRight(StoryData.Loaded, _session, story);
+
+        public float[] Feed(int[] prompt)
         {
-            _chunk = chunk;
-            Story = Start();
-        }
-
-        public StorySession Story { get; private set; }
-
-        public int CountRight(RecallTest.Story story)
-        {
-            Story.Dispose();
-            Story = Start();
-            return RecallTest.CountRight(StoryData.Loaded, Story, story);
+            using LatentSequence sequence = _session.Cache.CreateSequence();
+            return _session.Feed(sequence, prompt).ToArray();
         }
 
         public int[] Continue(int[] prompt, int count)
         {
+            using LatentSequence sequence = _session.Cache.CreateSequence();
             int[] tokens = new int[count];
-            tokens[0] = TensorPrimitives.IndexOfMax(Story.Feed(prompt));
+            tokens[0] = TensorPrimitives.IndexOfMax(_session.Feed(sequence, prompt));
             for (int i = 1; i < count; i++)
             {
-                tokens[i] = TensorPrimitives.IndexOfMax(Story.Feed([tokens[i - 1]]));
+                tokens[i] = TensorPrimitives.IndexOfMax(_session.Feed(sequence, [tokens[i - 1]]));
             }
 
             return tokens;
@@ -98,11 +93,8 @@ public class GoldenStoryTests
 
         public void Dispose()
         {
-            Story.Dispose();
-            _cache.Dispose();
+            _session.Dispose();
             _executor.Dispose();
         }
-
-        private StorySession Start() => new(StoryData.Loaded.Model, _cache, _executor, _chunk);
     }
 }

@@ -17,6 +17,18 @@ public class SamplerTests
         Assert.NotEqual(Choices(1, seed: 7, 50), Choices(1, seed: 8, 50));
     }
 
+    [Fact]
+    public void The_choices_go_on_after_those_made_before()
+    {
+        Sampler sampler = new(1, seed: 7);
+        int[] first = [.. Enumerable.Range(0, 20).Select(_ => sampler.Choose(_logits))];
+        Sampler next = new(1, seed: 7, sampler.Draws);
+
+        int[] rest = [.. Enumerable.Range(0, 30).Select(_ => next.Choose(_logits))];
+
+        Assert.Equal(Choices(1, seed: 7, 50), first.Concat(rest));
+    }
+
     [Theory]
     [InlineData(1.0, 0.1, 0.3, 0.6)]
     [InlineData(0.5, 1 / 46.0, 9 / 46.0, 36 / 46.0)]

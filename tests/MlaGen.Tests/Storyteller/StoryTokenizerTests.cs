@@ -71,6 +71,19 @@ public class StoryTokenizerTests
     }
 
     [Fact]
+    public void A_character_begun_by_skipped_tokens_appears_with_its_last_one()
+    {
+        StringWriter output = new();
+        TextStream stream = new(Tokenizer, output);
+        int[] fox = [.. Tokenizer.Encode("🦊")];
+
+        stream.Skip(fox.AsSpan(0, 3));
+        stream.Write(fox[3]);
+
+        Assert.Equal("🦊", output.ToString());
+    }
+
+    [Fact]
     public void A_character_that_is_never_completed_becomes_a_replacement_character()
     {
         StringWriter output = new();
