@@ -125,6 +125,8 @@ internal static class KernelEmitter
             writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
             writer.Line($"    KeyTile = {prefill.BlockTokens},");
             writer.Line($"    TileScoreStride = {prefill.ScoreStride},");
+            writer.Line($"    KeyStride = {prefill.KeyStride},");
+            writer.Line($"    ValueStride = {prefill.ValueStride},");
             writer.Line($"    QueryTile = {prefill.Columns},");
             writer.Line($"    QueryPanel = {2 * tier.Tier.Lanes},");
             writer.Line("};");

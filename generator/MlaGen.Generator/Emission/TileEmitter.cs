@@ -6,6 +6,7 @@ namespace MlaGen.Generator.Emission;
 internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
 {
     private const int CacheLineBytes = 64;
+    private const int CacheLineFloats = CacheLineBytes / sizeof(float);
 
     public void Write(TilePlan tile)
     {
@@ -130,6 +131,19 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         writer.Line($"// {TilePlan.Counted(columns, " column")} by {tile.Vectors} × {tile.Lanes} dimensions: {columns * tile.Vectors} sums, {tile.Vectors} of values and a broadcast, {registers} vectors alive.");
         using (writer.KernelMethod($"{tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
         {
+            if (plan.PrefetchesOutputs)
+            {
+                for (int c = 0; c < columns; c++)
+                {
+                    for (int i = 0; i < tile.Width; i += CacheLineFloats)
+                    {
+                        writer.Line($"Prefetch.Ahead(ref output, {(c * plan.ValueDim) + i});");
+                    }
+                }
+
+                writer.Line();
+            }
+
             for (int c = 0; c < columns; c++)
             {
                 writer.Line($"{vector.Type} {string.Join(", ", Each(tile.Vectors, v => $"{Sum(c, v)} = {vector.Zero}"))};");

@@ -17,7 +17,9 @@ internal static class CoreMethods
     private const int Moved = 6;
     private const int Offset = 2;
     private const int Prefetch = 11;
+    private const int PrefetchOutput = 4;
     private const int Return = 1;
+    private const int CacheLineFloats = 16;
     private const int CacheLineBytes = 64;
 
     public static IEnumerable<MethodPlan> Of(CorePlan core)
@@ -95,6 +97,7 @@ internal static class CoreMethods
         // Beside sums, vectors and rows the loop's own variable; a value tile also names each column's factor.
         bool isValues = tile.Kind == TileKind.Values;
         int locals = sums + tile.Vectors + (tile.Rows * (isValues ? 2 : 1)) + 1;
-        return new MethodPlan(tile.Name, (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
+        int begin = isValues && core.PrefetchesOutputs ? tile.Rows * ((tile.Width + CacheLineFloats - 1) / CacheLineFloats) * PrefetchOutput : 0;
+        return new MethodPlan(tile.Name, begin + (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
     }
 }

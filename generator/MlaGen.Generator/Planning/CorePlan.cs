@@ -59,6 +59,9 @@ internal sealed record CorePlan(
     /// <summary>Every method that is emitted for the core.</summary>
     public IEnumerable<MethodPlan> Methods => CoreMethods.Of(this);
 
+    /// <summary>Whether a value tile asks for its outputs before it starts: those of many queries do not stay in the second-level cache from key tile to key tile.</summary>
+    public bool PrefetchesOutputs => !IsAbsorbed && Tier.Lanes > 1;
+
     private const int CacheLineBytes = 64;
 
     // The value of a cached row is a part of the row; decompressed values lie behind their keys.

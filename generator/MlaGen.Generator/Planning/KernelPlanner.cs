@@ -19,6 +19,9 @@ internal static class KernelPlanner
 
     private const int CacheLineFloats = 16;
 
+    /// <summary>Outputs of a product tile of the widest tier.</summary>
+    private const int ProductOutputs = 32;
+
     /// <summary>The second-level cache that blocks are sized for, in bytes: the smallest among the processors of servers.</summary>
     public const int SecondLevelCache = 1 << 20;
 
@@ -63,7 +66,7 @@ internal static class KernelPlanner
     {
         EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
-        int stride = ScoreStride(padded);
+        int stride = OddCacheLines(padded);
         return Checked(new CorePlan(
             tier,
             IsAbsorbed: true,
@@ -88,14 +91,14 @@ internal static class KernelPlanner
         int rows = RowsBesideTwoVectors(tier);
         int columns = 8 * rows;
         var segments = new EquatableArray<Segment>([new Segment(0, tier.Lanes, 2, columns / (2 * tier.Lanes))]);
-        int stride = ScoreStride(columns);
+        int stride = OddCacheLines(columns);
         return Checked(new CorePlan(
             tier,
             IsAbsorbed: false,
             Depth: d.QkHeadDim,
-            KeyStride: d.QkHeadDim,
+            KeyStride: Math.Max(d.QkHeadDim, WholeProducts(d.QkNopeHeadDim)),
             ValueDim: d.VHeadDim,
-            ValueStride: d.VHeadDim,
+            ValueStride: OddCacheLines(WholeProducts(d.VHeadDim)),
             Columns: columns,
             ColumnSegments: segments,
             ValueSegments: Segments(d.VHeadDim, tier.Lanes, pad: false),
@@ -185,10 +188,13 @@ internal static class KernelPlanner
     /// <summary>Tokens of a block: as many as the score budget holds, between 96 and 144, whole tiles of 12 and 24.</summary>
     private static int BlockTokens(int scoreStride) => Math.Max(96, Math.Min(144, ScoreBudget / scoreStride / 48 * 48));
 
-    /// <summary>An odd number of cache lines, so that the scores of a column in successive tokens fall into different sets of the cache.</summary>
-    private static int ScoreStride(int columns)
+    /// <summary>Outputs that product tiles write for so many: whole pairs of the widest vectors.</summary>
+    private static int WholeProducts(int outputs) => (outputs + ProductOutputs - 1) / ProductOutputs * ProductOutputs;
+
+    /// <summary>Whole cache lines, and an odd number of them, so that what stands at one place of successive rows falls into different sets of the cache.</summary>
+    private static int OddCacheLines(int floats)
     {
-        int lines = (columns + CacheLineFloats - 1) / CacheLineFloats;
+        int lines = (floats + CacheLineFloats - 1) / CacheLineFloats;
         return (lines % 2 == 0 ? lines + 1 : lines) * CacheLineFloats;
     }
 }

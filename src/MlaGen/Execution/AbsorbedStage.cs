@@ -115,6 +115,14 @@ internal sealed class AbsorbedStage
         long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
         if (_step.Threads == 1 || _rowCount >= 4 * _step.Threads)
         {
+            foreach (WorkerSpace space in _step.WorkersOf(_rowCount))
+            {
+                space.Queries.Reserve(PackedLength);
+                space.Statistics.Reserve(2 * StatisticsLength);
+                space.Output.Reserve(OutputLength);
+                ReserveBlock(space);
+            }
+
             _step.Run(_wholeRow, _rowCount, multiplications);
             return;
         }
@@ -122,9 +130,24 @@ internal sealed class AbsorbedStage
         PlanParts();
         _packed.Reserve((long)_rowCount * PackedLength);
         _parts.Reserve((long)_partCount * PartLength);
+        foreach (WorkerSpace space in _step.WorkersOf(_partCount))
+        {
+            ReserveBlock(space);
+        }
+
         _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
         _step.Run(_part, _partCount, multiplications);
         _step.Run(_fold, _rowCount * FoldGroups, (long)_partCount * OutputLength);
+    }
+
+    private void ReserveBlock(WorkerSpace space)
+    {
+        space.Scores.Reserve(Layout.ScoreLength);
+        _step.ReserveRows(space.Rows, Layout.BlockTokens);
+        if (_pathLength > 0)
+        {
+            space.PathRows.Reserve((long)Layout.BlockTokens * Shape.CacheRowElements);
+        }
     }
 
     private int PanelCount => Layout.Panels.Length - 1;
@@ -168,20 +191,20 @@ internal sealed class AbsorbedStage
     {
         WorkerSpace space = _step.Worker(worker);
         ref Row row = ref _rows[unit];
-        ref float queries = ref space.Queries.Reserve(PackedLength);
+        ref float queries = ref space.Queries.Start;
         for (int panel = 0; panel < PanelCount; panel++)
         {
             Pack(row.Index, panel, ref queries);
         }
 
         ref float output = ref _output.At((long)row.Index * OutputLength);
-        ref float statistics = ref space.Statistics.Reserve(2 * StatisticsLength);
+        ref float statistics = ref space.Statistics.Start;
         ref float partStatistics = ref Unsafe.Add(ref statistics, StatisticsLength);
         int splits = Splits(Blocks(row.Keys));
         Attend(row, 0, splits, ref queries, ref output, ref statistics, space);
         for (int split = 1; split < splits; split++)
         {
-            ref float part = ref space.Output.Reserve(OutputLength);
+            ref float part = ref space.Output.Start;
             Attend(row, split, splits, ref queries, ref part, ref partStatistics, space);
             for (int head = 0; head < Shape.Heads; head++)
             {
@@ -276,7 +299,7 @@ internal sealed class AbsorbedStage
         MemoryMarshal.CreateSpan(ref output, OutputLength).Clear();
         MemoryMarshal.CreateSpan(ref statistics, columns).Fill(float.NegativeInfinity);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref statistics, columns), 2 * columns).Clear();
-        ref float scores = ref space.Scores.Reserve(Layout.ScoreLength);
+        ref float scores = ref space.Scores.Start;
         (int even, int longer) = Math.DivRem(Blocks(row.Keys), splits);
         int begin = (split * even) + Math.Min(split, longer);
         int end = begin + even + (split < longer ? 1 : 0);
@@ -331,7 +354,8 @@ internal sealed class AbsorbedStage
     {
         int width = Shape.KvLoraRank;
         float sum = Unsafe.Add(ref statistics, Layout.Columns + head);
-        ProjectionKernels.Current.Scale(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width), sum == 0 ? 0 : 1 / sum);
+        Span<float> values = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width);
+        ProjectionKernels.Current.Scale(values, sum == 0 ? 0 : 1 / sum, values);
         if (_logSumExp is not null)
         {
             _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref statistics, head) + MathF.Log(sum);

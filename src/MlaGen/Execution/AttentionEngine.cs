@@ -220,7 +220,7 @@ internal sealed class AttentionEngine
             rotated.CopyTo(part);
             if (factor != 1)
             {
-                ProjectionKernels.Current.Scale(query, factor);
+                ProjectionKernels.Current.Scale(query, factor, query);
             }
         }
     }

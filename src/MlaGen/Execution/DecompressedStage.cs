@@ -72,6 +72,11 @@ internal sealed class DecompressedStage
         _queries = queries;
         _output = output;
         PlanUnits();
+        foreach (WorkerSpace space in _step.WorkersOf(_unitCount))
+        {
+            ReserveSpace(space);
+        }
+
         _step.Run(_attend, _unitCount, long.MaxValue);
     }
 
@@ -86,6 +91,29 @@ internal sealed class DecompressedStage
             _unitCount += Chunks(_entries[i]) * Groups;
         }
     }
+
+    private void ReserveSpace(WorkerSpace space)
+    {
+        int queries = 0;
+        for (int i = 0; i < _entryCount; i++)
+        {
+            queries = Math.Max(queries, Math.Min(MostQueries, _entries[i].Queries));
+        }
+
+        long columns = (long)_groupHeads * Tiles(queries) * Layout.QueryTile;
+        space.Queries.Reserve(columns * Shape.QkHeadDim);
+        space.Output.Reserve(columns * Shape.VHeadDim);
+        space.Statistics.Reserve(3 * columns);
+        space.Limits.Reserve(Layout.QueryTile);
+        space.Scores.Reserve(Layout.TileScoreLength);
+        space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
+        space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
+        space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
+        space.Product.Reserve(ProjectionKernels.ScratchLength);
+        _step.ReserveRows(space.Rows, Layout.KeyTile);
+    }
+
+    private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
     private int Groups => (Shape.Heads + _groupHeads - 1) / _groupHeads;
 
@@ -103,7 +131,7 @@ internal sealed class DecompressedStage
         int firstQuery = chunk * MostQueries;
         int queries = Math.Min(MostQueries, entry.Queries - firstQuery);
         WorkerSpace space = _step.Worker(worker);
-        int tiles = (queries + Layout.QueryTile - 1) / Layout.QueryTile;
+        int tiles = Tiles(queries);
         PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
         Initialise(heads * tiles, space);
 
@@ -123,10 +151,7 @@ internal sealed class DecompressedStage
             }
         }
 
-        for (int head = 0; head < heads; head++)
-        {
-            Finish(entry.FirstRow + firstQuery, queries, firstHead + head, head * tiles, space);
-        }
+        Finish(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
     }
 
     private int PaddedColumns(int queries) => (queries + Layout.QueryPanel - 1) / Layout.QueryPanel * Layout.QueryPanel;
@@ -136,11 +161,11 @@ internal sealed class DecompressedStage
     {
         int depth = Shape.QkHeadDim;
         int stride = Shape.Heads * depth;
-        space.Queries.Reserve((long)heads * tiles * Layout.QueryTile * depth);
-        for (int head = 0; head < heads; head++)
+
+        // Heads within, because they lie beside each other in a row: rows are far apart.
+        for (int first = 0; first < queries; first += Layout.QueryPanel)
         {
-            ref float packed = ref space.Queries.At((long)head * tiles * Layout.QueryTile * depth);
-            for (int first = 0; first < queries; first += Layout.QueryPanel)
+            for (int head = 0; head < heads; head++)
             {
                 PanelPacking.Pack(
                     ref _queries.At(((long)(firstRow + first) * stride) + ((firstHead + head) * depth)),
@@ -148,7 +173,7 @@ internal sealed class DecompressedStage
                     Math.Min(Layout.QueryPanel, queries - first),
                     depth,
                     _step.Definition.SoftmaxScale,
-                    ref Unsafe.Add(ref packed, first * depth),
+                    ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * depth),
                     Layout.QueryPanel);
             }
         }
@@ -158,10 +183,7 @@ internal sealed class DecompressedStage
     private void Initialise(int tiles, WorkerSpace space)
     {
         int length = tiles * Layout.QueryTile;
-        space.Output.Reserve((long)length * Shape.VHeadDim);
         space.Output.Span(0, length * Shape.VHeadDim).Clear();
-        space.Statistics.Reserve(3L * length);
-        space.Limits.Reserve(Layout.QueryTile);
         for (int tile = 0; tile < tiles; tile++)
         {
             space.Statistics.Span(3L * tile * Layout.QueryTile, Layout.QueryTile).Fill(float.NegativeInfinity);
@@ -179,19 +201,18 @@ internal sealed class DecompressedStage
         }
 
         int depth = Shape.KvLoraRank;
-        space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * depth);
         Products.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
     }
 
-    /// <summary>Keys <c>[tokens, nope + rotary]</c> and values <c>[tokens, value]</c> of a head from cached rows.</summary>
+    /// <summary>Keys <c>[tokens][nope, rotary]</c> and values <c>[tokens][value]</c> of a head from cached rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Decompress(ref float rows, int tokens, int head, WorkerSpace space)
     {
         PackedMatrix matrix = _weights.KvBProj.Matrix;
         int elements = Shape.CacheRowElements;
-        int keyLength = Shape.QkHeadDim;
-        ref float keys = ref space.Keys.Reserve((long)Layout.KeyTile * keyLength);
-        ref float values = ref space.Values.Reserve((long)Layout.KeyTile * Shape.VHeadDim);
+        int keyStride = Layout.KeyStride;
+        ref float keys = ref space.Keys.Start;
+        ref float values = ref space.Values.Start;
         int keyPanel = head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
         int valuePanel = keyPanel + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
         if (tokens < ProjectionKernels.TiledRows)
@@ -199,22 +220,22 @@ internal sealed class DecompressedStage
             for (int token = 0; token < tokens; token++)
             {
                 ref float row = ref Unsafe.Add(ref rows, token * elements);
-                Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyLength, Shape.QkNopeHeadDim));
-                Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Shape.VHeadDim, Shape.VHeadDim));
+                Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyStride, Shape.QkNopeHeadDim));
+                Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim));
             }
         }
         else
         {
-            ref float product = ref space.Product.Reserve(ProjectionKernels.ScratchLength);
-            Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyLength, ref product);
-            Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Shape.VHeadDim, ref product);
+            ref float product = ref space.Product.Start;
+            Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyStride, ref product, wholeTiles: true);
+            Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Layout.ValueStride, ref product, wholeTiles: true);
         }
 
         int rotary = Shape.QkRopeHeadDim;
         for (int token = 0; token < tokens; token++)
         {
             MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref rows, (token * elements) + Shape.KvLoraRank), rotary)
-                .CopyTo(space.Keys.Span((token * keyLength) + Shape.QkNopeHeadDim, rotary));
+                .CopyTo(space.Keys.Span((token * keyStride) + Shape.QkNopeHeadDim, rotary));
         }
     }
 
@@ -272,23 +293,27 @@ internal sealed class DecompressedStage
             columns,
             ref space.Limits.At(first),
             masked,
-            ref space.Scores.Reserve(Layout.TileScoreLength),
+            ref space.Scores.Start,
             ref space.Output.At(column * Shape.VHeadDim),
             ref space.Statistics.At((3L * place * Layout.QueryTile) + first));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Finish(int firstRow, int queries, int head, int firstPlace, WorkerSpace space)
+    private void Finish(int firstRow, int queries, int firstHead, int heads, int tiles, WorkerSpace space)
     {
         int width = Shape.VHeadDim;
         for (int query = 0; query < queries; query++)
         {
             (int tile, int column) = Math.DivRem(query, Layout.QueryTile);
-            int place = firstPlace + tile;
-            float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
-            Span<float> values = space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width);
-            Products.Scale(values, 1 / sum);
-            values.CopyTo(_output.Span((((long)(firstRow + query) * Shape.Heads) + head) * width, width));
+            for (int head = 0; head < heads; head++)
+            {
+                int place = (head * tiles) + tile;
+                float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
+                Products.Scale(
+                    space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
+                    1 / sum,
+                    _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
+            }
         }
     }
 }

@@ -69,6 +69,12 @@ public sealed class KernelLayout
     /// <summary>Floats from a token's scores to the next's, decompressed.</summary>
     public required int TileScoreStride { get; init; }
 
+    /// <summary>Floats from a decompressed key to the next: room for whole product tiles.</summary>
+    public required int KeyStride { get; init; }
+
+    /// <summary>Floats from a decompressed value to the next: room for whole product tiles.</summary>
+    public required int ValueStride { get; init; }
+
     /// <summary>Most queries of a decompressed tile.</summary>
     public required int QueryTile { get; init; }
 

@@ -58,7 +58,13 @@ internal sealed class ProjectionStage
         int chunks = Units(rows, _chunkRows);
         _packed.Reserve(PackedStart(chunks - 1) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * Matrix.Columns));
         _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
-        _step.Run(_multiply, chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
+        int units = chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels);
+        foreach (WorkerSpace space in _step.WorkersOf(units))
+        {
+            space.Product.Reserve(ProjectionKernels.ScratchLength);
+        }
+
+        _step.Run(_multiply, units, multiplications);
     }
 
     private static int Units(int items, int unit) => (items + unit - 1) / unit;
@@ -112,7 +118,8 @@ internal sealed class ProjectionStage
             rows,
             ref _outputs.At(start),
             Matrix.Rows,
-            ref _step.Worker(worker).Product.Reserve(ProjectionKernels.ScratchLength));
+            ref _step.Worker(worker).Product.Start,
+            wholeTiles: false);
         for (int row = 0; row < rows; row++)
         {
             AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), first);

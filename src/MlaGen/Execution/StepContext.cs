@@ -6,9 +6,6 @@ namespace MlaGen.Runtime;
 /// <summary>What the stages of a step share: the batch, the layer in hand, the threads and their memory.</summary>
 internal sealed class StepContext
 {
-    /// <summary>Tokens of the widest score tile.</summary>
-    public const int RowsAhead = 24;
-
     /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
     private const long ParallelThreshold = 1 << 18;
 
@@ -40,6 +37,18 @@ internal sealed class StepContext
     public int Threads => _workers.Length;
 
     public WorkerSpace Worker(int index) => _workers[index];
+
+    /// <summary>Memory of the threads that may come to run one of so many units: it is reserved before they run, because which thread gets one is chance.</summary>
+    public ReadOnlySpan<WorkerSpace> WorkersOf(int units) => _workers.AsSpan(0, Math.Min(units, _workers.Length));
+
+    /// <summary>Room for the rows that <see cref="Rows"/> gathers, up to so many at a time, unless it never has to.</summary>
+    public void ReserveRows(Workspace gathered, int count)
+    {
+        if (Batch.Pool.Codec.Format != CacheFormat.Float32 || Batch.Pool.PageTokens % count != 0)
+        {
+            gathered.Reserve((long)Math.Max(count, Kernels.Layout.BlockTokens) * Shape.CacheRowElements);
+        }
+    }
 
     /// <summary>Runs a stage on the batch's threads, or on this one alone where it is too little to share.</summary>
     /// <param name="work">Takes a unit and the index of the worker.</param>

@@ -11,7 +11,7 @@ namespace MlaGen.Runtime;
 internal static class Warmup
 {
     /// <summary>Rows that each number of which meets one of the cores' tiles.</summary>
-    private const int TileTokens = StepContext.RowsAhead;
+    private const int TileTokens = 24;
 
     /// <summary>New tokens of a step that goes through whole tiles of the products, and through the smaller ones of a rest.</summary>
     private const int ManyTokens = 14;
@@ -63,8 +63,8 @@ internal static class Warmup
     private static void AttendTiles(MlaShape shape, MlaKernels kernels)
     {
         KernelLayout layout = kernels.Layout;
-        float[] keys = new float[layout.KeyTile * shape.QkHeadDim];
-        float[] values = new float[layout.KeyTile * shape.VHeadDim];
+        float[] keys = new float[layout.KeyTile * layout.KeyStride];
+        float[] values = new float[layout.KeyTile * layout.ValueStride];
         float[] queries = new float[layout.QueryTile * shape.QkHeadDim];
         float[] limits = new float[layout.QueryTile];
         float[] scores = new float[layout.TileScoreLength];

@@ -5,6 +5,9 @@ namespace MlaGen.Runtime;
 /// <summary>A layer of few dimensions, whose weights are zeros and whose cores do next to nothing: what runs around a class's cores runs around these.</summary>
 internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 {
+    /// <summary>Keys that whole tiles of every product make up.</summary>
+    private const int WholeTile = 12;
+
     private readonly MlaLayer<WarmupLayer> _layer;
 
     /// <param name="type">Type of the weights.</param>
@@ -49,9 +52,23 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     private sealed class ZeroNorm(int length) : NormWeight(new float[length], length, "norm", "length");
 
-    private sealed class NoKernels() : MlaKernels(new KernelLayout(
-        blockTokens: Shape.BlockTokens, scoreStride: Shape.Heads, panels: [0, Shape.Heads], firstRowColumn: Shape.Heads,
-        keyTile: Shape.BlockTokens, tileScoreStride: 4, queryTile: 4, queryPanel: 4))
+    private sealed class NoKernels() : MlaKernels(new KernelLayout
+    {
+        BlockTokens = Shape.BlockTokens,
+        ScoreStride = Shape.Heads,
+        FirstColumns = [0, Shape.Heads],
+        FirstRowColumn = Shape.Heads,
+        PrefetchTokens = 1,
+        MostParts = 4,
+        SingleBlockParts = 1,
+        PartBlocks = 2,
+        KeyTile = WholeTile,
+        TileScoreStride = 4,
+        KeyStride = 2 * PackedMatrix.PanelWidth,
+        ValueStride = 2 * PackedMatrix.PanelWidth,
+        QueryTile = 4,
+        QueryPanel = 4,
+    })
     {
         public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
         {

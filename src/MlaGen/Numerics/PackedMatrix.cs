@@ -171,7 +171,7 @@ public sealed class PackedMatrix
             {
                 int output = panel * PanelWidth;
                 int width = Math.Min(ProjectionKernels.TiledPanels * PanelWidth, Rows - output);
-                kernels.MultiplyPacked(this, panel, width, in packed, rows, ref outputs[(first * Rows) + output], Rows, ref scratch);
+                kernels.MultiplyPacked(this, panel, width, in packed, rows, ref outputs[(first * Rows) + output], Rows, ref scratch, wholeTiles: false);
             }
         }
 

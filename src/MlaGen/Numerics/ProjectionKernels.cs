@@ -72,7 +72,8 @@ internal abstract class ProjectionKernels
     /// <param name="result">Output of the first row.</param>
     /// <param name="stride">Elements from a row of outputs to the next.</param>
     /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
-    public abstract void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch);
+    /// <param name="wholeTiles">Whether <paramref name="result"/> may be written by whole tiles: it has room for a multiple of 12 rows, each for a multiple of 32 outputs, and what is beyond those asked for may be anything.</param>
+    public abstract void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch, bool wholeTiles);
 
     /// <summary>Multiplies one row with a range of panels.</summary>
     /// <param name="matrix">The weights.</param>
@@ -95,6 +96,6 @@ internal abstract class ProjectionKernels
     /// <summary>Folds a part of an attention sum into another: <c>sum = sum · keep + part · take</c>.</summary>
     public abstract void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take);
 
-    /// <summary>Multiplies in place.</summary>
-    public abstract void Scale(Span<float> values, float factor);
+    /// <summary>Writes <c>values · factor</c>; <paramref name="result"/> is as long as <paramref name="values"/>, or the same memory.</summary>
+    public abstract void Scale(ReadOnlySpan<float> values, float factor, Span<float> result);
 }

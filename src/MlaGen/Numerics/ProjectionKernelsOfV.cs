@@ -17,6 +17,9 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     /// <summary>Vectors whose sums run beside each other when one row streams the panels: enough to hide the latency of an addition.</summary>
     private const int StripVectors = 8;
 
+    /// <summary>Bytes of a panel that are asked for ahead of their use, beyond the page at whose end the processor's own prefetching stops.</summary>
+    private const int StripPrefetch = 2048;
+
     /// <summary>Rows of a register tile: 24 accumulators fit 32 registers, 12 fit 16.</summary>
     private static int TileRows => V.Count is 16 or 4 ? 12 : 6;
 
@@ -39,18 +42,18 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
+    public override void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch, bool wholeTiles)
     {
         switch (matrix.Type)
         {
             case TensorType.BFloat16:
-                MultiplyPacked<BFloat16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
+                MultiplyPacked<BFloat16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch, wholeTiles);
                 break;
             case TensorType.Float16:
-                MultiplyPacked<Float16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
+                MultiplyPacked<Float16Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch, wholeTiles);
                 break;
             default:
-                MultiplyPacked<Float32Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch);
+                MultiplyPacked<Float32Weight>(matrix, firstPanel, outputs, in packed, rows, ref result, stride, ref scratch, wholeTiles);
                 break;
         }
     }
@@ -90,17 +93,20 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyPacked<W>(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch)
+    private static void MultiplyPacked<W>(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch, bool wholeTiles)
         where W : struct, IWeightElement
     {
         int depth = matrix.Columns;
         int tiles = (rows + TileRows - 1) / TileRows;
         ref float weights = ref scratch;
-        ref float sums = ref Unsafe.Add(ref scratch, DepthBlock * TiledPanels * PackedMatrix.PanelWidth);
-        const int SumStride = TiledPanels * PackedMatrix.PanelWidth;
-        for (int firstOutput = 0; firstOutput < outputs; firstOutput += SumStride)
+        const int MostOutputs = TiledPanels * PackedMatrix.PanelWidth;
+        int sumStride = wholeTiles ? (int)stride : MostOutputs;
+        for (int firstOutput = 0; firstOutput < outputs; firstOutput += MostOutputs)
         {
-            int count = Math.Min(SumStride, outputs - firstOutput);
+            // Results far apart would crowd a few sets of the cache while they are summed up.
+            ref float target = ref Unsafe.Add(ref result, firstOutput);
+            ref float sums = ref wholeTiles ? ref target : ref Unsafe.Add(ref scratch, DepthBlock * MostOutputs);
+            int count = Math.Min(MostOutputs, outputs - firstOutput);
             int panels = PackedMatrix.PanelsFor(count);
             int panel = firstPanel + (firstOutput / PackedMatrix.PanelWidth);
 
@@ -121,23 +127,23 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
                     for (int pair = 0; pair < pairs; pair++)
                     {
                         ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
-                        ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * SumStride) + (pair * TileOutputs));
+                        ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * sumStride) + (pair * TileOutputs));
                         next.Prefetch();
                         int left = rows - (tile * TileRows);
                         if (left <= TileRows - 4)
                         {
                             for (int row = 0; row < left; row += 4)
                             {
-                                ProjectionTiles.Multiply4<V>(ref Unsafe.Add(ref inputs, row), TileWidth, ref w, block, ref Unsafe.Add(ref y, row * SumStride), SumStride, first > 0);
+                                ProjectionTiles.Multiply4<V>(ref Unsafe.Add(ref inputs, row), TileWidth, ref w, block, ref Unsafe.Add(ref y, row * sumStride), sumStride, first > 0);
                             }
                         }
                         else if (TileRows == 12)
                         {
-                            ProjectionTiles.Multiply12<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
+                            ProjectionTiles.Multiply12<V>(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
                         }
                         else
                         {
-                            ProjectionTiles.Multiply6<V>(ref inputs, TileWidth, ref w, block, ref y, SumStride, first > 0);
+                            ProjectionTiles.Multiply6<V>(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
                         }
                     }
 
@@ -145,10 +151,10 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
                 }
             }
 
-            for (int row = 0; row < rows; row++)
+            for (int row = 0; row < rows && !wholeTiles; row++)
             {
-                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, row * SumStride), count)
-                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, (row * stride) + firstOutput), count));
+                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, row * sumStride), count)
+                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref target, row * stride), count));
             }
         }
     }
@@ -281,6 +287,14 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
                 sum5 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o5)), sum5);
                 sum6 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o6)), sum6);
                 sum7 = V.MultiplyAdd(input, W.Load<V>(ref Unsafe.Add(ref w, o7)), sum7);
+                Prefetch.Ahead(ref w, StripPrefetch);
+                Prefetch.Ahead(ref w, o1 + StripPrefetch);
+                Prefetch.Ahead(ref w, o2 + StripPrefetch);
+                Prefetch.Ahead(ref w, o3 + StripPrefetch);
+                Prefetch.Ahead(ref w, o4 + StripPrefetch);
+                Prefetch.Ahead(ref w, o5 + StripPrefetch);
+                Prefetch.Ahead(ref w, o6 + StripPrefetch);
+                Prefetch.Ahead(ref w, o7 + StripPrefetch);
                 x = ref Unsafe.Add(ref x, 1);
                 w = ref Unsafe.Add(ref w, PackedMatrix.PanelWidth * W.Bytes);
             }
@@ -388,18 +402,19 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void Scale(Span<float> values, float factor)
+    public override void Scale(ReadOnlySpan<float> values, float factor, Span<float> result)
     {
         ref float v = ref MemoryMarshal.GetReference(values);
+        ref float r = ref MemoryMarshal.GetReference(result[..values.Length]);
         int i = 0;
         for (; i + V.Count <= values.Length; i += V.Count)
         {
-            V.Store(V.Multiply(V.Load(ref Unsafe.Add(ref v, i)), V.Broadcast(factor)), ref Unsafe.Add(ref v, i));
+            V.Store(V.Multiply(V.Load(ref Unsafe.Add(ref v, i)), V.Broadcast(factor)), ref Unsafe.Add(ref r, i));
         }
 
         for (; i < values.Length; i++)
         {
-            values[i] *= factor;
+            result[i] = values[i] * factor;
         }
     }
 }

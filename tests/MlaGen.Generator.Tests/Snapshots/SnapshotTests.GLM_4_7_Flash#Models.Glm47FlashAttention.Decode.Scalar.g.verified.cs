@@ -45,6 +45,7 @@ internal static class DecodeScalar
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, ref float scores)
     {
         if (tokens >= 6)
@@ -88,6 +89,7 @@ internal static class DecodeScalar
     }
 
     // 6 tokens by 2 × 1 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -137,6 +139,7 @@ internal static class DecodeScalar
     }
 
     // 4 tokens by 2 × 1 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -174,6 +177,7 @@ internal static class DecodeScalar
     }
 
     // 1 token by 2 × 1 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -196,6 +200,7 @@ internal static class DecodeScalar
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         for (int column = 0; column < 20; column += 1)
@@ -204,6 +209,7 @@ internal static class DecodeScalar
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax1Column(int tokens, ref float scores, ref float statistics)
     {
         float before = statistics;
@@ -237,6 +243,7 @@ internal static class DecodeScalar
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 512; i += 2)
@@ -249,6 +256,7 @@ internal static class DecodeScalar
     }
 
     // 5 columns by 2 × 1 dimensions: 10 sums, 2 of values and a broadcast, 13 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values5Columns2Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         float c0d0 = 0f, c0d1 = 0f;

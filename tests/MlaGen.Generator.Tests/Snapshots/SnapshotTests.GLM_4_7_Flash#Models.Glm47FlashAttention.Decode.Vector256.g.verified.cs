@@ -46,6 +46,7 @@ internal static class DecodeVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
     {
         if (tokens >= 6)
@@ -89,6 +90,7 @@ internal static class DecodeVector256
     }
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -139,6 +141,7 @@ internal static class DecodeVector256
     }
 
     // 4 tokens by 2 × 8 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -176,6 +179,7 @@ internal static class DecodeVector256
     }
 
     // 1 token by 2 × 8 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -195,6 +199,7 @@ internal static class DecodeVector256
     }
 
     // 2 tokens by 4 columns, 8 elements of depth in lanes: 8 sums, 4 of queries and one of a key, 13 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores2Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
@@ -224,6 +229,7 @@ internal static class DecodeVector256
     }
 
     // 1 token by 4 columns, 8 elements of depth in lanes: 4 sums, 4 of queries and one of a key, 9 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
@@ -249,6 +255,7 @@ internal static class DecodeVector256
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         for (int column = 0; column < 16; column += 8)
@@ -258,6 +265,7 @@ internal static class DecodeVector256
         Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
@@ -287,6 +295,7 @@ internal static class DecodeVector256
         rescale.StoreUnsafe(ref statistics, 40);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
@@ -320,6 +329,7 @@ internal static class DecodeVector256
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 512; i += 16)
@@ -332,6 +342,7 @@ internal static class DecodeVector256
     }
 
     // 5 columns by 2 × 8 dimensions: 10 sums, 2 of values and a broadcast, 13 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values5Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;

@@ -46,6 +46,7 @@ internal static class DecodeVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 24 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
     {
         if (tokens >= 24)
@@ -100,6 +101,7 @@ internal static class DecodeVector512
     }
 
     // 24 tokens by 1 × 16 columns: 24 sums, 1 of queries and a broadcast, 26 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores24Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero;
@@ -210,6 +212,7 @@ internal static class DecodeVector512
     }
 
     // 12 tokens by 1 × 16 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens16Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero;
@@ -270,6 +273,7 @@ internal static class DecodeVector512
     }
 
     // 4 tokens by 1 × 16 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero;
@@ -298,6 +302,7 @@ internal static class DecodeVector512
     }
 
     // 1 token by 1 × 16 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero;
@@ -314,6 +319,7 @@ internal static class DecodeVector512
     }
 
     // 6 tokens by 4 columns, 16 elements of depth in lanes: 24 sums, 4 of queries and one of a key, 29 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
@@ -371,6 +377,7 @@ internal static class DecodeVector512
     }
 
     // 4 tokens by 4 columns, 16 elements of depth in lanes: 16 sums, 4 of queries and one of a key, 21 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
@@ -414,6 +421,7 @@ internal static class DecodeVector512
     }
 
     // 1 token by 4 columns, 16 elements of depth in lanes: 4 sums, 4 of queries and one of a key, 9 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
@@ -439,12 +447,14 @@ internal static class DecodeVector512
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         Softmax16Columns(tokens, ref scores, ref statistics);
         Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
@@ -474,6 +484,7 @@ internal static class DecodeVector512
         rescale.StoreUnsafe(ref statistics, 40);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
@@ -507,6 +518,7 @@ internal static class DecodeVector512
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 512; i += 32)
@@ -519,6 +531,7 @@ internal static class DecodeVector512
     }
 
     // 10 columns by 2 × 16 dimensions: 20 sums, 2 of values and a broadcast, 23 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values10Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;

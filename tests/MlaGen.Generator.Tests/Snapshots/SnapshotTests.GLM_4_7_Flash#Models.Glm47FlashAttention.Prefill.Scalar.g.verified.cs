@@ -8,7 +8,7 @@
 // How it is cut. Queries lie in lanes, 2 to a panel. Value dimensions fall into 128 × 2 vectors of 1.
 // Registers. 15 of 16 may be used. A score tile of 6 keys takes 12 sums + 2 of queries + 1 for the key = 15,
 // a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
-// Caches. Keys, values, scores, queries and outputs take 621 KB, of a second-level cache of 1,024 KB; a value tile reads 17 KB of them.
+// Caches. Keys, values, scores, queries and outputs take 636 KB, of a second-level cache of 1,024 KB; a value tile reads 17 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 398 · S / (S + 398).
 // JIT. The largest method, Values6Columns2Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
@@ -48,6 +48,7 @@ internal static class PrefillScalar
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
         if (tokens >= 6)
@@ -91,6 +92,7 @@ internal static class PrefillScalar
     }
 
     // 6 tokens by 2 × 1 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -140,6 +142,7 @@ internal static class PrefillScalar
     }
 
     // 4 tokens by 2 × 1 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -177,6 +180,7 @@ internal static class PrefillScalar
     }
 
     // 1 token by 2 × 1 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token2Columns(ref float key, ref float query, ref float score)
     {
         float t0c0 = 0f, t0c1 = 0f;
@@ -198,6 +202,7 @@ internal static class PrefillScalar
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
         for (int column = 0; column < columns; column += 1)
@@ -217,6 +222,7 @@ internal static class PrefillScalar
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
         for (int column = 0; column < columns; column += 1)
@@ -225,6 +231,7 @@ internal static class PrefillScalar
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax1Column(int tokens, ref float scores, ref float statistics)
     {
         float before = statistics;
@@ -258,6 +265,7 @@ internal static class PrefillScalar
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
         for (int i = 0; i < 256; i += 2)
@@ -285,6 +293,7 @@ internal static class PrefillScalar
     }
 
     // 6 columns by 2 × 1 dimensions: 12 sums, 2 of values and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values6Columns2Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         float c0d0 = 0f, c0d1 = 0f;
@@ -315,7 +324,7 @@ internal static class PrefillScalar
             float p5 = Unsafe.Add(ref probability, 5);
             c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
             c5d1 = float.MultiplyAddEstimate(p5, v1, c5d1);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 
@@ -340,6 +349,7 @@ internal static class PrefillScalar
     }
 
     // 4 columns by 2 × 1 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns2Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         float c0d0 = 0f, c0d1 = 0f;
@@ -362,7 +372,7 @@ internal static class PrefillScalar
             float p3 = Unsafe.Add(ref probability, 3);
             c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 
@@ -381,6 +391,7 @@ internal static class PrefillScalar
     }
 
     // 2 columns by 2 × 1 dimensions: 4 sums, 2 of values and a broadcast, 7 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values2Columns2Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         float c0d0 = 0f, c0d1 = 0f;
@@ -395,7 +406,7 @@ internal static class PrefillScalar
             float p1 = Unsafe.Add(ref probability, 1);
             c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
             c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 

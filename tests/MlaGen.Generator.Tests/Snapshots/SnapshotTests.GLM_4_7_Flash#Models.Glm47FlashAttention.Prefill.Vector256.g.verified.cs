@@ -8,10 +8,10 @@
 // How it is cut. Queries lie in lanes, 16 to a panel. Value dimensions fall into 16 × 2 vectors of 8.
 // Registers. 15 of 16 may be used. A score tile of 6 keys takes 12 sums + 2 of queries + 1 for the key = 15,
 // a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
-// Caches. Keys, values, scores, queries and outputs take 621 KB, of a second-level cache of 1,024 KB; a value tile reads 30 KB of them.
+// Caches. Keys, values, scores, queries and outputs take 636 KB, of a second-level cache of 1,024 KB; a value tile reads 30 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 398 · S / (S + 398).
-// JIT. The largest method, Values6Columns16Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns16Dimensions, has about 341 IL instructions, 24 multiply-adds and 27 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -48,6 +48,7 @@ internal static class PrefillVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
         if (tokens >= 6)
@@ -91,6 +92,7 @@ internal static class PrefillVector256
     }
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -140,6 +142,7 @@ internal static class PrefillVector256
     }
 
     // 4 tokens by 2 × 8 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -177,6 +180,7 @@ internal static class PrefillVector256
     }
 
     // 1 token by 2 × 8 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
@@ -198,6 +202,7 @@ internal static class PrefillVector256
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
         for (int column = 0; column < columns; column += 8)
@@ -217,6 +222,7 @@ internal static class PrefillVector256
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
         for (int column = 0; column < columns; column += 8)
@@ -225,6 +231,7 @@ internal static class PrefillVector256
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
@@ -258,6 +265,7 @@ internal static class PrefillVector256
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
         for (int i = 0; i < 256; i += 16)
@@ -285,8 +293,16 @@ internal static class PrefillVector256
     }
 
     // 6 columns by 2 × 8 dimensions: 12 sums, 2 of values and a broadcast, 15 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values6Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 512);
+        Prefetch.Ahead(ref output, 768);
+        Prefetch.Ahead(ref output, 1024);
+        Prefetch.Ahead(ref output, 1280);
+
         Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
         Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
         Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
@@ -315,7 +331,7 @@ internal static class PrefillVector256
             Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
             c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
             c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 
@@ -340,8 +356,14 @@ internal static class PrefillVector256
     }
 
     // 4 columns by 2 × 8 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 512);
+        Prefetch.Ahead(ref output, 768);
+
         Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
         Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
         Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
@@ -362,7 +384,7 @@ internal static class PrefillVector256
             Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
             c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
             c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 
@@ -381,8 +403,12 @@ internal static class PrefillVector256
     }
 
     // 2 columns by 2 × 8 dimensions: 4 sums, 2 of values and a broadcast, 7 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values2Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 256);
+
         Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
         Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
         for (int token = 0; token < tokens; token++)
@@ -395,7 +421,7 @@ internal static class PrefillVector256
             Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
             c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
             c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            value = ref Unsafe.Add(ref value, 256);
+            value = ref Unsafe.Add(ref value, 272);
             probability = ref Unsafe.Add(ref probability, 48);
         }
 

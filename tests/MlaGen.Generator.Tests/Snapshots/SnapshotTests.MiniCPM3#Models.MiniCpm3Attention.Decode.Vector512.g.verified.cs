@@ -46,6 +46,7 @@ internal static class DecodeVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
     {
         if (tokens >= 12)
@@ -83,6 +84,7 @@ internal static class DecodeVector512
     }
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -169,6 +171,7 @@ internal static class DecodeVector512
     }
 
     // 4 tokens by 2 × 16 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens32Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -206,6 +209,7 @@ internal static class DecodeVector512
     }
 
     // 1 token by 2 × 16 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token32Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -225,6 +229,7 @@ internal static class DecodeVector512
     }
 
     // 12 tokens by 1 × 8 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -285,6 +290,7 @@ internal static class DecodeVector512
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -313,6 +319,7 @@ internal static class DecodeVector512
     }
 
     // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -332,6 +339,7 @@ internal static class DecodeVector512
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         for (int column = 0; column < 32; column += 16)
@@ -341,6 +349,7 @@ internal static class DecodeVector512
         Softmax8Columns(tokens, ref Unsafe.Add(ref scores, 32), ref Unsafe.Add(ref statistics, 32));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
@@ -370,6 +379,7 @@ internal static class DecodeVector512
         rescale.StoreUnsafe(ref statistics, 80);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
@@ -403,6 +413,7 @@ internal static class DecodeVector512
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 256; i += 32)
@@ -416,6 +427,7 @@ internal static class DecodeVector512
     }
 
     // 14 columns by 2 × 16 dimensions: 28 sums, 2 of values and a broadcast, 31 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values14Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
@@ -527,6 +539,7 @@ internal static class DecodeVector512
     }
 
     // 13 columns by 2 × 16 dimensions: 26 sums, 2 of values and a broadcast, 29 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values13Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;

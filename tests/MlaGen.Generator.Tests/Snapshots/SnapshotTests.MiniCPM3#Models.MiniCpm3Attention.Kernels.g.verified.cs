@@ -26,6 +26,8 @@ internal sealed class Vector512Kernels() : MlaKernels(s_layout)
         PartBlocks = 2,
         KeyTile = 240,
         TileScoreStride = 112,
+        KeyStride = 96,
+        ValueStride = 80,
         QueryTile = 96,
         QueryPanel = 32,
     };
@@ -52,6 +54,8 @@ internal sealed class Vector256Kernels() : MlaKernels(s_layout)
         PartBlocks = 2,
         KeyTile = 240,
         TileScoreStride = 48,
+        KeyStride = 96,
+        ValueStride = 80,
         QueryTile = 48,
         QueryPanel = 16,
     };
@@ -78,6 +82,8 @@ internal sealed class Vector128Kernels() : MlaKernels(s_layout)
         PartBlocks = 2,
         KeyTile = 240,
         TileScoreStride = 112,
+        KeyStride = 96,
+        ValueStride = 80,
         QueryTile = 96,
         QueryPanel = 8,
     };
@@ -104,6 +110,8 @@ internal sealed class ScalarKernels() : MlaKernels(s_layout)
         PartBlocks = 2,
         KeyTile = 240,
         TileScoreStride = 48,
+        KeyStride = 96,
+        ValueStride = 80,
         QueryTile = 48,
         QueryPanel = 2,
     };

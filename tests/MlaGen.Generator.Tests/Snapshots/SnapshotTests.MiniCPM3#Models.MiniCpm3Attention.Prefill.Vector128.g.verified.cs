@@ -9,10 +9,10 @@
 // Registers. 31 of 32 may be used. A score tile of 12 keys takes 24 sums + 2 of queries + 1 for the key = 27,
 // a value tile of 12 columns 24 sums + 2 of values + 1 for the column = 27: many sums, so that each loaded vector serves many of them.
 // Planned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory.
-// Caches. Keys, values, scores, queries and outputs take 315 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
+// Caches. Keys, values, scores, queries and outputs take 330 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 85 · S / (S + 85).
-// JIT. The largest method, Values12Columns8Dimensions, has about 605 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns8Dimensions, has about 653 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -49,6 +49,7 @@ internal static class PrefillVector128
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
         if (tokens >= 12)
@@ -92,6 +93,7 @@ internal static class PrefillVector128
     }
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -177,6 +179,7 @@ internal static class PrefillVector128
     }
 
     // 4 tokens by 2 × 4 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -214,6 +217,7 @@ internal static class PrefillVector128
     }
 
     // 1 token by 2 × 4 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -235,6 +239,7 @@ internal static class PrefillVector128
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
         for (int column = 0; column < columns; column += 4)
@@ -254,6 +259,7 @@ internal static class PrefillVector128
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
         for (int column = 0; column < columns; column += 4)
@@ -262,6 +268,7 @@ internal static class PrefillVector128
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
@@ -295,6 +302,7 @@ internal static class PrefillVector128
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
         for (int i = 0; i < 64; i += 8)
@@ -322,8 +330,22 @@ internal static class PrefillVector128
     }
 
     // 12 columns by 2 × 4 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 192);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 320);
+        Prefetch.Ahead(ref output, 384);
+        Prefetch.Ahead(ref output, 448);
+        Prefetch.Ahead(ref output, 512);
+        Prefetch.Ahead(ref output, 576);
+        Prefetch.Ahead(ref output, 640);
+        Prefetch.Ahead(ref output, 704);
+
         Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
         Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
         Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -376,7 +398,7 @@ internal static class PrefillVector128
             Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
             c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
             c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 
@@ -419,8 +441,18 @@ internal static class PrefillVector128
     }
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 192);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 320);
+        Prefetch.Ahead(ref output, 384);
+        Prefetch.Ahead(ref output, 448);
+
         Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
         Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
         Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -457,7 +489,7 @@ internal static class PrefillVector128
             Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
             c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
             c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 
@@ -488,8 +520,14 @@ internal static class PrefillVector128
     }
 
     // 4 columns by 2 × 4 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 192);
+
         Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
         Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
         Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -510,7 +548,7 @@ internal static class PrefillVector128
             Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
             c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
             c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 

@@ -8,10 +8,10 @@
 // How it is cut. Queries lie in lanes, 32 to a panel. Value dimensions fall into 2 × 2 vectors of 16.
 // Registers. 31 of 32 may be used. A score tile of 12 keys takes 24 sums + 2 of queries + 1 for the key = 27,
 // a value tile of 12 columns 24 sums + 2 of values + 1 for the column = 27: many sums, so that each loaded vector serves many of them.
-// Caches. Keys, values, scores, queries and outputs take 315 KB, of a second-level cache of 1,024 KB; a value tile reads 45 KB of them.
+// Caches. Keys, values, scores, queries and outputs take 330 KB, of a second-level cache of 1,024 KB; a value tile reads 45 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 85 · S / (S + 85).
-// JIT. The largest method, Values12Columns32Dimensions, has about 605 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns32Dimensions, has about 701 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -48,6 +48,7 @@ internal static class PrefillVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
         if (tokens >= 12)
@@ -91,6 +92,7 @@ internal static class PrefillVector512
     }
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -176,6 +178,7 @@ internal static class PrefillVector512
     }
 
     // 4 tokens by 2 × 16 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens32Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -213,6 +216,7 @@ internal static class PrefillVector512
     }
 
     // 1 token by 2 × 16 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token32Columns(ref float key, ref float query, ref float score)
     {
         Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
@@ -234,6 +238,7 @@ internal static class PrefillVector512
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
         for (int column = 0; column < columns; column += 16)
@@ -253,6 +258,7 @@ internal static class PrefillVector512
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
         for (int column = 0; column < columns; column += 16)
@@ -261,6 +267,7 @@ internal static class PrefillVector512
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
@@ -294,6 +301,7 @@ internal static class PrefillVector512
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
         for (int i = 0; i < 64; i += 32)
@@ -321,8 +329,34 @@ internal static class PrefillVector512
     }
 
     // 12 columns by 2 × 16 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 16);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 80);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 144);
+        Prefetch.Ahead(ref output, 192);
+        Prefetch.Ahead(ref output, 208);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 272);
+        Prefetch.Ahead(ref output, 320);
+        Prefetch.Ahead(ref output, 336);
+        Prefetch.Ahead(ref output, 384);
+        Prefetch.Ahead(ref output, 400);
+        Prefetch.Ahead(ref output, 448);
+        Prefetch.Ahead(ref output, 464);
+        Prefetch.Ahead(ref output, 512);
+        Prefetch.Ahead(ref output, 528);
+        Prefetch.Ahead(ref output, 576);
+        Prefetch.Ahead(ref output, 592);
+        Prefetch.Ahead(ref output, 640);
+        Prefetch.Ahead(ref output, 656);
+        Prefetch.Ahead(ref output, 704);
+        Prefetch.Ahead(ref output, 720);
+
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
         Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
         Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -375,7 +409,7 @@ internal static class PrefillVector512
             Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
             c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
             c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 
@@ -418,8 +452,26 @@ internal static class PrefillVector512
     }
 
     // 8 columns by 2 × 16 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 16);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 80);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 144);
+        Prefetch.Ahead(ref output, 192);
+        Prefetch.Ahead(ref output, 208);
+        Prefetch.Ahead(ref output, 256);
+        Prefetch.Ahead(ref output, 272);
+        Prefetch.Ahead(ref output, 320);
+        Prefetch.Ahead(ref output, 336);
+        Prefetch.Ahead(ref output, 384);
+        Prefetch.Ahead(ref output, 400);
+        Prefetch.Ahead(ref output, 448);
+        Prefetch.Ahead(ref output, 464);
+
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
         Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
         Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -456,7 +508,7 @@ internal static class PrefillVector512
             Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
             c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
             c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 
@@ -487,8 +539,18 @@ internal static class PrefillVector512
     }
 
     // 4 columns by 2 × 16 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        Prefetch.Ahead(ref output, 0);
+        Prefetch.Ahead(ref output, 16);
+        Prefetch.Ahead(ref output, 64);
+        Prefetch.Ahead(ref output, 80);
+        Prefetch.Ahead(ref output, 128);
+        Prefetch.Ahead(ref output, 144);
+        Prefetch.Ahead(ref output, 192);
+        Prefetch.Ahead(ref output, 208);
+
         Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
         Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
         Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -509,7 +571,7 @@ internal static class PrefillVector512
             Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
             c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
             c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            value = ref Unsafe.Add(ref value, 64);
+            value = ref Unsafe.Add(ref value, 80);
             probability = ref Unsafe.Add(ref probability, 112);
         }
 

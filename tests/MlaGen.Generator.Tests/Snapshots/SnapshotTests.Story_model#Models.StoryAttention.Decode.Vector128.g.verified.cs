@@ -47,6 +47,7 @@ internal static class DecodeVector128
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
     {
         if (tokens >= 12)
@@ -81,6 +82,7 @@ internal static class DecodeVector128
     }
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -167,6 +169,7 @@ internal static class DecodeVector128
     }
 
     // 4 tokens by 2 × 4 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -204,6 +207,7 @@ internal static class DecodeVector128
     }
 
     // 1 token by 2 × 4 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
         Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
@@ -226,6 +230,7 @@ internal static class DecodeVector128
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         for (int column = 0; column < 8; column += 4)
@@ -234,6 +239,7 @@ internal static class DecodeVector128
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
@@ -267,6 +273,7 @@ internal static class DecodeVector128
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 64; i += 8)
@@ -276,6 +283,7 @@ internal static class DecodeVector128
     }
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;

@@ -46,6 +46,7 @@ internal static class DecodeVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
     {
         if (tokens >= 12)
@@ -90,6 +91,7 @@ internal static class DecodeVector256
     }
 
     // 12 tokens by 1 × 8 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -151,6 +153,7 @@ internal static class DecodeVector256
     }
 
     // 6 tokens by 1 × 8 columns: 6 sums, 1 of queries and a broadcast, 8 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -187,6 +190,7 @@ internal static class DecodeVector256
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -215,6 +219,7 @@ internal static class DecodeVector256
     }
 
     // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
         Vector256<float> t0c0 = Vector256<float>.Zero;
@@ -234,11 +239,13 @@ internal static class DecodeVector256
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
         Softmax8Columns(tokens, ref scores, ref statistics);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
         Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
@@ -272,6 +279,7 @@ internal static class DecodeVector256
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
         for (int i = 0; i < 64; i += 16)
@@ -284,6 +292,7 @@ internal static class DecodeVector256
     }
 
     // 4 columns by 2 × 8 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
         Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
