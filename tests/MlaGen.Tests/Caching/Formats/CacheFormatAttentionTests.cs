@@ -7,15 +7,7 @@ namespace MlaGen.Tests.Caching.Formats;
 /// <summary>Attention over each format, against the oracle on what the cache decodes to.</summary>
 public sealed class CacheFormatAttentionTests
 {
-    private static readonly Dictionary<CacheFormat, Lazy<TestLayer>> _layers = new()
-    {
-        [CacheFormat.BFloat16] = TestLayer.Make<BFloat16Attention>("bf16", spec => spec),
-        [CacheFormat.Float16] = TestLayer.Make<Float16Attention>("fp16", spec => spec),
-        [CacheFormat.Float8] = TestLayer.Make<Float8Attention>("fp8", spec => spec),
-        [CacheFormat.Int8] = TestLayer.Make<Int8Attention>("int8", spec => spec),
-    };
-
-    public static TheoryData<CacheFormat> Formats => [.. _layers.Keys];
+    public static TheoryData<CacheFormat> Formats => [.. TestLayer.Formats.Where(format => format != CacheFormat.Float32)];
 
     [Fact]
     public void Generated_classes_state_the_format_and_its_bytes()
@@ -32,7 +24,7 @@ public sealed class CacheFormatAttentionTests
     [MemberData(nameof(Formats))]
     public void Attention_reads_what_the_cache_stores(CacheFormat format)
     {
-        TestLayer layer = _layers[format].Value;
+        TestLayer layer = TestLayer.Get(format);
         OracleSpec spec = layer.Spec;
         foreach ((int cached, int added, int pageTokens) in (ReadOnlySpan<(int, int, int)>)[(0, 1, 0), (33, 1, 0), (140, 5, 37), (514, 17, 16), (3000, 2, 0)])
         {
@@ -61,7 +53,7 @@ public sealed class CacheFormatAttentionTests
     [MemberData(nameof(Formats))]
     public void An_all_zero_cache_gives_exactly_zero(CacheFormat format)
     {
-        TestLayer layer = _layers[format].Value;
+        TestLayer layer = TestLayer.Get(format);
         OracleSpec spec = layer.Spec;
         using AttentionRun run = layer.Open(new RunOptions());
         (float[] output, _) = AttendLatentTests.Attend(run, spec, [(run.CreateSequence(new float[77 * spec.RowWidth], spec.RowWidth), AttendLatentTests.Queries(spec, "zeros", 1))]);
@@ -73,7 +65,7 @@ public sealed class CacheFormatAttentionTests
     [MemberData(nameof(Formats))]
     public void A_prompt_may_be_cut_anywhere(CacheFormat format)
     {
-        TestLayer layer = _layers[format].Value;
+        TestLayer layer = TestLayer.Get(format);
         Prompt prompt = Prompt.Random("cut", 45, layer.Spec.HiddenSize);
         float[] whole = Feed(layer, prompt, 45, MlaForm.Absorbed, out float[] wholeRows);
         float[] single = Feed(layer, prompt, 1, MlaForm.Absorbed, out float[] singleRows);
@@ -88,7 +80,7 @@ public sealed class CacheFormatAttentionTests
     [Fact]
     public void A_step_that_overflows_fp16_names_the_token_and_rolls_back()
     {
-        TestLayer layer = _layers[CacheFormat.Float16].Value;
+        TestLayer layer = TestLayer.Get(CacheFormat.Float16);
         OracleSpec spec = layer.Spec;
         using AttentionRun run = layer.Open(new RunOptions { PageTokens = 16 });
         float[] rows = AttendLatentTests.Rows(spec, "overflow", 20);
