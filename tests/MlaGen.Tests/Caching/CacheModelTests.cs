@@ -23,16 +23,29 @@ public sealed class CacheModelTests
         (3, Gen.Select(Which, Gen.Int[0, 40], (sequence, length) => (Operation)new Operation.Start(sequence, length))),
         (1, Gen.Int[0, 4].Select(pages => (Operation)new Operation.Evict(pages))),
         (1, Gen.Bool.Select(yes => (Operation)new Operation.EvictWhenFull(yes))),
+        (1, Gen.Int[0, 255].Select(sequences => (Operation)new Operation.Save(sequences))),
+        (1, Gen.Const<Operation>(new Operation.Load())),
         (2, Gen.Int[0, 6].Select(after => (Operation)new Operation.Fault(after))));
 
     [Fact]
     public void Any_operations_leave_the_cache_as_the_model_says_and_lose_no_page()
-        => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 120]).Sample(
-            (pageTokens, pages, operations) =>
-            {
-                using CacheModel model = new(pageTokens, pages);
-                Array.ForEach(operations, model.Run);
-            },
-            iter: 10_000,
-            print: input => $"pages of {input.Item1}, {input.Item2} of them: {string.Join("; ", input.Item3.AsEnumerable())}");
+    {
+        string folder = Directory.CreateTempSubdirectory("mlagen-model-").FullName;
+        try
+        {
+            int files = 0;
+            Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 120]).Sample(
+                (pageTokens, pages, operations) =>
+                {
+                    using CacheModel model = new(pageTokens, pages, Path.Combine(folder, $"{Interlocked.Increment(ref files)}.cache"));
+                    Array.ForEach(operations, model.Run);
+                },
+                iter: 10_000,
+                print: input => $"pages of {input.Item1}, {input.Item2} of them: {string.Join("; ", input.Item3.AsEnumerable())}");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }
