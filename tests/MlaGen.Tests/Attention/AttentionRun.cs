@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MlaGen.Tests.Caching;
 
 namespace MlaGen.Tests.Attention;
@@ -5,6 +6,9 @@ namespace MlaGen.Tests.Attention;
 /// <summary>How a run is set up: what must not change a result, and the form, which may within the tolerance.</summary>
 internal sealed record RunOptions
 {
+    /// <summary>A byte of which NaN consists in every cache format.</summary>
+    public const byte NaN = 0xFF;
+
     public MlaForm Form { get; init; } = MlaForm.Absorbed;
 
     public int Threads { get; init; } = 2;
@@ -13,12 +17,15 @@ internal sealed record RunOptions
     public int PageTokens { get; init; }
 
     public int MaxTokens { get; init; } = 16384;
+
+    /// <summary>What fresh cache memory is full of: what no token wrote must not count.</summary>
+    public byte FreshByte { get; init; } = NaN;
 }
 
 /// <summary>A sequence's share of a step.</summary>
 internal readonly record struct Chunk(LatentSequence Sequence, Prompt Prompt);
 
-/// <summary>One layer with a cache, a batch and threads of its own. Fresh cache memory is full of NaN: what no token wrote must not count.</summary>
+/// <summary>One layer with a cache, a batch and threads of its own. Behind the cache's memory lies nothing: to read beyond it ends the process.</summary>
 internal abstract class AttentionRun : IDisposable
 {
     public static AttentionRun Open<TAttention>(TAttention layer, RunOptions options)
@@ -82,14 +89,34 @@ internal abstract class AttentionRun : IDisposable
     public LatentSequence CreateSequence(ReadOnlySpan<float> rows, int width)
     {
         LatentSequence sequence = CreateSequence();
+        Append(sequence, rows, width);
+        return sequence;
+    }
+
+    /// <summary>Caches more rows that were computed elsewhere.</summary>
+    public void Append(LatentSequence sequence, ReadOnlySpan<float> rows, int width)
+    {
         if (rows.Length > 0)
         {
             Batch.Add(sequence, rows.Length / width);
             AppendLatent(rows);
             Batch.Commit();
         }
+    }
 
-        return sequence;
+    /// <summary>From here on free pages come in random order.</summary>
+    public void ShufflePages(int seed)
+    {
+        var holders = new List<LatentSequence>();
+        LatentSequence next = CreateSequence();
+        for (; next.TryReserve(1); next = CreateSequence())
+        {
+            holders.Add(next);
+        }
+
+        next.Dispose();
+        new Random(seed).Shuffle(CollectionsMarshal.AsSpan(holders));
+        holders.ForEach(holder => holder.Dispose());
     }
 
     /// <summary>What the cache holds of all tokens, <c>[tokens, width]</c>.</summary>
@@ -119,7 +146,10 @@ internal abstract class AttentionRun : IDisposable
         where TAttention : class, ITestAttention<TAttention>
     {
         private readonly TAttention _layer;
-        private readonly TestMemoryPool _memory = new();
+        /// <summary>Bytes of a slab, if a page is not larger: many slabs, so that many pages lie before an end of memory.</summary>
+        private const int SlabBytes = 1 << 16;
+
+        private readonly GuardedMemoryPool _memory;
         private readonly MlaExecutor _executor;
         private readonly LatentCache<TAttention> _cache;
         private readonly MlaBatch<TAttention> _batch;
@@ -127,6 +157,7 @@ internal abstract class AttentionRun : IDisposable
         public Run(TAttention layer, RunOptions options)
         {
             _layer = layer;
+            _memory = new GuardedMemoryPool(Math.Max(SlabBytes, (int)TAttention.Shape.CacheBytes(1, 1, options.PageTokens)), options.FreshByte);
             _executor = new MlaExecutor(options.Threads);
             _cache = TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = _memory });
             _batch = _cache.CreateBatch(_executor);
