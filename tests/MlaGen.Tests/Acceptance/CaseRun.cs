@@ -14,6 +14,9 @@ internal static class CaseRun
     /// <summary>More tokens than a block of any tier has.</summary>
     private const int PoisonTokens = 160;
 
+    /// <summary>Operations of a run: the case's own, and those that fill the scratch with NaN.</summary>
+    public static long Flops(AttentionCase test) => test.Flops + (PoisonTokens * test.Shape.FlopsPerKey);
+
     /// <summary>Output and log-sum-exp of every sequence equal those of the oracle on the rows that the cache holds.</summary>
     public static void AssertOracle(AttentionCase test)
     {

@@ -7,15 +7,14 @@ public sealed class GridTests
 
     public static TheoryData<string> GridNames => [.. Grids.All.Keys];
 
-    /// <summary>One case in each surrounding of each format and page size is enough to see the surroundings.</summary>
-    public static TheoryData<string> MixedCases => [.. Suite.Sample("A2", SimdTiers.Current).Concat(Suite.Sample("A9", SimdTiers.Current)).Select(test => test.ToString())];
+    public static TheoryData<string> PoisonedCases => [.. Suite.Sample(Suite.PoisonedGrid, SimdTiers.Current).Select(test => test.ToString())];
 
     [Theory]
     [MemberData(nameof(Cases))]
     public void Attention_equals_the_oracle(string name) => CaseRun.AssertOracle(Suite.Get(name));
 
     [Theory]
-    [MemberData(nameof(MixedCases))]
+    [MemberData(nameof(PoisonedCases))]
     public void What_no_token_wrote_changes_no_bit(string name) => CaseRun.AssertSurroundingsDoNotMatter(Suite.Get(name));
 
     [FullGridTheory]

@@ -73,7 +73,7 @@ internal static class Grids
     /// <summary>From no keys to many blocks, in one call.</summary>
     private static IEnumerable<GridPoint> MixedLengths(string grid) =>
         from queries in (int[])[1, 2]
-        from shape in _formats.Append(new(16))
+        from shape in _oddFormats.Concat([new(16), new(64)])
         from page in _pages
         let sequences = new[] { 514, 0, 17, 8736, 1, 33, 114, 3, 2743, 11, 79 }.Select(keys => (keys, queries))
         select new GridPoint([queries, shape, page], new(grid, shape, page, [.. sequences]));
@@ -84,7 +84,7 @@ internal static class Grids
         [
             [.. Twice((128, 1), (256, 1), (512, 1), (1024, 1))],
             [(512, 1), (1024, 1), (2048, 1), (512, 7), (1024, 7), (2048, 7)],
-            [.. Twice((140, 140), (97, 1), (514, 33))],
+            [.. Twice((70, 70), (97, 1), (514, 9))],
             [.. Enumerable.Repeat((4096, 32), 8)],
         ]
         from shape in _oddFormats.Concat([new(1), new(3), new(9), new(64)])

@@ -8,12 +8,9 @@ internal sealed record GridPoint(object[] Coordinates, AttentionCase Case);
 /// <summary>The part of a grid that stands for all of it: most faults show where two values meet.</summary>
 internal static class Pairwise
 {
-    /// <summary>Cost that every point has beside its own, so that free points are not taken by the hundred.</summary>
-    private const double Overhead = 2e6;
-
     /// <summary>Points in which every pair of values of two axes occurs that occurs in <paramref name="points"/>, chosen one by one for the most new pairs at the least cost.</summary>
     /// <param name="points">Coordinates, equally many each.</param>
-    /// <param name="cost">Cost of a point.</param>
+    /// <param name="cost">Cost of a point, not 0.</param>
     /// <param name="seed">Decides between equally good points.</param>
     /// <returns>Indices of the chosen points, in the order in which they were chosen.</returns>
     public static List<int> Sample(IReadOnlyList<object[]> points, Func<int, double> cost, int seed)
@@ -30,7 +27,7 @@ internal static class Pairwise
                 left.IntersectWith(missing);
             }
 
-            int best = order.MaxBy(point => pairs[point].Count / (cost(point) + Overhead));
+            int best = order.MaxBy(point => pairs[point].Count / cost(point));
             sample.Add(best);
             missing.ExceptWith(pairs[best]);
         }
