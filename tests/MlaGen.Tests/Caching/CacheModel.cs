@@ -77,7 +77,7 @@ internal sealed partial class CacheModel : IDisposable
                 _cache.OnFull = evict.Yes ? EvictBoth : null;
                 break;
             case Operation.Save save:
-                Save([.. _sequences.Where((_, i) => (save.Sequences >> (i % 8) & 1) != 0)]);
+                Save([.. _sequences.Where((_, i) => (save.Except >> (i % 8) & 1) == 0)]);
                 break;
             case Operation.Load when _saved is not null:
                 Load(_saved);

@@ -35,8 +35,8 @@ internal abstract record Operation
 
     public sealed record EvictWhenFull(bool Yes) : Operation;
 
-    /// <summary>Saves the sequences whose bits are set, over what was saved before.</summary>
-    public sealed record Save(int Sequences) : Operation;
+    /// <summary>Saves all sequences but those whose bits are set, over what was saved before.</summary>
+    public sealed record Save(int Except) : Operation;
 
     /// <summary>Brings back what was saved last.</summary>
     public sealed record Load : Operation;
