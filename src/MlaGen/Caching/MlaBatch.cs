@@ -194,8 +194,11 @@ public abstract partial class MlaBatch : IDisposable
     /// <summary>Whether a layer has written the rows of all new tokens.</summary>
     internal bool IsWritten(int layer) => NewTokens == 0 || _writtenLayers[layer];
 
-    /// <summary>Says that a layer has written the rows of all new tokens.</summary>
+    /// <summary>Says that a layer has written the rows of all new tokens, and computed from them what it was asked for.</summary>
     internal void MarkLayer(int layer) => _writtenLayers[layer] = true;
+
+    /// <summary>Says that a layer is about to write rows: until it has, the step cannot be committed.</summary>
+    internal void UnmarkLayer(int layer) => _writtenLayers[layer] = false;
 
     private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents)
     {

@@ -64,7 +64,7 @@ internal sealed class AttentionEngine
     /// <summary>One layer from hidden states to output; arguments are checked.</summary>
     public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
     {
-        Begin(layer);
+        Begin(layer, writes: true);
         ChooseForms();
         _weights = weights;
         int rows = Batch.Rows;
@@ -77,7 +77,6 @@ internal sealed class AttentionEngine
 
         _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
         _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
-        Batch.MarkLayer(layer);
 
         _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
@@ -90,12 +89,15 @@ internal sealed class AttentionEngine
         _decompressed.Run(weights, _queries, _headValues);
         _projections.Run(weights.OProj, _headValues, rows, _result);
         _result.Span(0, output.Length).CopyTo(output);
+
+        // Last: a step whose attention was cancelled or failed must not be committed, although its rows are there.
+        Batch.MarkLayer(layer);
     }
 
     /// <summary>The absorbed core alone; arguments are checked.</summary>
     public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
     {
-        Begin(layer);
+        Begin(layer, writes: false);
         if (!Batch.IsWritten(layer))
         {
             throw new InvalidOperationException(FormattableString.Invariant($"The batch's {Batch.NewTokens} new tokens have no rows in layer {layer} yet: AppendLatent comes before AttendLatent."));
@@ -119,7 +121,7 @@ internal sealed class AttentionEngine
     /// <summary>Writes finished rows; arguments are checked.</summary>
     public void AppendLatent(int layer, ReadOnlySpan<float> rows)
     {
-        Begin(layer);
+        Begin(layer, writes: true);
         int elements = Shape.CacheRowElements;
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
@@ -140,9 +142,14 @@ internal sealed class AttentionEngine
         _ => breakEvenQueries > 0 && newTokens > breakEvenQueries * ((double)cachedTokens / (cachedTokens + breakEvenQueries)),
     };
 
-    private void Begin(int layer)
+    private void Begin(int layer, bool writes)
     {
         Batch.BeginLayer(layer);
+        if (writes)
+        {
+            Batch.UnmarkLayer(layer);
+        }
+
         Batch.CancellationToken.ThrowIfCancellationRequested();
         _step.Layer = layer;
         if (_preparedStep != Batch.Step)

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
 using MlaGen.Tests.Caching;
 
 namespace MlaGen.Tests.Attention;
@@ -5,6 +7,9 @@ namespace MlaGen.Tests.Attention;
 /// <summary>How a run is set up: what must not change a result, and the form, which may within the tolerance.</summary>
 internal sealed record RunOptions
 {
+    /// <summary>A byte of which NaN consists in every cache format.</summary>
+    public const byte NaN = 0xFF;
+
     public MlaForm Form { get; init; } = MlaForm.Absorbed;
 
     public int Threads { get; init; } = 2;
@@ -16,12 +21,18 @@ internal sealed record RunOptions
     public int PageTokens { get; init; }
 
     public int MaxTokens { get; init; } = 16384;
+
+    /// <summary>What fresh cache memory is full of: what no token wrote must not count.</summary>
+    public byte FreshByte { get; init; } = NaN;
+
+    /// <summary>Where the cache's memory comes from instead.</summary>
+    public MemoryPool<byte>? Memory { get; init; }
 }
 
 /// <summary>A sequence's share of a step.</summary>
 internal readonly record struct Chunk(LatentSequence Sequence, Prompt Prompt);
 
-/// <summary>One layer with a cache, a batch and threads of its own. Fresh cache memory is full of NaN: what no token wrote must not count.</summary>
+/// <summary>One layer with a cache, a batch and threads of its own. Behind the cache's memory lies nothing: to read beyond it ends the process.</summary>
 internal abstract class AttentionRun : IDisposable
 {
     public static AttentionRun Open<TAttention>(TAttention layer, RunOptions options)
@@ -30,7 +41,19 @@ internal abstract class AttentionRun : IDisposable
 
     public abstract MlaBatch Batch { get; }
 
+    public abstract PrefixIndex Prefixes { get; }
+
+    /// <summary>The cache's pages, whose numbers say whether anything was lost.</summary>
+    public PagePool Pool => Batch.Pool;
+
     public abstract LatentSequence CreateSequence();
+
+    /// <summary>Another batch over the same cache, with threads of its own; to be disposed before this run.</summary>
+    public abstract AttentionRun OpenBeside(int threads);
+
+    public abstract void Save(string path, params ReadOnlySpan<SavedSequence> sequences);
+
+    public abstract SavedSequence[] Load(string path);
 
     /// <summary>Runs the layer over the open batch.</summary>
     public abstract void Forward(ReadOnlySpan<float> hidden, Span<float> output);
@@ -85,14 +108,34 @@ internal abstract class AttentionRun : IDisposable
     public LatentSequence CreateSequence(ReadOnlySpan<float> rows, int width)
     {
         LatentSequence sequence = CreateSequence();
+        Append(sequence, rows, width);
+        return sequence;
+    }
+
+    /// <summary>Caches more rows that were computed elsewhere.</summary>
+    public void Append(LatentSequence sequence, ReadOnlySpan<float> rows, int width)
+    {
         if (rows.Length > 0)
         {
             Batch.Add(sequence, rows.Length / width);
             AppendLatent(rows);
             Batch.Commit();
         }
+    }
 
-        return sequence;
+    /// <summary>From here on free pages come in random order.</summary>
+    public void ShufflePages(int seed)
+    {
+        var holders = new List<LatentSequence>();
+        LatentSequence next = CreateSequence();
+        for (; next.TryReserve(1); next = CreateSequence())
+        {
+            holders.Add(next);
+        }
+
+        next.Dispose();
+        new Random(seed).Shuffle(CollectionsMarshal.AsSpan(holders));
+        holders.ForEach(holder => holder.Dispose());
     }
 
     /// <summary>What the cache holds of all tokens, <c>[tokens, width]</c>.</summary>
@@ -121,24 +164,47 @@ internal abstract class AttentionRun : IDisposable
     private sealed class Run<TAttention> : AttentionRun
         where TAttention : class, ITestAttention<TAttention>
     {
+        /// <summary>Bytes of a slab, if a page is not larger: many slabs, so that many pages lie before an end of memory.</summary>
+        private const int SlabBytes = 1 << 16;
+
         private readonly TAttention _layer;
-        private readonly TestMemoryPool _memory = new();
-        private readonly MlaExecutor? _ownExecutor;
         private readonly LatentCache<TAttention> _cache;
+        private readonly bool _ownsCache;
+        private readonly MlaExecutor? _ownExecutor;
         private readonly MlaBatch<TAttention> _batch;
 
         public Run(TAttention layer, RunOptions options)
+            : this(
+                layer,
+                TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
+                ownsCache: true,
+                options.Form,
+                options.Threads,
+                options.Executor)
+        {
+        }
+
+        private Run(TAttention layer, LatentCache<TAttention> cache, bool ownsCache, MlaForm form, int threads, MlaExecutor? executor = null)
         {
             _layer = layer;
-            _ownExecutor = options.Executor is null ? new MlaExecutor(options.Threads) : null;
-            _cache = TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = _memory });
-            _batch = _cache.CreateBatch(options.Executor ?? _ownExecutor);
-            _batch.Form = options.Form;
+            _cache = cache;
+            _ownsCache = ownsCache;
+            _ownExecutor = executor is null ? new MlaExecutor(threads) : null;
+            _batch = _cache.CreateBatch(executor ?? _ownExecutor);
+            _batch.Form = form;
         }
 
         public override MlaBatch Batch => _batch;
 
+        public override PrefixIndex Prefixes => _cache.Prefixes;
+
         public override LatentSequence CreateSequence() => _cache.CreateSequence();
+
+        public override AttentionRun OpenBeside(int threads) => new Run<TAttention>(_layer, _cache, ownsCache: false, _batch.Form, threads);
+
+        public override void Save(string path, params ReadOnlySpan<SavedSequence> sequences) => _cache.Save(path, sequences);
+
+        public override SavedSequence[] Load(string path) => _cache.Load(path);
 
         public override void Forward(ReadOnlySpan<float> hidden, Span<float> output) => _layer.Forward(_batch, hidden, output);
 
@@ -150,9 +216,15 @@ internal abstract class AttentionRun : IDisposable
         public override void Dispose()
         {
             _batch.Dispose();
-            _cache.Dispose();
+            if (_ownsCache)
+            {
+                _cache.Dispose();
+            }
+
             _ownExecutor?.Dispose();
-            _memory.Dispose();
         }
+
+        private static GuardedMemoryPool NewMemory(RunOptions options)
+            => new(Math.Max(SlabBytes, (int)TAttention.Shape.CacheBytes(1, 1, options.PageTokens)), options.FreshByte);
     }
 }

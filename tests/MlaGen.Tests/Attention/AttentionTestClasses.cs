@@ -14,7 +14,7 @@ public sealed partial class YarnAttention : ITestAttention<YarnAttention>
 /// <summary>Nothing is a multiple of a vector: 7 heads, a rope of 6, a value narrower than the key, biases, half-split.</summary>
 [MlaAttention(
     HiddenSize = 100, Heads = 7, QLoraRank = 44, KvLoraRank = 72, QkNopeHeadDim = 20, QkRopeHeadDim = 6, VHeadDim = 12,
-    MaxPositionEmbeddings = 8192, AttentionBias = true, RopeLayout = RopeLayout.HalfSplit)]
+    MaxPositionEmbeddings = 16384, AttentionBias = true, RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class OddAttention : ITestAttention<OddAttention>
 {
     public static OddAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);

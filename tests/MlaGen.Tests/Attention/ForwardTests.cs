@@ -85,7 +85,7 @@ public sealed class ForwardTests
         return data;
     }
 
-    private static void AssertOracle(TestLayer layer, Prompt prompt, float[] output, LatentSequence sequence)
+    internal static void AssertOracle(TestLayer layer, Prompt prompt, float[] output, LatentSequence sequence)
     {
         OracleResult expected = DecompressedOracle.Forward(layer.Spec, layer.Weights, prompt.Hidden, prompt.Positions);
         int latent = layer.Spec.KvLoraRank;

@@ -2,7 +2,8 @@ using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
 
-/// <summary>Whatever a caller does wrong is said, and nothing has changed: the same step then runs to the same bits.</summary>
+/// <summary>A12: whatever a caller does wrong is said, and nothing has changed: the same step then runs to the same bits.</summary>
+[Trait("Suite", "Acceptance")]
 public sealed class MisuseTests
 {
     private static readonly TestLayer _layer = TestLayer.Get("yarn");
@@ -20,7 +21,8 @@ public sealed class MisuseTests
             (run, sequence) =>
             {
                 run.Batch.Add(sequence, 3);
-                run.Forward(new float[(3 * _width) + moreHidden], new float[(3 * _width) + moreOutput]);
+                float[] output = AttentionRun.Poisoned((3 * _width) + moreOutput);
+                Unwritten(output, () => run.Forward(new float[(3 * _width) + moreHidden], output));
             },
             parameter,
             $"{3 * _width}");
@@ -37,10 +39,9 @@ public sealed class MisuseTests
             (run, sequence) =>
             {
                 run.Batch.AddQueries(sequence, 2);
-                run.AttendLatent(
-                    new float[(2 * spec.Heads * spec.RowWidth) + moreQueries],
-                    new float[(2 * spec.Heads * spec.KvLoraRank) + moreOutput],
-                    new float[(2 * spec.Heads) + moreLogSumExp]);
+                float[] output = AttentionRun.Poisoned((2 * spec.Heads * spec.KvLoraRank) + moreOutput);
+                float[] logSumExp = AttentionRun.Poisoned((2 * spec.Heads) + moreLogSumExp);
+                Unwritten(output, () => Unwritten(logSumExp, () => run.AttendLatent(new float[(2 * spec.Heads * spec.RowWidth) + moreQueries], output, logSumExp)));
             },
             parameter);
     }
@@ -67,7 +68,9 @@ public sealed class MisuseTests
             (run, sequence) =>
             {
                 run.Batch.Add(sequence, 2);
-                run.AttendLatent(new float[2 * spec.Heads * spec.RowWidth], new float[2 * spec.Heads * spec.KvLoraRank], new float[2 * spec.Heads]);
+                float[] output = AttentionRun.Poisoned(2 * spec.Heads * spec.KvLoraRank);
+                float[] logSumExp = AttentionRun.Poisoned(2 * spec.Heads);
+                Unwritten(output, () => Unwritten(logSumExp, () => run.AttendLatent(new float[2 * spec.Heads * spec.RowWidth], output, logSumExp)));
             },
             "AppendLatent");
     }
@@ -87,6 +90,24 @@ public sealed class MisuseTests
     }
 
     [Fact]
+    public void A_layer_class_that_the_cache_has_no_room_for_is_refused()
+    {
+        YarnAttention second = YarnAttention.Load(TestCheckpoint.Of(RandomLayer.Weights(_layer.Spec, "yarn")), TestCheckpoint.Prefix, layer: 1);
+        using LatentCache<YarnAttention> cache = YarnAttention.CreateCache(layers: 1, maxTokens: 64);
+        using LatentSequence sequence = cache.CreateSequence();
+        using MlaBatch<YarnAttention> batch = cache.CreateBatch();
+        batch.Add(sequence, 1);
+        float[] output = AttentionRun.Poisoned(_width);
+
+        var exception = Assert.Throws<ArgumentOutOfRangeException>(() => Unwritten(output, () => second.Forward(batch, new float[_width], output)));
+
+        Assert.Equal(1, exception.ActualValue);
+        Assert.Contains("created for 1 layers", exception.Message, StringComparison.Ordinal);
+        batch.Rollback();
+        Assert.Equal((0, 0), (sequence.Length, cache.UsedPages));
+    }
+
+    [Fact]
     public void An_empty_batch_is_refused()
         => AssertRefused<InvalidOperationException>((run, _) => run.Forward([], []), "empty");
 
@@ -102,9 +123,32 @@ public sealed class MisuseTests
             "AttendLatent");
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(8192)]
+    [InlineData(int.MaxValue)]
+    public void A_position_past_the_limits_is_refused(int position)
+        => AssertRefused<ArgumentOutOfRangeException>((run, sequence) => run.Batch.Add(sequence, 2, [0, position]), "0 to 8191", $"{position}");
+
     [Fact]
-    public void A_position_at_the_limit_is_refused()
-        => AssertRefused<ArgumentOutOfRangeException>((run, sequence) => run.Batch.Add(sequence, 1, [8192]), "8191");
+    public void Running_past_the_last_position_is_refused()
+    {
+        AssertRefused<ArgumentOutOfRangeException>(
+            (run, sequence) =>
+            {
+                LatentSequence far = run.CreateSequence();
+                run.Feed(far, Prompt.Random("far", 1, _width, start: 8190));
+                try
+                {
+                    run.Batch.Add(far, 2);
+                }
+                finally
+                {
+                    far.Dispose();
+                }
+            },
+            "1 more tokens fit");
+    }
 
     [Fact]
     public void A_sequence_of_another_cache_is_refused()
@@ -124,6 +168,17 @@ public sealed class MisuseTests
                 run.Batch.Add(disposed, 1);
             },
             nameof(LatentSequence));
+    }
+
+    [Fact]
+    public void A_disposed_cache_is_refused()
+    {
+        AttentionRun run = _layer.Open(new RunOptions());
+        LatentSequence sequence = run.CreateSequence();
+        run.Dispose();
+        Assert.Throws<ObjectDisposedException>(run.CreateSequence);
+        Assert.Throws<ObjectDisposedException>(() => sequence.Truncate(0));
+        Assert.Throws<ObjectDisposedException>(() => run.Load("nowhere"));
     }
 
     [Fact]
@@ -164,13 +219,32 @@ public sealed class MisuseTests
         LatentSequence sequence = run.CreateSequence();
         run.Feed(sequence, prompt.Slice(0, 10));
         float[] rows = AttentionRun.Rows(sequence, _layer.Spec.RowWidth);
+        int[] pages = sequence.Pages.ToArray();
+        (int, int, long) counts = Counts(run);
 
         TException exception = Assert.ThrowsAny<TException>(() => misuse(run, sequence));
 
         Assert.All(words, word => Assert.Contains(word, exception.Message, StringComparison.Ordinal));
         run.Batch.Rollback();
-        Assert.Equal(10, sequence.Length);
+        Assert.Equal((10, 10), (sequence.Length, sequence.NextPosition));
+        Assert.Equal(pages, sequence.Pages.ToArray());
+        Assert.Equal(counts, Counts(run));
         Compare.AssertSameBits("rows", AttentionRun.Rows(sequence, _layer.Spec.RowWidth), rows);
         Compare.AssertSameBits("output", run.Feed(sequence, prompt.Slice(10, 10)), expected.AsSpan(10 * _width));
+    }
+
+    private static (int, int, long) Counts(AttentionRun run) => (run.Pool.UsedPages, run.Pool.SharedPages, run.Pool.Tokens);
+
+    /// <summary>Runs something that must not write a single element of <paramref name="poisoned"/>, whatever it throws.</summary>
+    private static void Unwritten(float[] poisoned, Action action)
+    {
+        try
+        {
+            action();
+        }
+        finally
+        {
+            Assert.All(poisoned, value => Assert.True(float.IsNaN(value)));
+        }
     }
 }

@@ -1,3 +1,4 @@
+using MlaGen.Tests.Caching.Formats;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -19,6 +20,15 @@ internal abstract class TestLayer
         ["many heads"] = Make<ManyHeadsAttention>("many heads", spec => spec),
     };
 
+    private static readonly Dictionary<CacheFormat, Lazy<TestLayer>> _formats = new()
+    {
+        [CacheFormat.Float32] = _layers["odd"],
+        [CacheFormat.BFloat16] = Make<BFloat16Attention>("bf16", spec => spec),
+        [CacheFormat.Float16] = Make<Float16Attention>("fp16", spec => spec),
+        [CacheFormat.Float8] = Make<Float8Attention>("fp8", spec => spec),
+        [CacheFormat.Int8] = Make<Int8Attention>("int8", spec => spec),
+    };
+
     protected TestLayer(OracleSpec spec, OracleWeights weights)
     {
         Spec = spec;
@@ -28,11 +38,33 @@ internal abstract class TestLayer
     /// <summary>Names of all layers, for theories.</summary>
     public static IEnumerable<string> Names => _layers.Keys;
 
+    /// <summary>All cache formats, for theories; each has a layer of its own shape.</summary>
+    public static IEnumerable<CacheFormat> Formats => _formats.Keys;
+
     public OracleSpec Spec { get; }
 
     public OracleWeights Weights { get; }
 
     public static TestLayer Get(string name) => _layers[name].Value;
+
+    public static TestLayer Get(CacheFormat format) => _formats[format].Value;
+
+    /// <summary>Theory data: every format with every one of some forms.</summary>
+    public static TheoryData<CacheFormat, MlaForm> FormatsWith(params MlaForm[] forms)
+    {
+        var data = new TheoryData<CacheFormat, MlaForm>();
+        foreach (CacheFormat format in Formats)
+        {
+            foreach (MlaForm form in forms)
+            {
+                data.Add(format, form);
+            }
+        }
+
+        return data;
+    }
+
+    public abstract MlaShape Shape { get; }
 
     public abstract AttentionRun Open(RunOptions options);
 
@@ -61,6 +93,8 @@ internal abstract class TestLayer
     private sealed class Layer<TAttention>(OracleSpec spec, OracleWeights weights, TAttention attention) : TestLayer(spec, weights)
         where TAttention : class, ITestAttention<TAttention>
     {
+        public override MlaShape Shape => TAttention.Shape;
+
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
 
         public override void Warmup() => TAttention.Warmup();

@@ -27,22 +27,16 @@ public sealed class TreeTests
         }
     }
 
+    public static TheoryData<CacheFormat> Formats => [.. TestLayer.Formats];
+
     [Theory]
     [MemberData(nameof(LayersAndPrefixes))]
-    public void A_tree_in_one_step_has_the_bits_of_its_paths_alone(string name, int prefix)
-    {
-        TestLayer layer = TestLayer.Get(name);
-        Prompt prompt = Prompt.Random(name, prefix + Candidates, layer.Spec.HiddenSize);
-        var options = new RunOptions { Form = MlaForm.Absorbed, PageTokens = 64 };
-        float[] tree = RunTree(layer, options, prompt, prefix, accept: null, out _);
+    public void A_tree_in_one_step_has_the_bits_of_its_paths_alone(string name, int prefix) => AssertTree(TestLayer.Get(name), name, prefix, pageTokens: 64);
 
-        for (int candidate = 0; candidate < Candidates; candidate++)
-        {
-            int[] path = Path(candidate);
-            float[] alone = RunPath(layer, options, prompt, prefix, path);
-            Compare.AssertSameBits($"candidate {candidate}", tree.AsSpan(candidate * prompt.Width, prompt.Width), alone.AsSpan()[^prompt.Width..]);
-        }
-    }
+    /// <summary>The same where rows are decoded first; the path runs over the end of a block and of pages.</summary>
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void A_tree_has_the_bits_of_its_paths_on_every_cache_format(CacheFormat format) => AssertTree(TestLayer.Get(format), "format", prefix: 141, pageTokens: 16);
 
     [Fact]
     public void After_a_path_was_accepted_the_text_goes_on_as_if_it_had_been_the_only_one()
@@ -74,6 +68,20 @@ public sealed class TreeTests
         float[] hidden = new float[3 * layer.Spec.HiddenSize];
         var exception = Assert.Throws<InvalidOperationException>(() => run.Forward(hidden, hidden));
         Assert.Contains("Decompressed", exception.Message, StringComparison.Ordinal);
+    }
+
+    private static void AssertTree(TestLayer layer, string name, int prefix, int pageTokens)
+    {
+        Prompt prompt = Prompt.Random(name, prefix + Candidates, layer.Spec.HiddenSize);
+        var options = new RunOptions { Form = MlaForm.Absorbed, PageTokens = pageTokens };
+        float[] tree = RunTree(layer, options, prompt, prefix, accept: null, out _);
+
+        for (int candidate = 0; candidate < Candidates; candidate++)
+        {
+            int[] path = Path(candidate);
+            float[] alone = RunPath(layer, options, prompt, prefix, path);
+            Compare.AssertSameBits($"candidate {candidate}", tree.AsSpan(candidate * prompt.Width, prompt.Width), alone.AsSpan()[^prompt.Width..]);
+        }
     }
 
     private static int[] Path(int candidate)

@@ -133,6 +133,7 @@ public sealed class CacheLimitTests
         Assert.True(other.TryReserve(1));
         cache.OnFull = _ => throw new InjectedFaultException();
         Assert.Throws<InjectedFaultException>(() => batch.Add(sequence, 6));
+        Assert.Throws<InjectedFaultException>(() => sequence.TryReserve(6));
         cache.OnFull = _ =>
         {
             sequence.Truncate(0);

@@ -4,7 +4,7 @@ namespace MlaGen.Tests.Caching;
 /// Carries out operations on a cache and, beside it, on plain lists; expects the same outcome, the same contents and the same pages after
 /// each. Whatever a fault interrupts must have changed nothing.
 /// </summary>
-internal sealed class CacheModel : IDisposable
+internal sealed partial class CacheModel : IDisposable
 {
     private const int Layers = 2;
 
@@ -17,13 +17,19 @@ internal sealed class CacheModel : IDisposable
     private readonly List<ModelSequence> _sequences = [];
     private readonly List<ModelEntry> _open = [];
     private readonly ModelPrefixes _prefixes = new();
+    private readonly string _file;
+    private List<ModelSequence>? _saved;
     private readonly float[] _row = new float[TinyAttention.Shape.CacheRowElements];
     private int _rows;
     private int _layersRun;
     private int _nextContent;
 
-    public CacheModel(int pageTokens, int pages)
+    /// <param name="pageTokens">Tokens a page.</param>
+    /// <param name="pages">Pages of the cache.</param>
+    /// <param name="file">Where sequences are saved.</param>
+    public CacheModel(int pageTokens, int pages, string file)
     {
+        _file = file;
         _pageTokens = pageTokens;
         _pageCount = pages;
         _memory = new TestMemoryPool(Layers * pageTokens * TinyAttention.Shape.CacheRowBytes * 2);
@@ -69,6 +75,12 @@ internal sealed class CacheModel : IDisposable
                 break;
             case Operation.EvictWhenFull evict:
                 _cache.OnFull = evict.Yes ? EvictBoth : null;
+                break;
+            case Operation.Save save:
+                Save([.. _sequences.Where((_, i) => (save.Except >> (i % 8) & 1) == 0)]);
+                break;
+            case Operation.Load when _saved is not null:
+                Load(_saved);
                 break;
             case Operation.Fork fork when _sequences.Count > 0:
                 Fork(At(fork.Sequence));
@@ -242,33 +254,6 @@ internal sealed class CacheModel : IDisposable
         }
     }
 
-    private void Register(ModelSequence sequence)
-    {
-        int full = sequence.Tokens.Count / _pageTokens * _pageTokens;
-        List<int> tokens = [.. sequence.Tokens.Select(token => token.Content)];
-        bool displaced = sequence.Tokens.Take(full).Where((token, i) => token.Position != i).Any();
-        Type? refusal = IsOpen(sequence) ? typeof(InvalidOperationException) : displaced ? typeof(ArgumentException) : null;
-        int added = 0;
-        _faults.Clear(); // Of a registration that fails midway the first pages are known.
-        if (Succeeds(() => added = _cache.Prefixes.Register(sequence.Real, tokens.ToArray()), refusal))
-        {
-            Assert.Equal(_prefixes.Register(sequence.Pages, tokens, _pageTokens), added);
-        }
-    }
-
-    private void Start(ModelSequence like, int length)
-    {
-        List<int> prompt = [.. like.Tokens.Take(length).Select(token => token.Content)];
-        _faults.Clear(); // A start that fails has still used what it found.
-        bool found = _cache.Prefixes.TryStart(prompt.ToArray(), out LatentSequence? real);
-        List<ModelPage> pages = (prompt.Count - 1) / _pageTokens > 0 ? _prefixes.Start(prompt, _pageTokens) : [];
-        Assert.Equal(pages.Count > 0, found);
-        if (found)
-        {
-            _sequences.Add(new ModelSequence(real!) { Tokens = [.. like.Tokens.Take(pages.Count * _pageTokens)], Pages = pages });
-        }
-    }
-
     private void DisposeSequence(ModelSequence sequence)
     {
         if (Succeeds(sequence.Real.Dispose, IsOpen(sequence) ? typeof(InvalidOperationException) : null))
@@ -296,13 +281,6 @@ internal sealed class CacheModel : IDisposable
 
         sequence.Pages = [.. sequence.Pages.Take(kept), .. Enumerable.Range(0, wanted).Select(_ => new ModelPage())];
         return null;
-    }
-
-    private int EvictBoth(int pages)
-    {
-        int freed = _cache.Prefixes.Evict(pages);
-        Assert.Equal(_prefixes.Evict(pages, HeldBySequence), freed);
-        return freed;
     }
 
     private void Shrink(ModelSequence sequence, int tokens) => sequence.Pages = [.. sequence.Pages.Take(Pages(tokens))];

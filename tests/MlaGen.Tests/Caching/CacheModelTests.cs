@@ -4,6 +4,8 @@ namespace MlaGen.Tests.Caching;
 
 public sealed class CacheModelTests
 {
+    private const string SharedMemory = "/dev/shm";
+
     private static readonly Gen<int> Which = Gen.Int[0, 7];
 
     private static readonly Gen<Operation> OperationGen = Gen.Frequency<Operation>(
@@ -23,16 +25,31 @@ public sealed class CacheModelTests
         (3, Gen.Select(Which, Gen.Int[0, 40], (sequence, length) => (Operation)new Operation.Start(sequence, length))),
         (1, Gen.Int[0, 4].Select(pages => (Operation)new Operation.Evict(pages))),
         (1, Gen.Bool.Select(yes => (Operation)new Operation.EvictWhenFull(yes))),
+        (2, Gen.Select(Gen.Int[0, 255], Gen.Int[0, 255], (some, others) => (Operation)new Operation.Save(some & others))),
+        (2, Gen.Const<Operation>(new Operation.Load())),
         (2, Gen.Int[0, 6].Select(after => (Operation)new Operation.Fault(after))));
 
     [Fact]
     public void Any_operations_leave_the_cache_as_the_model_says_and_lose_no_page()
-        => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 120]).Sample(
-            (pageTokens, pages, operations) =>
-            {
-                using CacheModel model = new(pageTokens, pages);
-                Array.ForEach(operations, model.Run);
-            },
-            iter: 10_000,
-            print: input => $"pages of {input.Item1}, {input.Item2} of them: {string.Join("; ", input.Item3.AsEnumerable())}");
+    {
+        // In memory where that can be had: thousands of files, each flushed to its disk.
+        string folder = Path.Combine(Directory.Exists(SharedMemory) ? SharedMemory : Path.GetTempPath(), $"mlagen-model-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(folder);
+        try
+        {
+            int files = 0;
+            Gen.Select(Gen.Int[1, 5], Gen.Int[1, 16], OperationGen.Array[0, 120]).Sample(
+                (pageTokens, pages, operations) =>
+                {
+                    using CacheModel model = new(pageTokens, pages, Path.Combine(folder, $"{Interlocked.Increment(ref files)}.cache"));
+                    Array.ForEach(operations, model.Run);
+                },
+                iter: 10_000,
+                print: input => $"pages of {input.Item1}, {input.Item2} of them: {string.Join("; ", input.Item3.AsEnumerable())}");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }

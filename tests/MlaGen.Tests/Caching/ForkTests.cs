@@ -199,6 +199,24 @@ public sealed class ForkTests : IDisposable
     }
 
     [Fact]
+    public void What_keeps_or_frees_pages_needs_nothing_that_could_run_out()
+    {
+        _batch.Append(_sequence, 6);
+        LatentSequence fork = _sequence.Fork();
+        _batch.Add(_sequence, 9);
+        _batch.Add(fork, 3, parents: [-1, -1, 1]);
+        _batch.WriteAllLayers();
+        _faults.FailAfter(0);
+        _batch.Accept(_sequence, 2);
+        _batch.Accept(fork, [1, 2]);
+        _batch.Commit();
+        _sequence.Truncate(5);
+        fork.Dispose();
+        Assert.Equal((2, 0, 5L), (_cache.UsedPages, _cache.SharedPages, _cache.Tokens));
+        Assert.Throws<InjectedFaultException>(_sequence.Fork);
+    }
+
+    [Fact]
     public void Many_threads_append_to_forks_of_one_sequence()
     {
         using LatentCache<TinyAttention> cache = new(Layers, maxTokens: 200, new LatentCacheOptions { Memory = new TestMemoryPool(Layers * 4 * 24) });

@@ -35,6 +35,12 @@ internal abstract record Operation
 
     public sealed record EvictWhenFull(bool Yes) : Operation;
 
+    /// <summary>Saves all sequences but those whose bits are set, over what was saved before.</summary>
+    public sealed record Save(int Except) : Operation;
+
+    /// <summary>Brings back what was saved last.</summary>
+    public sealed record Load : Operation;
+
     /// <summary>The so-manieth thing from here that can run out does.</summary>
     public sealed record Fault(int After) : Operation;
 }

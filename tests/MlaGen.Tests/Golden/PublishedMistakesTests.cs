@@ -3,7 +3,8 @@ using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Golden;
 
-/// <summary>Tests of the tests: the tolerance that products must meet lets none of the mistakes through that published implementations made.</summary>
+/// <summary>A15, tests of the tests: the tolerance that products must meet lets none of the mistakes through that published implementations made.</summary>
+[Trait("Suite", "Acceptance")]
 public sealed class PublishedMistakesTests
 {
     private static readonly Dictionary<string, Func<Layer, Layer>> _mistakes = new()
@@ -31,6 +32,22 @@ public sealed class PublishedMistakesTests
 
         Assert.Null(Verdict(golden, right));
         Assert.NotNull(Verdict(golden, _mistakes[mistake](right)));
+    }
+
+    /// <summary>DeepSeek-V3's, DeepSeek-V2-Lite's and the one without mscale: each passes with its own scale and fails with either of the others.</summary>
+    [Theory]
+    [InlineData("deepseek-v3", 0.135234, 0.114721, 0.072169)]
+    [InlineData("deepseek-v2-lite", 0.114721, 0.135234, 0.072169)]
+    [InlineData("kimi-linear", 0.072169, 0.135234, 0.114721)]
+    public void The_scale_of_another_model_fails_the_comparison(string name, double own, double other, double another)
+    {
+        GoldenCase golden = GoldenCase.Load(name);
+        var right = new Layer(golden.Spec, golden.Weights);
+
+        Assert.Equal(own, golden.Spec.SoftmaxScale, 5e-7);
+        Assert.Null(Verdict(golden, right));
+        Assert.NotNull(Verdict(golden, right.Scaling(_ => other)));
+        Assert.NotNull(Verdict(golden, right.Scaling(_ => another)));
     }
 
     [Theory]

@@ -16,11 +16,12 @@ internal static class AbsorbedOracle
             kRope.AsSpan(token * spec.QkRopeHeadDim, spec.QkRopeHeadDim).CopyTo(rows.AsSpan((token * spec.RowWidth) + spec.KvLoraRank));
         }
 
-        LatentAttention core = Attend(spec, Absorb(spec, weights, queries), tokens, rows);
-        double[] attention = ExpandValues(spec, weights, core.Output, tokens);
-        double[] output = OracleMath.Linear(attention, spec.Heads * spec.VHeadDim, weights.OProj, weights.OProjBias);
-        return new OracleResult(output, latent, kRope, attention, core.MaxScore);
+        return Complete(spec, weights, new OracleProjections(queries, latent, kRope), rows);
     }
+
+    /// <summary>The same where the rows are those that a cache holds, in its format: all of them, those of the tokens themselves last.</summary>
+    public static OracleResult Forward(OracleSpec spec, OracleWeights weights, ReadOnlySpan<float> hidden, ReadOnlySpan<int> positions, ReadOnlySpan<float> rows)
+        => Complete(spec, weights, OracleProjections.Compute(spec, weights, hidden, positions), OracleMath.Widen(rows));
 
     /// <summary>
     /// The core alone. Query i of n sees the first <c>k - n + i + 1</c> of k rows; one that sees none gives zeros and negative infinity.
@@ -81,6 +82,15 @@ internal static class AbsorbedOracle
             }
         });
         return absorbed;
+    }
+
+    private static OracleResult Complete(OracleSpec spec, OracleWeights weights, OracleProjections projections, double[] rows)
+    {
+        int tokens = projections.Queries.Length / (spec.Heads * spec.QkHeadDim);
+        LatentAttention core = Attend(spec, Absorb(spec, weights, projections.Queries), tokens, rows);
+        double[] attention = ExpandValues(spec, weights, core.Output, tokens);
+        double[] output = OracleMath.Linear(attention, spec.Heads * spec.VHeadDim, weights.OProj, weights.OProjBias);
+        return new OracleResult(output, projections.Latent, projections.KRope, attention, core.MaxScore);
     }
 
     private static double[] ExpandValues(OracleSpec spec, OracleWeights weights, double[] latents, int tokens)

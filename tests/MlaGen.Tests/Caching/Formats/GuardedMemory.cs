@@ -1,19 +1,20 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Tests.Caching.Formats;
 
 /// <summary>Memory whose last byte is the last of a page, with nothing behind it: to touch that ends the process. An array elsewhere than on Linux.</summary>
-internal sealed class GuardedMemory : IDisposable
+internal sealed class GuardedMemory : MemoryManager<byte>
 {
     private const int None = 0;
     private const int ReadWrite = 3;
     private const int PrivateAnonymous = 0x22;
 
     private readonly byte[] _array = [];
-    private readonly nint _mapping;
     private readonly int _mapped;
     private readonly int _bytes;
+    private nint _mapping;
 
     public GuardedMemory(int bytes)
     {
@@ -32,15 +33,22 @@ internal sealed class GuardedMemory : IDisposable
         Assert.Equal(0, Protect(_mapping + usable, page, None));
     }
 
-    public Span<byte> Span => _mapped == 0
+    public override Span<byte> GetSpan() => _mapped == 0
         ? _array
         : MemoryMarshal.CreateSpan(ref Unsafe.AddByteOffset(ref Unsafe.NullRef<byte>(), _mapping + _mapped - Environment.SystemPageSize - _bytes), _bytes);
 
-    public void Dispose()
+    public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException("The memory does not move: there is nothing to pin.");
+
+    public override void Unpin()
     {
-        if (_mapped != 0)
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (_mapping != 0)
         {
             Assert.Equal(0, Unmap(_mapping, _mapped));
+            _mapping = 0;
         }
     }
 

@@ -162,11 +162,11 @@ public sealed class RowCodecTests
                 float[][] rows = [.. Rows(latent, rope).Take(3)];
                 for (int i = 0; i < 3; i++)
                 {
-                    codec.EncodeRow(rows[i], memory.Span.Slice(i * codec.RowBytes, codec.RowBytes), i);
+                    codec.EncodeRow(rows[i], memory.GetSpan().Slice(i * codec.RowBytes, codec.RowBytes), i);
                 }
 
                 float[] values = new float[3 * codec.Elements];
-                codec.DecodeRows(memory.Span, 3, values);
+                codec.DecodeRows(memory.GetSpan(), 3, values);
                 Assert.Equal([.. rows.SelectMany(row => ReferenceRow.Decode(format, ReferenceRow.Encode(format, row, latent), latent, rope))], values);
             }
         }
