@@ -4,7 +4,7 @@ using MlaGen.Tests.Oracles;
 namespace MlaGen.Tests.Acceptance;
 
 /// <summary>What stands in the cached rows and the queries of a case.</summary>
-public enum Content
+internal enum Content
 {
     /// <summary>Random rows of variance one, scores that deviate by about 3.</summary>
     Random,

@@ -43,7 +43,7 @@ internal static class Grids
         from page in _pages
         from mixed in (bool[])[false, true]
         where batch > 1 || !mixed
-        let sequences = Enumerable.Range(0, batch).Select(i => (mixed ? keys - ((keys - queries) * (i * 5 % batch) / batch) : keys, queries))
+        let sequences = Enumerable.Range(0, batch).Select(i => (mixed ? keys - ((keys - queries) * (((i * 5) + 1) % batch) / batch) : keys, queries))
         select new GridPoint([batch, queries, keys, shape, page, mixed], new(grid, shape, page, [.. sequences]));
 
     /// <summary>Many sequences, a random half of them empty, some with fewer keys than queries.</summary>

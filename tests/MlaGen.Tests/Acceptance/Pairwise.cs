@@ -17,46 +17,39 @@ internal static class Pairwise
     {
         int[] order = [.. Enumerable.Range(0, points.Count)];
         new Random(seed).Shuffle(order);
-        HashSet<int>[] pairs = PairsOf(points);
-        var missing = pairs.SelectMany(all => all).ToHashSet();
+        int[][] pairs = PairsOf(points);
+        ILookup<int, int> holders = order.SelectMany(point => pairs[point], (point, pair) => (point, pair)).ToLookup(held => held.pair, held => held.point);
+        int[] gains = [.. pairs.Select(held => held.Length)];
+        var covered = new HashSet<int>();
         var sample = new List<int>();
-        while (missing.Count > 0)
+        while (covered.Count < holders.Count)
         {
-            foreach (HashSet<int> left in pairs)
-            {
-                left.IntersectWith(missing);
-            }
-
-            int best = order.MaxBy(point => pairs[point].Count / cost(point));
+            int best = order.MaxBy(point => gains[point] / cost(point));
             sample.Add(best);
-            missing.ExceptWith(pairs[best]);
+            foreach (int holder in pairs[best].Where(covered.Add).SelectMany(pair => holders[pair]))
+            {
+                gains[holder]--;
+            }
         }
 
         return sample;
     }
 
     /// <summary>The pairs of each point, numbered.</summary>
-    private static HashSet<int>[] PairsOf(IReadOnlyList<object[]> points)
+    private static int[][] PairsOf(IReadOnlyList<object[]> points)
     {
         var numbers = new Dictionary<(int, object, int, object), int>();
-        return [.. points.Select(point =>
+        return [.. points.Select(point => (int[])
+        [
+            .. from first in Enumerable.Range(0, point.Length)
+               from second in Enumerable.Range(first + 1, point.Length - first - 1)
+               select Number((first, point[first], second, point[second])),
+        ])];
+
+        int Number((int, object, int, object) pair)
         {
-            var pairs = new HashSet<int>();
-            for (int first = 0; first < point.Length; first++)
-            {
-                for (int second = first + 1; second < point.Length; second++)
-                {
-                    (int, object, int, object) pair = (first, point[first], second, point[second]);
-                    if (!numbers.TryGetValue(pair, out int number))
-                    {
-                        numbers.Add(pair, number = numbers.Count);
-                    }
-
-                    pairs.Add(number);
-                }
-            }
-
-            return pairs;
-        })];
+            numbers.TryAdd(pair, numbers.Count);
+            return numbers[pair];
+        }
     }
 }
