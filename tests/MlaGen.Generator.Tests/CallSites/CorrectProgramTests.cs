@@ -35,7 +35,7 @@ public class CorrectProgramTests
         // A mistake of our own shows that the analyzers see the sample's classes at all.
         ConfigProject project = Sample(sample);
         CSharpCompilation compilation = project.Compilation.With(project.Generate());
-        INamedTypeSymbol layer = compilation.GetSymbolsWithName(static _ => true, SymbolFilter.Type).OfType<INamedTypeSymbol>().First(static type => type.AllInterfaces.Any(static face => face.Name == "IMlaAttention"));
+        INamedTypeSymbol layer = compilation.GetSymbolsWithName(static _ => true, SymbolFilter.Type).OfType<INamedTypeSymbol>().First(static type => type.TypeKind == TypeKind.Class && type.AllInterfaces.Any(static face => face.Name == "IMlaAttention"));
         string name = layer.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat);
         SyntaxTree mistake = CSharpSyntaxTree.ParseText($"internal static class Mistake {{ private static void Run() => _ = {name}.CreateCache(1, 64); }}", Compilations.ParseOptions);
 
