@@ -203,8 +203,13 @@ internal static class ClassEmitter
         {
             writer.Line($"{Runtime}MlaLayer.Warmup<{type}>(s_kernels);");
             writer.Line();
-            writer.Line("// A call takes weights, and there are none yet.");
-            writer.Line($"global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof({type}).GetMethod(nameof(Forward), new[] {{ typeof({batch}), typeof({input}), typeof({output}) }}).MethodHandle);");
+            writer.Line("// The members that lead there take weights and a cache, and there are none yet.");
+            Prepare("Forward", batch, input, output);
+            Prepare("AttendLatent", batch, "int", input, output, output);
+            Prepare("AppendLatent", batch, "int", input);
+
+            void Prepare(string member, params string[] parameters) => writer.Line(
+                $"global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof({type}).GetMethod(nameof({member}), new[] {{ {string.Join(", ", parameters.Select(static parameter => $"typeof({parameter})"))} }}).MethodHandle);");
         }
 
         writer.Line();

@@ -113,7 +113,7 @@ internal sealed class AbsorbedStage
         }
 
         long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
-        if (_step.Threads == 1 || _rowCount >= 4 * _step.Threads)
+        if (!_step.IsShared(multiplications) || _rowCount >= 4 * _step.Threads)
         {
             foreach (WorkerSpace space in _step.WorkersOf(_rowCount))
             {

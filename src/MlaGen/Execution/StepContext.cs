@@ -6,8 +6,8 @@ namespace MlaGen.Runtime;
 /// <summary>What the stages of a step share: the batch, the layer in hand, the threads and their memory.</summary>
 internal sealed class StepContext
 {
-    /// <summary>Multiplications below which a stage is not worth sharing between threads.</summary>
-    private const long ParallelThreshold = 1 << 18;
+    /// <summary>Multiplications below which a stage is not worth sharing between threads: some tens of microseconds, about what waking one takes.</summary>
+    private const long ParallelThreshold = 1 << 20;
 
     private readonly WorkerSpace[] _workers;
 
@@ -50,6 +50,9 @@ internal sealed class StepContext
         }
     }
 
+    /// <summary>Whether so much work is shared between threads.</summary>
+    public bool IsShared(long multiplications) => _workers.Length > 1 && multiplications >= ParallelThreshold;
+
     /// <summary>Runs a stage on the batch's threads, or on this one alone where it is too little to share.</summary>
     /// <param name="work">Takes a unit and the index of the worker.</param>
     /// <param name="units">How many units.</param>
@@ -57,7 +60,7 @@ internal sealed class StepContext
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(Action<int, int> work, int units, long multiplications)
     {
-        if (multiplications >= ParallelThreshold)
+        if (IsShared(multiplications))
         {
             Batch.Executor.Run(work, units, Batch.CancellationToken);
             return;

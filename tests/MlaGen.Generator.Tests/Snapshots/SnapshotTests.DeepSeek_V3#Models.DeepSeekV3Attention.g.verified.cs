@@ -164,8 +164,10 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     {
         global::MlaGen.Runtime.MlaLayer.Warmup<DeepSeekV3Attention>(s_kernels);
 
-        // A call takes weights, and there are none yet.
+        // The members that lead there take weights and a cache, and there are none yet.
         global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(Forward), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(AttendLatent), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(AppendLatent), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
     }
 
     /// <summary>

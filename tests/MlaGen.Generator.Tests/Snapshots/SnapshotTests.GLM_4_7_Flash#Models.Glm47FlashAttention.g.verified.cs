@@ -164,8 +164,10 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     {
         global::MlaGen.Runtime.MlaLayer.Warmup<Glm47FlashAttention>(s_kernels);
 
-        // A call takes weights, and there are none yet.
+        // The members that lead there take weights and a cache, and there are none yet.
         global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(Forward), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(AttendLatent), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(AppendLatent), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
     }
 
     /// <summary>

@@ -161,8 +161,10 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<StoryAttention>
     {
         global::MlaGen.Runtime.MlaLayer.Warmup<StoryAttention>(s_kernels);
 
-        // A call takes weights, and there are none yet.
+        // The members that lead there take weights and a cache, and there are none yet.
         global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(StoryAttention).GetMethod(nameof(Forward), new[] { typeof(global::MlaGen.MlaBatch<StoryAttention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(StoryAttention).GetMethod(nameof(AttendLatent), new[] { typeof(global::MlaGen.MlaBatch<StoryAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(StoryAttention).GetMethod(nameof(AppendLatent), new[] { typeof(global::MlaGen.MlaBatch<StoryAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
     }
 
     /// <summary>
