@@ -14,6 +14,8 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
 
     public static LoadedModel<TAttention> Load(string directory)
     {
+        // The kernels are compiled while the weights are read; whoever calls one too early compiles it once more.
+        Task.Run(static () => TAttention.Warmup());
         StoryModel<TAttention> model = StoryModel<TAttention>.Load(directory);
         string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);

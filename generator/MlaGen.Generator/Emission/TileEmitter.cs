@@ -133,6 +133,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         {
             if (plan.PrefetchesOutputs)
             {
+                writer.Line("// The outputs, to be near when the sums meet them.");
                 for (int c = 0; c < columns; c++)
                 {
                     for (int i = 0; i < tile.Width; i += CacheLineFloats)

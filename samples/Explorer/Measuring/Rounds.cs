@@ -41,6 +41,12 @@ internal sealed class Rounds
         {
             for (int j = 0; j < workloads.Length; j++)
             {
+                // Those before have filled the caches and let its threads fall asleep: a short workload runs once before its time is taken.
+                if (single[j] < LongestSlice)
+                {
+                    workloads[j].Run();
+                }
+
                 times[j][i] = Time(workloads[j], repeats[j]);
             }
 

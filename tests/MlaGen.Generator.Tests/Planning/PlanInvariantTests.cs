@@ -70,6 +70,24 @@ public class PlanInvariantTests
     });
 
     [Fact]
+    public void Decompressed_keys_and_values_have_room_for_whole_product_tiles() => AllCores(static (core, d) =>
+    {
+        if (core.IsAbsorbed)
+        {
+            Assert.Equal((d.CacheRowElements, d.CacheRowElements), (core.KeyStride, core.ValueStride));
+            return;
+        }
+
+        // A product tile writes 12 rows of two vectors of 16.
+        Assert.Equal(0, core.BlockTokens % 12);
+        Assert.InRange(core.KeyStride, Math.Max(d.QkHeadDim, WholePairs(d.QkNopeHeadDim)), int.MaxValue);
+        Assert.InRange(core.ValueStride, WholePairs(d.VHeadDim), WholePairs(d.VHeadDim) + 16);
+        Assert.Equal(1, core.ValueStride / 16 % 2);
+
+        static int WholePairs(int outputs) => (outputs + 31) / 32 * 32;
+    });
+
+    [Fact]
     public void What_a_published_model_works_on_fits_the_second_level_cache_and_a_value_tile_the_first()
     {
         Assert.All(_published, static model => Assert.All(model.Plan.Tiers, static tier =>

@@ -10,6 +10,7 @@
 // a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 420 KB, of a second-level cache of 1,024 KB; a value tile reads 30 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Values lie 144 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
 // JIT. The largest method, Values6Columns16Dimensions, has about 341 IL instructions, 24 multiply-adds and 27 locals;
 // limits are 8,000, 1,000 and 256.
@@ -296,6 +297,7 @@ internal static class PrefillVector256
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values6Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 128);
         Prefetch.Ahead(ref output, 256);
@@ -359,6 +361,7 @@ internal static class PrefillVector256
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 128);
         Prefetch.Ahead(ref output, 256);
@@ -406,6 +409,7 @@ internal static class PrefillVector256
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values2Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 128);
 

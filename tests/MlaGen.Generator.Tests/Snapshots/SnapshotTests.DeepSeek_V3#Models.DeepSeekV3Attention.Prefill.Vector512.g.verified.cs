@@ -10,6 +10,7 @@
 // a value tile of 12 columns 24 sums + 2 of values + 1 for the column = 27: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 540 KB, of a second-level cache of 1,024 KB; a value tile reads 45 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Values lie 144 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
 // JIT. The largest method, Values12Columns32Dimensions, has about 701 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
@@ -332,6 +333,7 @@ internal static class PrefillVector512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 16);
         Prefetch.Ahead(ref output, 128);
@@ -455,6 +457,7 @@ internal static class PrefillVector512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 16);
         Prefetch.Ahead(ref output, 128);
@@ -542,6 +545,7 @@ internal static class PrefillVector512
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 16);
         Prefetch.Ahead(ref output, 128);

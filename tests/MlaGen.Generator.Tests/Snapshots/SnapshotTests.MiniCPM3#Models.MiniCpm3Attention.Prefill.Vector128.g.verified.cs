@@ -11,6 +11,7 @@
 // Planned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory.
 // Caches. Keys, values, scores, queries and outputs take 330 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
+// Values lie 80 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 85 · S / (S + 85).
 // JIT. The largest method, Values12Columns8Dimensions, has about 653 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
@@ -333,6 +334,7 @@ internal static class PrefillVector128
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 64);
         Prefetch.Ahead(ref output, 128);
@@ -444,6 +446,7 @@ internal static class PrefillVector128
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 64);
         Prefetch.Ahead(ref output, 128);
@@ -523,6 +526,7 @@ internal static class PrefillVector128
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
+        // The outputs, to be near when the sums meet them.
         Prefetch.Ahead(ref output, 0);
         Prefetch.Ahead(ref output, 64);
         Prefetch.Ahead(ref output, 128);
