@@ -46,5 +46,6 @@ internal sealed class TorchAttention : CoreWorkload
     {
         _rows.Dispose();
         _queries.Dispose();
+        base.Dispose();
     }
 }
