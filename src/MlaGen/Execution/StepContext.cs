@@ -60,8 +60,9 @@ internal sealed class StepContext
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(Action<int, int> work, int units, long multiplications)
     {
-        if (IsShared(multiplications))
+        if (multiplications >= ParallelThreshold)
         {
+            // Also on one thread: there too a cancelled step ends between two units.
             Batch.Executor.Run(work, units, Batch.CancellationToken);
             return;
         }
