@@ -1,5 +1,6 @@
 using MlaGen.Tests.Acceptance;
 using MlaGen.Tests.Execution;
+using MlaGen.Tests.Processes;
 
 namespace MlaGen.Tests.Attention;
 

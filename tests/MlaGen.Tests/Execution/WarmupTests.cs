@@ -1,13 +1,12 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Text.RegularExpressions;
 using MlaGen.Tests.Attention;
 using MlaGen.Tests.Oracles;
+using MlaGen.Tests.Processes;
 
 namespace MlaGen.Tests.Execution;
 
 /// <summary><c>Warmup</c>: what it leaves to compile, and that nothing else comes of it.</summary>
-public sealed partial class WarmupTests
+public sealed class WarmupTests
 {
     private const string Child = "MLAGEN_WARMUP_CHILD";
 
@@ -34,27 +33,18 @@ public sealed partial class WarmupTests
 
     [Fact]
     public async Task Nothing_of_the_library_is_left_to_compile()
-    {
-        string[] compiled = await CompiledInChildProcess();
-        int marker = Array.FindIndex(compiled, method => method.Contains(nameof(Now_the_steps), StringComparison.Ordinal));
+        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, "1")));
 
-        // What was compiled before may be compiled again, better: the JIT goes on watching.
-        IEnumerable<string> late = compiled[(marker + 1)..].Except(compiled[..marker]).Where(method => !method.StartsWith("MlaGen.Tests.", StringComparison.Ordinal));
-
-        Assert.InRange(marker, 100, int.MaxValue);
-        Assert.Contains(compiled[..marker], method => method.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));
-        Assert.Empty(late);
-    }
-
-    /// <summary>Run by the test above in a process of its own, whose JIT writes down what it compiles.</summary>
+    /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
     [Fact]
-    public void Warm_up_then_run_steps()
+    public void After_a_warm_up_steps_compile_nothing()
     {
         if (Environment.GetEnvironmentVariable(Child) is null)
         {
             return;
         }
 
+        using var compiled = new CompiledMethods();
         TestLayer layer = TestLayer.Get("yarn");
         Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);
         using AttentionRun run = layer.Open(new RunOptions { Threads = 2 });
@@ -76,42 +66,38 @@ public sealed partial class WarmupTests
 
         run.Batch.AddQueries(sequence, 1);
         run.AttendLatent(queries, latent, logSumExp);
+        Those_were_the_steps();
+
+        List<string> names = [];
+        Assert.True(SpinWait.SpinUntil(() => Of(nameof(Those_were_the_steps)) >= 0, TimeSpan.FromSeconds(60)));
+        int marker = Of(nameof(Now_the_steps));
+        List<string> before = [.. names[..marker].Where(IsOfTheLibrary)];
+
+        // What was compiled before may be compiled again, better: the JIT goes on watching.
+        IEnumerable<string> late = names[marker..].Where(IsOfTheLibrary).Except(before);
+
+        Assert.True(before.Count > 100);
+        Assert.Contains(before, name => name.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));
+        Assert.Empty(late);
+
+        int Of(string name)
+        {
+            names = [.. compiled.Names];
+            return names.FindIndex(method => method.EndsWith(name, StringComparison.Ordinal));
+        }
     }
 
-    /// <summary>A mark in the list of compiled methods.</summary>
+    private static bool IsOfTheLibrary(string method)
+        => method.StartsWith("MlaGen.", StringComparison.Ordinal) && !method.StartsWith("MlaGen.Tests.", StringComparison.Ordinal);
+
+    /// <summary>A mark among the compiled methods.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Now_the_steps()
     {
     }
 
-    private static async Task<string[]> CompiledInChildProcess()
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Those_were_the_steps()
     {
-        string listing = Path.GetTempFileName();
-        try
-        {
-            var start = new ProcessStartInfo(
-                Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
-                ["vstest", typeof(WarmupTests).Assembly.Location, $"--TestCaseFilter:FullyQualifiedName~{nameof(Warm_up_then_run_steps)}"])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            start.Environment[Child] = "1";
-            start.Environment["DOTNET_JitStdOutFile"] = listing;
-            start.Environment["DOTNET_JitDisasmSummary"] = "1";
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = await process.StandardOutput.ReadToEndAsync() + await errors;
-            await process.WaitForExitAsync();
-            Assert.True(process.ExitCode == 0, output);
-            return [.. Compiled().Matches(await File.ReadAllTextAsync(listing)).Select(match => match.Groups["method"].Value).Where(method => method.StartsWith("MlaGen.", StringComparison.Ordinal))];
-        }
-        finally
-        {
-            File.Delete(listing);
-        }
     }
-
-    [GeneratedRegex(@"JIT compiled (?<method>\S+?)\(")]
-    private static partial Regex Compiled();
 }

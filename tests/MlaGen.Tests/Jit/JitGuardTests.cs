@@ -1,8 +1,8 @@
-using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Explorer.Models;
 using MlaGen.Runtime;
+using MlaGen.Tests.Processes;
 using Storyteller.Model;
 
 namespace MlaGen.Tests.Jit;
@@ -98,27 +98,13 @@ public sealed class JitGuardTests
         string listing = Path.GetTempFileName();
         try
         {
-            var start = new ProcessStartInfo(
-                Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
-                ["vstest", typeof(JitGuardTests).Assembly.Location, $"--TestCaseFilter:FullyQualifiedName~{nameof(Compile_all_kernels_of_a_tier)}"])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            start.Environment[Tier] = tier.ToString();
-            start.Environment["DOTNET_TieredCompilation"] = "0";
-            start.Environment["DOTNET_JitStdOutFile"] = listing;
-            start.Environment["DOTNET_JitDisasm"] = "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:*";
-            if (tier == SimdTier.Vector256)
-            {
-                start.Environment["DOTNET_EnableAVX512"] = "0";
-            }
-
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = await process.StandardOutput.ReadToEndAsync() + await errors;
-            await process.WaitForExitAsync();
-            Assert.True(process.ExitCode == 0, output);
+            await TestProcess.Run(
+                $"FullyQualifiedName~{nameof(Compile_all_kernels_of_a_tier)}",
+                (Tier, tier.ToString()),
+                ("DOTNET_TieredCompilation", "0"),
+                ("DOTNET_JitStdOutFile", listing),
+                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:*"),
+                ("DOTNET_EnableAVX512", tier == SimdTier.Vector256 ? "0" : null));
             return await File.ReadAllTextAsync(listing);
         }
         finally
