@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -5,30 +6,39 @@ using System.Runtime.InteropServices;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Attention on latents, one query token at a time: all its heads against the cached rows, block by block. A long row is split at points
-/// that depend on its length alone, and its parts are folded in order: neither the number of threads nor what else is in the batch shows.
+/// Attention on latents, one query token at a time: all its heads against the cached rows, block by block. A long row is split into parts at
+/// points that depend on its length alone; the sums of two neighbouring parts are folded into one, those of neighbouring pairs again, up to the
+/// whole row. Threads take subtrees of it, large or small: neither their number nor what else is in the batch shows.
 /// </summary>
 internal sealed class AbsorbedStage
 {
-    /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
-    private const long PackingCost = 4;
+    private const int LineFloats = 16;
 
-    /// <summary>Heads whose parts a thread folds at a time.</summary>
-    private const int FoldHeads = 8;
+    /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
+    private const long PackingCost = 24;
+
+    /// <summary>Multiplications that take about as long as folding an element of two sums.</summary>
+    private const long FoldingCost = 8;
+
+    /// <summary>Heads whose sums a thread folds at a time.</summary>
+    private const int HeadsOfFold = 8;
+
+    /// <summary>Units for each thread: few enough to leave little to fold, many enough to share out evenly between threads that are not equally fast.</summary>
+    private const int UnitsPerThread = 8;
 
     private readonly StepContext _step;
     private readonly Action<int, int> _wholeRow;
     private readonly Action<int, int> _pack;
-    private readonly Action<int, int> _part;
+    private readonly Action<int, int> _attend;
     private readonly Action<int, int> _fold;
     private readonly Workspace _packed = new();
-    private readonly Workspace _parts = new();
+    private readonly Workspace _sums = new();
     private Row[] _rows = [];
-    private Part[] _partUnits = [];
+    private Unit[] _units = [];
     private int[] _paths = [];
     private int _pathLength;
     private int _rowCount;
-    private int _partCount;
+    private int _unitCount;
     private Workspace _queries = null!;
     private Workspace _output = null!;
     private Workspace? _logSumExp;
@@ -38,8 +48,8 @@ internal sealed class AbsorbedStage
         _step = step;
         _wholeRow = WholeRow;
         _pack = PackPanel;
-        _part = AttendPart;
-        _fold = FoldGroup;
+        _attend = AttendUnit;
+        _fold = FoldUnits;
     }
 
     private MlaShape Shape => _step.Shape;
@@ -48,9 +58,8 @@ internal sealed class AbsorbedStage
 
     private int OutputLength => Shape.Heads * Shape.KvLoraRank;
 
-    private int StatisticsLength => 3 * Layout.Columns;
-
-    private int PartLength => OutputLength + StatisticsLength;
+    /// <summary>Of a row's sums, or of a part's: weighted latents, then the statistics of the softmax. Whole cache lines, so that all sums begin at one.</summary>
+    private int SumsLength => (OutputLength + (3 * Layout.Columns) + LineFloats - 1) / LineFloats * LineFloats;
 
     private int PackedLength => Layout.Columns * Shape.CacheRowElements;
 
@@ -113,35 +122,34 @@ internal sealed class AbsorbedStage
         }
 
         long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
-        if (!_step.IsShared(multiplications) || _rowCount >= 4 * _step.Threads)
+        if (!_step.IsShared(multiplications) || _rowCount >= UnitsPerThread * _step.Threads)
         {
             foreach (WorkerSpace space in _step.WorkersOf(_rowCount))
             {
                 space.Queries.Reserve(PackedLength);
-                space.Statistics.Reserve(2 * StatisticsLength);
-                space.Output.Reserve(OutputLength);
-                ReserveBlock(space);
+                ReserveAttention(space);
             }
 
             _step.Run(_wholeRow, _rowCount, multiplications);
             return;
         }
 
-        PlanParts();
+        PlanUnits();
         _packed.Reserve((long)_rowCount * PackedLength);
-        _parts.Reserve((long)_partCount * PartLength);
-        foreach (WorkerSpace space in _step.WorkersOf(_partCount))
+        _sums.Reserve((long)_unitCount * SumsLength);
+        foreach (WorkerSpace space in _step.WorkersOf(_unitCount))
         {
-            ReserveBlock(space);
+            ReserveAttention(space);
         }
 
         _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
-        _step.Run(_part, _partCount, multiplications);
-        _step.Run(_fold, _rowCount * FoldGroups, (long)_partCount * OutputLength);
+        _step.Run(_attend, _unitCount, multiplications);
+        _step.Run(_fold, _rowCount * FoldGroups, FoldingCost * _unitCount * OutputLength);
     }
 
-    private void ReserveBlock(WorkerSpace space)
+    private void ReserveAttention(WorkerSpace space)
     {
+        space.Sums.Reserve((long)(1 + int.Log2(Layout.MostParts)) * SumsLength);
         space.Scores.Reserve(Layout.ScoreLength);
         _step.ReserveRows(space.Rows, Layout.BlockTokens);
         if (_pathLength > 0)
@@ -152,35 +160,40 @@ internal sealed class AbsorbedStage
 
     private int PanelCount => Layout.Panels.Length - 1;
 
-    private int FoldGroups => (Shape.Heads + FoldHeads - 1) / FoldHeads;
+    private int FoldGroups => (Shape.Heads + HeadsOfFold - 1) / HeadsOfFold;
 
     /// <summary>
-    /// Parts of a row: a power of two, so that they share out evenly, longer ones first. Each costs a pass over the outputs, so a part has two blocks
-    /// or more once there are enough parts for a few threads.
+    /// Parts of a row: a power of two, so that they share out evenly. Each costs a pass over the outputs, so a part has two blocks or more once
+    /// there are enough parts for a few threads.
     /// </summary>
-    private int Splits(int blocks)
+    private int Parts(in Row row)
     {
+        int blocks = Blocks(row.Keys);
         int most = Math.Max(Math.Min(blocks, Layout.SingleBlockParts), blocks / Layout.PartBlocks);
-        return most <= 1 ? 1 : Math.Min(Layout.MostParts, 1 << (31 - int.LeadingZeroCount(most)));
+        return most <= 1 ? 1 : Math.Min(Layout.MostParts, 1 << int.Log2(most));
     }
 
     private int Blocks(int keys) => (keys + Layout.BlockTokens - 1) / Layout.BlockTokens;
 
-    private void PlanParts()
+    /// <summary>Shares out the parts of each row, neighbours together: the fewer sums a thread hands on, the fewer go through memory.</summary>
+    private void PlanUnits()
     {
-        _partCount = 0;
+        int mostOfRow = (int)BitOperations.RoundUpToPowerOf2((uint)((UnitsPerThread * _step.Threads) + _rowCount - 1) / (uint)_rowCount);
+        _unitCount = 0;
         for (int i = 0; i < _rowCount; i++)
         {
-            int splits = Splits(Blocks(_rows[i].Keys));
-            if (_partUnits.Length < _partCount + splits)
+            int parts = Parts(_rows[i]);
+            int units = Math.Min(parts, mostOfRow);
+            if (_units.Length < _unitCount + units)
             {
-                Array.Resize(ref _partUnits, Math.Max(_partCount + splits, 2 * _partUnits.Length));
+                Array.Resize(ref _units, Math.Max(_unitCount + units, 2 * _units.Length));
             }
 
-            _rows[i].FirstPart = _partCount;
-            for (int split = 0; split < splits; split++)
+            _rows[i].FirstUnit = _unitCount;
+            _rows[i].Units = units;
+            for (int unit = 0; unit < units; unit++)
             {
-                _partUnits[_partCount++] = new Part(i, split);
+                _units[_unitCount++] = new Unit(i, unit * (parts / units), parts / units);
             }
         }
     }
@@ -197,24 +210,11 @@ internal sealed class AbsorbedStage
             Pack(row.Index, panel, ref queries);
         }
 
-        ref float output = ref _output.At((long)row.Index * OutputLength);
-        ref float statistics = ref space.Statistics.Start;
-        ref float partStatistics = ref Unsafe.Add(ref statistics, StatisticsLength);
-        int splits = Splits(Blocks(row.Keys));
-        Attend(row, 0, splits, ref queries, ref output, ref statistics, space);
-        for (int split = 1; split < splits; split++)
-        {
-            ref float part = ref space.Output.Start;
-            Attend(row, split, splits, ref queries, ref part, ref partStatistics, space);
-            for (int head = 0; head < Shape.Heads; head++)
-            {
-                Fold(head, ref output, ref statistics, ref part, ref partStatistics);
-            }
-        }
-
+        ref float sums = ref space.Sums.Start;
+        AttendParts(row, 0, Parts(row), ref queries, ref sums, depth: 1, space);
         for (int head = 0; head < Shape.Heads; head++)
         {
-            Finish(row, head, ref output, ref statistics);
+            Finish(row, head, ref sums);
         }
     }
 
@@ -226,36 +226,61 @@ internal sealed class AbsorbedStage
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AttendPart(int unit, int worker)
+    private void AttendUnit(int index, int worker)
     {
-        Part part = _partUnits[unit];
-        ref Row row = ref _rows[part.Row];
-        ref float output = ref _parts.At((long)unit * PartLength);
-        Attend(row, part.Split, Splits(Blocks(row.Keys)), ref _packed.At((long)part.Row * PackedLength), ref output, ref Unsafe.Add(ref output, OutputLength), _step.Worker(worker));
+        Unit unit = _units[index];
+        AttendParts(_rows[unit.Row], unit.FirstPart, unit.Parts, ref _packed.At((long)unit.Row * PackedLength), ref _sums.At((long)index * SumsLength), depth: 0, _step.Worker(worker));
     }
 
-    /// <summary>Folds the parts of a few heads of a row, a head at a time: its sums stay in the first-level cache.</summary>
+    /// <summary>Attends to neighbouring parts of a row, as many as a power of two: to one half, then to the other, whose sums are folded.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="first">First part.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="queries">Packed queries.</param>
+    /// <param name="sums">Takes their sums.</param>
+    /// <param name="depth">Sums that those around this call have in the thread's memory.</param>
+    /// <param name="space">Memory of the thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FoldGroup(int unit, int worker)
+    private void AttendParts(in Row row, int first, int count, ref float queries, ref float sums, int depth, WorkerSpace space)
+    {
+        if (count == 1)
+        {
+            AttendPart(row, first, ref queries, ref sums, space);
+            return;
+        }
+
+        int half = count / 2;
+        ref float later = ref space.Sums.At((long)depth * SumsLength);
+        AttendParts(row, first, half, ref queries, ref sums, depth, space);
+        AttendParts(row, first + half, half, ref queries, ref later, depth + 1, space);
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            Fold(head, ref sums, ref later);
+        }
+    }
+
+    /// <summary>Folds the sums of a row's units for a few heads: so few that all of them stay in the caches nearby.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FoldUnits(int unit, int worker)
     {
         (int index, int group) = Math.DivRem(unit, FoldGroups);
         ref Row row = ref _rows[index];
-        ref float first = ref _parts.At((long)row.FirstPart * PartLength);
-        ref float statistics = ref Unsafe.Add(ref first, OutputLength);
-        ref float output = ref _output.At((long)row.Index * OutputLength);
-        int width = Shape.KvLoraRank;
-        int splits = Splits(Blocks(row.Keys));
-        int end = Math.Min(Shape.Heads, (group + 1) * FoldHeads);
-        for (int head = group * FoldHeads; head < end; head++)
+        int firstHead = group * HeadsOfFold;
+        int end = Math.Min(Shape.Heads, firstHead + HeadsOfFold);
+        for (int distance = 1; distance < row.Units; distance *= 2)
         {
-            for (int split = 1; split < splits; split++)
+            for (int i = row.FirstUnit; i < row.FirstUnit + row.Units; i += 2 * distance)
             {
-                ref float part = ref _parts.At((long)(row.FirstPart + split) * PartLength);
-                Fold(head, ref first, ref statistics, ref part, ref Unsafe.Add(ref part, OutputLength));
+                for (int head = firstHead; head < end; head++)
+                {
+                    Fold(head, ref _sums.At((long)i * SumsLength), ref _sums.At((long)(i + distance) * SumsLength));
+                }
             }
+        }
 
-            Finish(row, head, ref first, ref statistics);
-            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref first, head * width), width).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width));
+        for (int head = firstHead; head < end; head++)
+        {
+            Finish(row, head, ref _sums.At((long)row.FirstUnit * SumsLength));
         }
     }
 
@@ -293,23 +318,25 @@ internal sealed class AbsorbedStage
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Attend(in Row row, int split, int splits, ref float queries, ref float output, ref float statistics, WorkerSpace space)
+    private void AttendPart(in Row row, int part, ref float queries, ref float sums, WorkerSpace space)
     {
         int columns = Layout.Columns;
-        MemoryMarshal.CreateSpan(ref output, OutputLength).Clear();
+        ref float statistics = ref Unsafe.Add(ref sums, OutputLength);
+        MemoryMarshal.CreateSpan(ref sums, OutputLength).Clear();
         MemoryMarshal.CreateSpan(ref statistics, columns).Fill(float.NegativeInfinity);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref statistics, columns), 2 * columns).Clear();
         ref float scores = ref space.Scores.Start;
-        (int even, int longer) = Math.DivRem(Blocks(row.Keys), splits);
-        int begin = (split * even) + Math.Min(split, longer);
-        int end = begin + even + (split < longer ? 1 : 0);
+        int parts = Parts(row);
+        long blocks = Blocks(row.Keys);
+        int begin = (int)(blocks * part / parts);
+        int end = (int)(blocks * (part + 1) / parts);
         for (int block = begin; block < end; block++)
         {
             int first = block * Layout.BlockTokens;
             int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
             ref float rows = ref Rows(row, first, tokens, space);
             ref byte upcoming = ref _step.Upcoming(row.Sequence, first, tokens, Math.Min(first + tokens, row.Keys - row.PathLength - 1), out nint distance);
-            _step.Kernels.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
+            _step.Kernels.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref sums, ref statistics);
         }
     }
 
@@ -322,43 +349,44 @@ internal sealed class AbsorbedStage
             : ref _step.PathRows(row.Sequence, first, count, committed, _paths.AsSpan(row.FirstPath, row.PathLength), space);
     }
 
-    /// <summary>Adds a head's sums of a later part of a row to those of an earlier one.</summary>
+    /// <summary>Adds a head's sums over later keys to those over earlier ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Fold(int head, ref float output, ref float statistics, ref float partOutput, ref float partStatistics)
+    private void Fold(int head, ref float sums, ref float later)
     {
-        int columns = Layout.Columns;
         int width = Shape.KvLoraRank;
-        ref float maximum = ref Unsafe.Add(ref statistics, head);
-        ref float sum = ref Unsafe.Add(ref statistics, columns + head);
-        float partMaximum = Unsafe.Add(ref partStatistics, head);
-        float common = Math.Max(maximum, partMaximum);
+        ref float maximum = ref Unsafe.Add(ref sums, OutputLength + head);
+        float laterMaximum = Unsafe.Add(ref later, OutputLength + head);
+        float common = Math.Max(maximum, laterMaximum);
         if (float.IsNegativeInfinity(common))
         {
             return;
         }
 
         float keep = VectorMath.Exp(maximum - common);
-        float take = VectorMath.Exp(partMaximum - common);
+        float take = VectorMath.Exp(laterMaximum - common);
+        ref float sum = ref Unsafe.Add(ref maximum, Layout.Columns);
         maximum = common;
-        sum = (sum * keep) + (Unsafe.Add(ref partStatistics, columns + head) * take);
+        sum = (sum * keep) + (Unsafe.Add(ref later, OutputLength + Layout.Columns + head) * take);
         ProjectionKernels.Current.Fold(
-            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width),
+            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, head * width), width),
             keep,
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref partOutput, head * width), width),
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref later, head * width), width),
             take);
     }
 
-    /// <summary>Divides a head's sums by the sum of its probabilities.</summary>
+    /// <summary>Divides a head's weighted latents by the sum of their weights.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Finish(in Row row, int head, ref float output, ref float statistics)
+    private void Finish(in Row row, int head, ref float sums)
     {
         int width = Shape.KvLoraRank;
-        float sum = Unsafe.Add(ref statistics, Layout.Columns + head);
-        Span<float> values = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, head * width), width);
-        ProjectionKernels.Current.Scale(values, sum == 0 ? 0 : 1 / sum, values);
+        float sum = Unsafe.Add(ref sums, OutputLength + Layout.Columns + head);
+        ProjectionKernels.Current.Scale(
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref sums, head * width), width),
+            sum == 0 ? 0 : 1 / sum,
+            _output.Span((((long)row.Index * Shape.Heads) + head) * width, width));
         if (_logSumExp is not null)
         {
-            _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref statistics, head) + MathF.Log(sum);
+            _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref sums, OutputLength + head) + MathF.Log(sum);
         }
     }
 
@@ -371,8 +399,12 @@ internal sealed class AbsorbedStage
         /// <summary>Where its path through a tree of new tokens stands; of no length where new tokens simply follow each other.</summary>
         public readonly int FirstPath = firstPath;
         public readonly int PathLength = pathLength;
-        public int FirstPart;
+
+        /// <summary>Its units, where threads share it.</summary>
+        public int FirstUnit;
+        public int Units;
     }
 
-    private readonly record struct Part(int Row, int Split);
+    /// <summary>Neighbouring parts of a row, as many as a power of two.</summary>
+    private readonly record struct Unit(int Row, int FirstPart, int Parts);
 }

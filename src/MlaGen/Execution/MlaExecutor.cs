@@ -9,7 +9,8 @@ namespace MlaGen;
 /// </summary>
 /// <remarks>
 /// Thread-safe. One call at a time uses the workers, as many as it has units for; a call that finds them busy runs on its own thread alone.
-/// Results do not depend on the number of threads.
+/// Each thread takes a run of neighbouring units from its beginning, and then what others have left of theirs: what a unit asks for ahead of its
+/// use is mostly used by the same thread. Results do not depend on the number of threads.
 /// </remarks>
 public sealed class MlaExecutor : IDisposable
 {
@@ -25,12 +26,15 @@ public sealed class MlaExecutor : IDisposable
     private readonly SemaphoreSlim[] _wake;
     private readonly int[] _asleep;
 
+    /// <summary>The next unit of each thread's run.</summary>
+    private readonly LoneNumber[] _next;
+
     private Action<int, int>? _work;
     private CancellationToken _cancellation;
     private ExceptionDispatchInfo? _failure;
     private int _unitCount;
+    private int _runCount;
     private int _busy;
-    private LoneNumber _nextUnit;
     private LoneNumber _running;
 
     /// <summary>Changes when there is work; both its number and its workers in one, so that they are read as one.</summary>
@@ -48,6 +52,7 @@ public sealed class MlaExecutor : IDisposable
         _workers = new Thread[threads - 1];
         _wake = new SemaphoreSlim[threads - 1];
         _asleep = new int[threads - 1];
+        _next = new LoneNumber[threads];
         for (int i = 0; i < _workers.Length; i++)
         {
             int index = i;
@@ -130,7 +135,12 @@ public sealed class MlaExecutor : IDisposable
             _failure = null;
             _unitCount = units;
             int workers = Math.Min(_workers.Length, units - 1);
-            _nextUnit.Value = 0;
+            _runCount = workers + 1;
+            for (int run = 0; run < _runCount; run++)
+            {
+                _next[run].Value = FirstUnit(run);
+            }
+
             _running.Value = workers;
             BeginRound(workers);
             RunUnits(worker: 0);
@@ -231,25 +241,36 @@ public sealed class MlaExecutor : IDisposable
         }
     }
 
+    private int FirstUnit(int run) => (int)((long)_unitCount * run / _runCount);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunUnits(int worker)
     {
         try
         {
-            while (Volatile.Read(ref _failure) is null && !_cancellation.IsCancellationRequested)
+            for (int i = 0; i < _runCount; i++)
             {
-                long unit = Interlocked.Increment(ref _nextUnit.Value) - 1;
-                if (unit >= _unitCount)
-                {
-                    return;
-                }
-
-                _work!((int)unit, worker);
+                RunUnits(worker, (worker + i) % _runCount);
             }
         }
         catch (Exception exception)
         {
             Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RunUnits(int worker, int run)
+    {
+        int end = FirstUnit(run + 1);
+        ref long next = ref _next[run].Value;
+        while (Volatile.Read(ref next) < end && Volatile.Read(ref _failure) is null && !_cancellation.IsCancellationRequested)
+        {
+            long unit = Interlocked.Increment(ref next) - 1;
+            if (unit < end)
+            {
+                _work!((int)unit, worker);
+            }
         }
     }
 

@@ -15,6 +15,9 @@ internal sealed class WorkerSpace
     /// <summary>Scores of a block.</summary>
     public Workspace Scores { get; } = new();
 
+    /// <summary>Sums over parts of a row, one for each level of the tree that they are folded in.</summary>
+    public Workspace Sums { get; } = new();
+
     /// <summary>Unnormalised outputs.</summary>
     public Workspace Output { get; } = new();
 
