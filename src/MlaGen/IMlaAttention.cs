@@ -24,6 +24,15 @@ public interface IMlaAttention<TSelf>
     {
     }
 
+    /// <summary>Takes the memory that a batch's steps of up to so many rows work in.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="rows">Rows of a step.</param>
+    /// <remarks>For <see cref="LatentCache{TAttention}.CreateBatch"/>. A class that was not generated takes its memory as it needs it.</remarks>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    static virtual void Reserve(MlaBatch<TSelf> batch, int rows)
+    {
+    }
+
     /// <summary>Runs the layer: appends the batch's new tokens to the cache and attends to every token up to and including each row's own.</summary>
     /// <param name="batch">The step: which sequences, how many new tokens of each.</param>
     /// <param name="hidden">Hidden states <c>[batch.Rows, HiddenSize]</c>.</param>

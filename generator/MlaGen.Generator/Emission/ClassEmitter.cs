@@ -179,6 +179,8 @@ internal static class ClassEmitter
         writer.Line();
         writer.Line($"static {Runtime}MlaDefinition {Mla}IMlaAttention<{type}>.Definition => s_definition;");
         writer.Line();
+        writer.Line($"static void {Mla}IMlaAttention<{type}>.Reserve({Mla}MlaBatch<{type}> batch, int rows) => {Runtime}MlaLayer.Reserve(batch, s_kernels, rows);");
+        writer.Line();
         writer.Summary("Which layer of the cache this one writes and reads.");
         writer.Line("public int Layer => _layer.Layer;");
         writer.Line();

@@ -8,11 +8,16 @@ using MlaGen;
 namespace Explorer.Commands;
 
 /// <summary>
-/// The first call of this process after <c>Warmup</c>, beside the steady time. One call a process: what was measured before would be warm. This
+/// The first call of this process after <c>Warmup</c>, beside the steady time and that of calls after a pause: those have nothing left to compile
+/// and no memory to take, but find the threads asleep and the caches cold. One call a process: what was measured before would be warm. This
 /// program is compiled without tiers; <c>DOTNET_TieredPGO=1 DOTNET_TC_QuickJitForLoops=1</c> in the environment gives it a program's usual ones.
 /// </summary>
 internal static class WarmupCommand
 {
+    private const int Pauses = 5;
+
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(0.1);
+
     public static readonly string[] Calls = ["decode", "layer", "prefill"];
 
     public static void Run(Model model, string call, int context, MeasurementOptions options, Report report)
@@ -31,11 +36,12 @@ internal static class WarmupCommand
         RuntimeHelpers.PrepareDelegate(workload.Run);
         double warmupMs = Time(attention.Warmup);
         double firstMs = Time(workload.Run);
+        double afterPauseMs = Median(TimesAfterPauses(workload));
         FmaPeak peak = new(crew);
         report.WithProgress($"{model.Name} {call}, {context} tokens", progress =>
         {
             Rounds rounds = Rounds.Run([peak, workload], options.Seconds, progress);
-            report.Add(Measurement.Of(rounds, workload, peak, options.Threads).WithFirstCall(warmupMs, firstMs) with
+            report.Add(Measurement.Of(rounds, workload, peak, options.Threads).WithFirstCall(warmupMs, firstMs, afterPauseMs) with
             {
                 Heads = attention.Shape.Heads,
                 Context = context,
@@ -45,8 +51,22 @@ internal static class WarmupCommand
         });
         report.Show(
             $"First call: {model.Name}",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Warmup, Column.First, Column.Milliseconds, Column.FirstOverSteady, Column.Spread);
+            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Warmup, Column.First, Column.AfterPause, Column.Milliseconds, Column.FirstOverSteady, Column.Spread);
     }
+
+    private static double[] TimesAfterPauses(Workload workload)
+    {
+        double[] times = new double[Pauses];
+        for (int i = 0; i < times.Length; i++)
+        {
+            Thread.Sleep(_pause);
+            times[i] = Time(workload.Run);
+        }
+
+        return times;
+    }
+
+    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 
     private static double Time(Action action)
     {

@@ -39,7 +39,7 @@ internal sealed class DecodeWorkload<T> : CoreWorkload
     {
         _attend = attend;
         _cache = new FilledCache<T>(append, sequences: 1, context, spareTokens: 0);
-        _batch = _cache.CreateBatch(executor);
+        _batch = _cache.CreateBatch(executor, rows: 1);
         _batch.AddQueries(_cache.Sequences[0], 1);
     }
 

@@ -35,7 +35,9 @@ internal sealed class FilledCache<T> : IDisposable
 
     public LatentSequence[] Sequences { get; }
 
-    public MlaBatch<T> CreateBatch(MlaExecutor executor) => _cache.CreateBatch(executor);
+    /// <param name="executor">What its work runs on.</param>
+    /// <param name="rows">Rows of its steps.</param>
+    public MlaBatch<T> CreateBatch(MlaExecutor executor, int rows) => _cache.CreateBatch(executor, rows);
 
     public void Dispose()
     {

@@ -31,7 +31,7 @@ internal sealed class ForwardWorkload<T> : Workload
         _step = step;
         _forward = forward;
         _cache = new FilledCache<T>(append, step.Sequences, step.Context, step.NewTokens);
-        _batch = _cache.CreateBatch(executor);
+        _batch = _cache.CreateBatch(executor, step.Sequences * step.NewTokens);
         _batch.Form = step.Form;
         _hidden = RandomData.Floats(step.Sequences * step.NewTokens * T.Shape.HiddenSize, seed: 3);
         _output = new float[_hidden.Length];

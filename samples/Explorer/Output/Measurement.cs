@@ -80,6 +80,9 @@ internal sealed record Measurement
     /// <summary>Those as a multiple of <see cref="Ms"/>.</summary>
     public double? FirstOverSteady { get; init; }
 
+    /// <summary>Milliseconds of a call after a pause in which the threads fall asleep and the caches are lost.</summary>
+    public double? AfterPauseMs { get; init; }
+
     /// <summary>Times that differ so much say little: something else was running.</summary>
     [JsonIgnore]
     public bool IsNoisy => Spread > 0.1;
@@ -104,8 +107,9 @@ internal sealed record Measurement
     }
 
     /// <summary>The same beside what came before the steady state.</summary>
-    public Measurement WithFirstCall(double warmupMs, double firstMs) => this with
+    public Measurement WithFirstCall(double warmupMs, double firstMs, double afterPauseMs) => this with
     {
+        AfterPauseMs = Significant(afterPauseMs),
         WarmupMs = Significant(warmupMs),
         FirstMs = Significant(firstMs),
         FirstOverSteady = Significant(firstMs / Ms),

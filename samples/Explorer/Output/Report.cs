@@ -160,6 +160,7 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column PeakSpeedup = new("peak speedup", static m => Number(m.PeakSpeedup, "0.00"));
     public static readonly Column Warmup = new("warm-up ms", static m => Number(m.WarmupMs, "0.0"));
     public static readonly Column First = new("first ms", static m => Number(m.FirstMs, m.FirstMs < 10 ? "0.000" : "0.0"));
+    public static readonly Column AfterPause = new("after a pause", static m => Number(m.AfterPauseMs, m.AfterPauseMs < 10 ? "0.000" : "0.0"));
     public static readonly Column FirstOverSteady = new("first / steady", static m => Number(m.FirstOverSteady, "0.00"));
     public static readonly Column Difference = new("difference", static m => Number(m.Difference, "0e+0"));
     public static readonly Column Spread = new("spread", static m => Percent(m.Spread) + (m.IsNoisy ? " !" : ""));

@@ -81,11 +81,16 @@ public sealed class LatentCache<TAttention> : IDisposable
 
     /// <summary>Creates an empty batch, to be used for any number of steps.</summary>
     /// <param name="executor">What its work runs on; <see langword="null"/> for <see cref="MlaExecutor.Shared"/>.</param>
+    /// <param name="reserveRows">Rows of the largest step that the batch is to be ready for: working memory for it is taken now. By default that of
+    /// decoding one sequence; 0 takes none. A larger step takes more when it first runs, which makes it slower that once.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="reserveRows"/> is negative, or more than <see cref="MaxTokens"/>.</exception>
     /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
-    public MlaBatch<TAttention> CreateBatch(MlaExecutor? executor = null)
+    public MlaBatch<TAttention> CreateBatch(MlaExecutor? executor = null, int reserveRows = 1)
     {
         _pool.ThrowIfDisposed();
-        return new MlaBatch<TAttention>(_pool, executor ?? MlaExecutor.Shared);
+        ArgumentOutOfRangeException.ThrowIfNegative(reserveRows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(reserveRows, MaxTokens);
+        return new MlaBatch<TAttention>(_pool, executor ?? MlaExecutor.Shared, reserveRows);
     }
 
     /// <summary>

@@ -6,8 +6,12 @@ namespace MlaGen;
 public sealed class MlaBatch<TAttention> : MlaBatch
     where TAttention : class, IMlaAttention<TAttention>
 {
-    internal MlaBatch(PagePool pool, MlaExecutor executor)
+    internal MlaBatch(PagePool pool, MlaExecutor executor, int reserveRows)
         : base(pool, TAttention.Shape, executor)
     {
+        if (reserveRows > 0)
+        {
+            TAttention.Reserve(this, reserveRows);
+        }
     }
 }

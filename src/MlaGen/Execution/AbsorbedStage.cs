@@ -31,8 +31,8 @@ internal sealed class AbsorbedStage
     private readonly Action<int, int> _pack;
     private readonly Action<int, int> _attend;
     private readonly Action<int, int> _fold;
-    private readonly Workspace _packed = new();
-    private readonly Workspace _sums = new();
+    private readonly Workspace _packed;
+    private readonly Workspace _sums;
     private Row[] _rows = [];
     private Unit[] _units = [];
     private int[] _paths = [];
@@ -46,6 +46,8 @@ internal sealed class AbsorbedStage
     public AbsorbedStage(StepContext step)
     {
         _step = step;
+        _packed = step.Memory.Add();
+        _sums = step.Memory.Add();
         _wholeRow = WholeRow;
         _pack = PackPanel;
         _attend = AttendUnit;
@@ -122,34 +124,56 @@ internal sealed class AbsorbedStage
         }
 
         long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
-        if (!_step.IsShared(multiplications) || _rowCount >= UnitsPerThread * _step.Threads)
+        if (!_step.IsShared(multiplications) || _rowCount >= WholeRows)
         {
-            foreach (WorkerSpace space in _step.WorkersOf(_rowCount))
-            {
-                space.Queries.Reserve(PackedLength);
-                ReserveAttention(space);
-            }
-
+            ReserveWhole(_rowCount);
             _step.Run(_wholeRow, _rowCount, multiplications);
             return;
         }
 
         PlanUnits();
-        _packed.Reserve((long)_rowCount * PackedLength);
-        _sums.Reserve((long)_unitCount * SumsLength);
-        foreach (WorkerSpace space in _step.WorkersOf(_unitCount))
-        {
-            ReserveAttention(space);
-        }
-
+        ReserveShared(_rowCount, _unitCount);
         _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
         _step.Run(_attend, _unitCount, multiplications);
         _step.Run(_fold, _rowCount * FoldGroups, FoldingCost * _unitCount * OutputLength);
     }
 
-    private void ReserveAttention(WorkerSpace space)
+    /// <summary>Takes the memory for up to so many rows, of any length.</summary>
+    public void Reserve(int rows)
     {
-        space.Sums.Reserve((long)(1 + int.Log2(Layout.MostParts)) * SumsLength);
+        // Fewer rows are shared, or, all too short for that, run on one thread.
+        ReserveWhole(rows < WholeRows ? 1 : rows);
+        for (int count = 1; count <= rows && count < WholeRows; count++)
+        {
+            ReserveShared(count, count * MostUnits(count));
+        }
+    }
+
+    /// <summary>Rows from which on each is left to one thread.</summary>
+    private int WholeRows => _step.Threads == 1 ? 1 : UnitsPerThread * _step.Threads;
+
+    private void ReserveWhole(int rows)
+    {
+        foreach (WorkerSpace space in _step.WorkersOf(rows))
+        {
+            space.Queries.Reserve(PackedLength);
+            ReserveAttention(space, Layout.MostParts);
+        }
+    }
+
+    private void ReserveShared(int rows, int units)
+    {
+        _packed.Reserve((long)rows * PackedLength);
+        _sums.Reserve((long)units * SumsLength);
+        foreach (WorkerSpace space in _step.WorkersOf(units))
+        {
+            ReserveAttention(space, Layout.MostParts / MostUnits(rows));
+        }
+    }
+
+    private void ReserveAttention(WorkerSpace space, int parts)
+    {
+        space.Sums.Reserve((1L + int.Log2(parts)) * SumsLength);
         space.Scores.Reserve(Layout.ScoreLength);
         _step.ReserveRows(space.Rows, Layout.BlockTokens);
         if (_pathLength > 0)
@@ -157,6 +181,9 @@ internal sealed class AbsorbedStage
             space.PathRows.Reserve((long)Layout.BlockTokens * Shape.CacheRowElements);
         }
     }
+
+    /// <summary>Units of a row at most where so many rows are shared between the threads: a power of two.</summary>
+    private int MostUnits(int rows) => Math.Min(Layout.MostParts, (int)BitOperations.RoundUpToPowerOf2((uint)((UnitsPerThread * _step.Threads) + rows - 1) / (uint)rows));
 
     private int PanelCount => Layout.Panels.Length - 1;
 
@@ -178,7 +205,7 @@ internal sealed class AbsorbedStage
     /// <summary>Shares out the parts of each row, neighbours together: the fewer sums a thread hands on, the fewer go through memory.</summary>
     private void PlanUnits()
     {
-        int mostOfRow = (int)BitOperations.RoundUpToPowerOf2((uint)((UnitsPerThread * _step.Threads) + _rowCount - 1) / (uint)_rowCount);
+        int mostOfRow = MostUnits(_rowCount);
         _unitCount = 0;
         for (int i = 0; i < _rowCount; i++)
         {

@@ -18,15 +18,15 @@ internal sealed class AttentionEngine
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
     private readonly Action<int, int> _valueHead;
-    private readonly Workspace _hidden = new();
-    private readonly Workspace _queryLatent = new();
-    private readonly Workspace _latent = new();
-    private readonly Workspace _queries = new();
-    private readonly Workspace _absorbedQueries = new();
-    private readonly Workspace _latentOutput = new();
-    private readonly Workspace _headValues = new();
-    private readonly Workspace _result = new();
-    private readonly Workspace _logSumExp = new();
+    private readonly Workspace _hidden;
+    private readonly Workspace _queryLatent;
+    private readonly Workspace _latent;
+    private readonly Workspace _queries;
+    private readonly Workspace _absorbedQueries;
+    private readonly Workspace _latentOutput;
+    private readonly Workspace _headValues;
+    private readonly Workspace _result;
+    private readonly Workspace _logSumExp;
     private LayerWeights _weights = null!;
     private int _preparedStep = -1;
 
@@ -37,6 +37,15 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step);
         _decompressed = new DecompressedStage(_step);
+        _hidden = _step.Memory.Add();
+        _queryLatent = _step.Memory.Add();
+        _latent = _step.Memory.Add();
+        _queries = _step.Memory.Add();
+        _absorbedQueries = _step.Memory.Add();
+        _latentOutput = _step.Memory.Add();
+        _headValues = _step.Memory.Add();
+        _result = _step.Memory.Add();
+        _logSumExp = _step.Memory.Add();
         _prepareRow = PrepareRow;
         _rotateQueries = RotateQueries;
         _absorbHead = AbsorbHead;
@@ -59,6 +68,29 @@ internal sealed class AttentionEngine
         }
 
         return engine;
+    }
+
+    /// <summary>Takes the memory that steps of up to so many rows usually work in. One that needs more takes it then.</summary>
+    public void Reserve(int rows)
+    {
+        // More new tokens of one sequence are cheaper decompressed.
+        int absorbed = Definition.BreakEvenQueries > 0 ? Math.Min(rows, Definition.BreakEvenQueries) : rows;
+        _hidden.Reserve((long)rows * Shape.HiddenSize);
+        _queryLatent.Reserve((long)rows * Shape.QLoraRank);
+        _latent.Reserve((long)rows * Shape.CacheRowElements);
+        _queries.Reserve((long)rows * Shape.Heads * Shape.QkHeadDim);
+        _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
+        _result.Reserve((long)rows * Shape.HiddenSize);
+        _logSumExp.Reserve((long)rows * Shape.Heads);
+        ReserveAbsorbed(absorbed);
+        _absorbed.Reserve(absorbed);
+        _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, Shape.QLoraRank), Shape.Heads * Shape.VHeadDim));
+        if (rows > 1)
+        {
+            _decompressed.Reserve(rows);
+        }
+
+        _step.Memory.Touch();
     }
 
     /// <summary>One layer from hidden states to output; arguments are checked.</summary>
@@ -183,12 +215,17 @@ internal sealed class AttentionEngine
 
     private void AttendAbsorbed(int rows)
     {
-        _absorbedQueries.Reserve((long)rows * Shape.Heads * Shape.CacheRowElements);
-        _latentOutput.Reserve((long)rows * Shape.Heads * Shape.KvLoraRank);
+        ReserveAbsorbed(rows);
         long projection = (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
         _step.Run(_absorbHead, Shape.Heads, projection * Shape.QkNopeHeadDim);
         _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null);
         _step.Run(_valueHead, Shape.Heads, projection * Shape.VHeadDim);
+    }
+
+    private void ReserveAbsorbed(int rows)
+    {
+        _absorbedQueries.Reserve((long)rows * Shape.Heads * Shape.CacheRowElements);
+        _latentOutput.Reserve((long)rows * Shape.Heads * Shape.KvLoraRank);
     }
 
     /// <summary>Normalises a row's latents, rotates its key and writes it to the cache.</summary>

@@ -54,7 +54,7 @@ internal sealed class DecompressedStage
         }
 
         _entries[_entryCount++] = entry;
-        _unitCount += Chunks(entry) * Shape.Heads;
+        _unitCount += Chunks(entry.Queries) * Shape.Heads;
     }
 
     /// <summary>Attends.</summary>
@@ -71,53 +71,68 @@ internal sealed class DecompressedStage
         _weights = weights;
         _queries = queries;
         _output = output;
+        _groupHeads = GroupHeads(_unitCount);
         PlanUnits();
-        foreach (WorkerSpace space in _step.WorkersOf(_unitCount))
-        {
-            ReserveSpace(space);
-        }
-
+        ReserveWorkers(_unitCount, MostRows());
         _step.Run(_attend, _unitCount, long.MaxValue);
     }
 
+    /// <summary>Takes the memory for an entry of so many rows.</summary>
+    public void Reserve(int rows)
+    {
+        int units = Chunks(rows) * Shape.Heads;
+        _groupHeads = GroupHeads(units);
+        ReserveWorkers(units, rows);
+    }
+
     /// <summary>As many heads share a unit as still leave enough units for the threads: what a head computes does not depend on it.</summary>
+    private int GroupHeads(int unitsOfOneHead) => Math.Clamp(unitsOfOneHead / (UnitsPerThread * _step.Threads), 1, MostHeads);
+
     private void PlanUnits()
     {
-        _groupHeads = Math.Clamp(_unitCount / (UnitsPerThread * _step.Threads), 1, MostHeads);
         _unitCount = 0;
         for (int i = 0; i < _entryCount; i++)
         {
             _firstUnits[i] = _unitCount;
-            _unitCount += Chunks(_entries[i]) * Groups;
+            _unitCount += Chunks(_entries[i].Queries) * Groups;
         }
     }
 
-    private void ReserveSpace(WorkerSpace space)
+    /// <summary>Rows of the longest entry.</summary>
+    private int MostRows()
     {
-        int queries = 0;
+        int rows = 0;
         for (int i = 0; i < _entryCount; i++)
         {
-            queries = Math.Max(queries, Math.Min(MostQueries, _entries[i].Queries));
+            rows = Math.Max(rows, _entries[i].Queries);
         }
 
-        long columns = (long)_groupHeads * Tiles(queries) * Layout.QueryTile;
-        space.Queries.Reserve(columns * Shape.QkHeadDim);
-        space.Output.Reserve(columns * Shape.VHeadDim);
-        space.Statistics.Reserve(3 * columns);
-        space.Limits.Reserve(Layout.QueryTile);
-        space.Scores.Reserve(Layout.TileScoreLength);
-        space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
-        space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
-        space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
-        space.Product.Reserve(ProjectionKernels.ScratchLength);
-        _step.ReserveRows(space.Rows, Layout.KeyTile);
+        return rows;
+    }
+
+    private void ReserveWorkers(int units, int queries)
+    {
+        long columns = (long)_groupHeads * Tiles(Math.Min(MostQueries, queries)) * Layout.QueryTile;
+        foreach (WorkerSpace space in _step.WorkersOf(units))
+        {
+            space.Queries.Reserve(columns * Shape.QkHeadDim);
+            space.Output.Reserve(columns * Shape.VHeadDim);
+            space.Statistics.Reserve(3 * columns);
+            space.Limits.Reserve(Layout.QueryTile);
+            space.Scores.Reserve(Layout.TileScoreLength);
+            space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
+            space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
+            space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
+            space.Product.Reserve(ProjectionKernels.ScratchLength);
+            _step.ReserveRows(space.Rows, Layout.KeyTile);
+        }
     }
 
     private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
     private int Groups => (Shape.Heads + _groupHeads - 1) / _groupHeads;
 
-    private static int Chunks(in BatchEntry entry) => (entry.Queries + MostQueries - 1) / MostQueries;
+    private static int Chunks(int queries) => (int)(((long)queries + MostQueries - 1) / MostQueries);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(int unit, int worker)

@@ -88,6 +88,19 @@ public static class MlaLayer
         where T : class, IMlaAttention<T>
         => Runtime.Warmup.Run<T>(kernels);
 
+    /// <summary>Takes the memory that a batch's steps work in.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The batch.</param>
+    /// <param name="kernels">The class's kernels.</param>
+    /// <param name="rows">Rows of a step.</param>
+    public static void Reserve<T>(MlaBatch<T> batch, MlaKernels kernels, int rows)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        AttentionEngine.Of(batch, T.Definition, kernels).Reserve(rows);
+    }
+
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {
         if (found != (long)rows * heads * width)

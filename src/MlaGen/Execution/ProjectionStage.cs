@@ -15,7 +15,7 @@ internal sealed class ProjectionStage
     private readonly Action<int, int> _stream;
     private readonly Action<int, int> _pack;
     private readonly Action<int, int> _multiply;
-    private readonly Workspace _packed = new();
+    private readonly Workspace _packed;
 
     private Projection _projection = null!;
     private Workspace _inputs = null!;
@@ -27,6 +27,7 @@ internal sealed class ProjectionStage
     public ProjectionStage(StepContext step)
     {
         _step = step;
+        _packed = step.Memory.Add();
         _stream = Stream;
         _pack = Pack;
         _multiply = Multiply;
@@ -54,17 +55,29 @@ internal sealed class ProjectionStage
             return;
         }
 
+        Reserve(rows, Matrix.Columns);
+        int chunks = Units(rows, _chunkRows);
+        _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
+        _step.Run(_multiply, chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
+    }
+
+    /// <summary>Takes the memory for products of so many rows.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns of the projection.</param>
+    public void Reserve(int rows, int columns)
+    {
+        if (rows < ProjectionKernels.TiledRows)
+        {
+            return;
+        }
+
         _chunkRows = ProjectionKernels.ChunkRows(rows);
         int chunks = Units(rows, _chunkRows);
-        _packed.Reserve(PackedStart(chunks - 1) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * Matrix.Columns));
-        _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
-        int units = chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels);
-        foreach (WorkerSpace space in _step.WorkersOf(units))
+        _packed.Reserve(((long)(chunks - 1) * Kernels.PackedWidth(_chunkRows) * columns) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * columns));
+        foreach (WorkerSpace space in _step.WorkersOf(int.MaxValue))
         {
             space.Product.Reserve(ProjectionKernels.ScratchLength);
         }
-
-        _step.Run(_multiply, units, multiplications);
     }
 
     private static int Units(int items, int unit) => (items + unit - 1) / unit;

@@ -19,7 +19,7 @@ internal sealed class StepContext
         _workers = new WorkerSpace[batch.Executor.Threads];
         for (int i = 0; i < _workers.Length; i++)
         {
-            _workers[i] = new WorkerSpace();
+            _workers[i] = new WorkerSpace(Memory);
         }
     }
 
@@ -30,6 +30,8 @@ internal sealed class StepContext
     public MlaShape Shape => Definition.Shape;
 
     public MlaKernels Kernels { get; }
+
+    public WorkingMemory Memory { get; } = new();
 
     /// <summary>Layer of the cache that the step is at.</summary>
     public int Layer { get; set; }

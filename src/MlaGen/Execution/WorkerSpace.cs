@@ -1,41 +1,42 @@
 namespace MlaGen.Runtime;
 
 /// <summary>Memory of one thread of a step.</summary>
-internal sealed class WorkerSpace
+/// <param name="memory">What it is part of.</param>
+internal sealed class WorkerSpace(WorkingMemory memory)
 {
     /// <summary>Cached rows of a block, decoded or gathered from several pages.</summary>
-    public Workspace Rows { get; } = new();
+    public Workspace Rows { get; } = memory.Add();
 
     /// <summary>The same for tokens that do not lie beside each other: of a path through a tree.</summary>
-    public Workspace PathRows { get; } = new();
+    public Workspace PathRows { get; } = memory.Add();
 
     /// <summary>Queries, packed.</summary>
-    public Workspace Queries { get; } = new();
+    public Workspace Queries { get; } = memory.Add();
 
     /// <summary>Scores of a block.</summary>
-    public Workspace Scores { get; } = new();
+    public Workspace Scores { get; } = memory.Add();
 
     /// <summary>Sums over parts of a row, one for each level of the tree that they are folded in.</summary>
-    public Workspace Sums { get; } = new();
+    public Workspace Sums { get; } = memory.Add();
 
     /// <summary>Unnormalised outputs.</summary>
-    public Workspace Output { get; } = new();
+    public Workspace Output { get; } = memory.Add();
 
     /// <summary>Running maxima and sums of softmax.</summary>
-    public Workspace Statistics { get; } = new();
+    public Workspace Statistics { get; } = memory.Add();
 
     /// <summary>Decompressed keys.</summary>
-    public Workspace Keys { get; } = new();
+    public Workspace Keys { get; } = memory.Add();
 
     /// <summary>Decompressed values.</summary>
-    public Workspace Values { get; } = new();
+    public Workspace Values { get; } = memory.Add();
 
     /// <summary>Rows packed for a product.</summary>
-    public Workspace Packed { get; } = new();
+    public Workspace Packed { get; } = memory.Add();
 
     /// <summary>What a product needs beside its inputs and outputs.</summary>
-    public Workspace Product { get; } = new();
+    public Workspace Product { get; } = memory.Add();
 
     /// <summary>Visible keys of each query of a tile.</summary>
-    public Workspace Limits { get; } = new();
+    public Workspace Limits { get; } = memory.Add();
 }

@@ -5,6 +5,8 @@ namespace MlaGen.Runtime;
 /// <summary>Memory that grows to the largest size asked for and is kept: after the first steps of a kind nothing is allocated.</summary>
 internal sealed class Workspace
 {
+    private static readonly int MostFloats = Array.MaxLength - AlignedBuffer<float>.Slack;
+
     private AlignedBuffer<float>? _buffer;
 
     /// <summary>First float of the memory.</summary>
@@ -15,12 +17,21 @@ internal sealed class Workspace
     {
         if (_buffer is null || _buffer.Length < length)
         {
+            if (length > MostFloats)
+            {
+                throw new InsufficientMemoryException(FormattableString.Invariant(
+                    $"The step works in {length} floats that lie in one piece; {MostFloats} can be had. It needs fewer rows."));
+            }
+
             // Half as much again, so that a context growing token by token does not ask every time.
-            _buffer = new AlignedBuffer<float>(checked((int)Math.Max(length, Math.Min(_buffer is null ? 0 : _buffer.Length * 3L / 2, int.MaxValue / 2))));
+            _buffer = new AlignedBuffer<float>((int)Math.Max(length, Math.Min(_buffer is null ? 0 : _buffer.Length * 3L / 2, MostFloats)));
         }
 
         return ref _buffer.Start;
     }
+
+    /// <summary>Zeroes all of it.</summary>
+    public void Clear() => _buffer?.Span.Clear();
 
     /// <summary>A float of the memory.</summary>
     public ref float At(long index) => ref Unsafe.Add(ref _buffer!.Start, (nint)index);

@@ -10,13 +10,15 @@ internal sealed class AlignedBuffer<T>
 {
     private const int CacheLine = 64;
 
+    /// <summary>Elements that are taken beyond those asked for.</summary>
+    public static readonly int Slack = CacheLine / Unsafe.SizeOf<T>();
+
     private readonly T[] _array;
     private readonly int _start;
 
     public AlignedBuffer(int length)
     {
-        int slack = CacheLine / Unsafe.SizeOf<T>();
-        _array = GC.AllocateUninitializedArray<T>(checked(length + slack), pinned: true);
+        _array = GC.AllocateUninitializedArray<T>(checked(length + Slack), pinned: true);
         nint address = Marshal.UnsafeAddrOfPinnedArrayElement(_array, 0);
         _start = (int)(((CacheLine - (address % CacheLine)) % CacheLine) / Unsafe.SizeOf<T>());
         Length = length;

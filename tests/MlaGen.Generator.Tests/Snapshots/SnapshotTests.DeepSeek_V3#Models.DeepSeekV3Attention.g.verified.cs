@@ -133,6 +133,8 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
 
     static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<DeepSeekV3Attention>.Definition => s_definition;
 
+    static void global::MlaGen.IMlaAttention<DeepSeekV3Attention>.Reserve(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
+
     /// <summary>
     /// Which layer of the cache this one writes and reads.
     /// </summary>

@@ -133,6 +133,8 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
 
     static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<Glm47FlashAttention>.Definition => s_definition;
 
+    static void global::MlaGen.IMlaAttention<Glm47FlashAttention>.Reserve(global::MlaGen.MlaBatch<Glm47FlashAttention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
+
     /// <summary>
     /// Which layer of the cache this one writes and reads.
     /// </summary>

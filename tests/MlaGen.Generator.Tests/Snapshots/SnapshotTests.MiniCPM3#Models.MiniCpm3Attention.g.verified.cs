@@ -131,6 +131,8 @@ partial class MiniCpm3Attention : global::MlaGen.IMlaAttention<MiniCpm3Attention
 
     static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<MiniCpm3Attention>.Definition => s_definition;
 
+    static void global::MlaGen.IMlaAttention<MiniCpm3Attention>.Reserve(global::MlaGen.MlaBatch<MiniCpm3Attention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
+
     /// <summary>
     /// Which layer of the cache this one writes and reads.
     /// </summary>

@@ -130,6 +130,8 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<StoryAttention>
 
     static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<StoryAttention>.Definition => s_definition;
 
+    static void global::MlaGen.IMlaAttention<StoryAttention>.Reserve(global::MlaGen.MlaBatch<StoryAttention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
+
     /// <summary>
     /// Which layer of the cache this one writes and reads.
     /// </summary>

@@ -17,6 +17,9 @@ internal sealed record RunOptions
     /// <summary>What to run on; null for threads of the run's own.</summary>
     public MlaExecutor? Executor { get; init; }
 
+    /// <summary>Rows that the batch takes memory for when it is made.</summary>
+    public int ReserveRows { get; init; } = 1;
+
     /// <summary>0: the class's own.</summary>
     public int PageTokens { get; init; }
 
@@ -178,20 +181,18 @@ internal abstract class AttentionRun : IDisposable
                 layer,
                 TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
                 ownsCache: true,
-                options.Form,
-                options.Threads,
-                options.Executor)
+                options)
         {
         }
 
-        private Run(TAttention layer, LatentCache<TAttention> cache, bool ownsCache, MlaForm form, int threads, MlaExecutor? executor = null)
+        private Run(TAttention layer, LatentCache<TAttention> cache, bool ownsCache, RunOptions options)
         {
             _layer = layer;
             _cache = cache;
             _ownsCache = ownsCache;
-            _ownExecutor = executor is null ? new MlaExecutor(threads) : null;
-            _batch = _cache.CreateBatch(executor ?? _ownExecutor);
-            _batch.Form = form;
+            _ownExecutor = options.Executor is null ? new MlaExecutor(options.Threads) : null;
+            _batch = _cache.CreateBatch(options.Executor ?? _ownExecutor, options.ReserveRows);
+            _batch.Form = options.Form;
         }
 
         public override MlaBatch Batch => _batch;
@@ -200,7 +201,7 @@ internal abstract class AttentionRun : IDisposable
 
         public override LatentSequence CreateSequence() => _cache.CreateSequence();
 
-        public override AttentionRun OpenBeside(int threads) => new Run<TAttention>(_layer, _cache, ownsCache: false, _batch.Form, threads);
+        public override AttentionRun OpenBeside(int threads) => new Run<TAttention>(_layer, _cache, ownsCache: false, new RunOptions { Form = _batch.Form, Threads = threads });
 
         public override void Save(string path, params ReadOnlySpan<SavedSequence> sequences) => _cache.Save(path, sequences);
 

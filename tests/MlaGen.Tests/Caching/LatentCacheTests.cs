@@ -107,6 +107,16 @@ public sealed class LatentCacheTests
         batch.Dispose();
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(21)]
+    public void A_batch_is_ready_for_no_more_rows_than_there_is_room_for(int reserveRows)
+    {
+        using LatentCache<TinyAttention> cache = new(Layers, maxTokens: 20);
+        var e = Assert.Throws<ArgumentOutOfRangeException>(() => cache.CreateBatch(reserveRows: reserveRows));
+        Assert.Equal(reserveRows, e.ActualValue is long rows ? (int)rows : e.ActualValue);
+    }
+
     [Fact]
     public void A_cache_with_an_open_batch_is_not_disposed()
     {

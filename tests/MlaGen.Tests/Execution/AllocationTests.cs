@@ -12,6 +12,9 @@ public sealed class AllocationTests
     private const int PromptTokens = 40;
     private const int AllocatedAtMost = 1 << 20;
 
+    /// <summary>What the first step of a batch keeps beside its working memory, lists of rows and units, and what a collection meanwhile counts.</summary>
+    private const int SmallBytes = 16 << 10;
+
     public static TheoryData<string, MlaForm> LayersAndForms => ForwardTests.LayersAndPinnedForms;
 
     [Theory]
@@ -78,6 +81,30 @@ public sealed class AllocationTests
             }
 
             bytes[worker] = GC.GetAllocatedBytesForCurrentThread();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(LayersAndForms))]
+    public void A_batch_takes_the_memory_of_its_steps_when_it_is_made(string name, MlaForm form)
+    {
+        const int Rows = 20;
+        TestLayer layer = TestLayer.Get(name);
+        Prompt prompt = Prompt.Random(name, Rows, layer.Spec.HiddenSize);
+        float[] output = new float[prompt.Hidden.Length];
+        layer.Warmup();
+
+        Assert.InRange(BytesOfFirstStep(reserveRows: Rows), 0, SmallBytes);
+        Assert.True(BytesOfFirstStep(reserveRows: 0) > 2 * SmallBytes);
+
+        long BytesOfFirstStep(int reserveRows)
+        {
+            using AttentionRun run = layer.Open(new RunOptions { Form = form, Threads = Threads, ReserveRows = reserveRows });
+            LatentSequence sequence = run.CreateSequence();
+            run.Batch.Add(sequence, Rows);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            run.Forward(prompt.Hidden, output);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }
 }
