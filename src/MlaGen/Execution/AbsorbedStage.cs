@@ -12,8 +12,6 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal sealed class AbsorbedStage
 {
-    private const int LineFloats = 16;
-
     /// <summary>Multiplications that take about as long as moving an element of a query to its place.</summary>
     private const long PackingCost = 24;
 
@@ -32,7 +30,8 @@ internal sealed class AbsorbedStage
     private readonly Action<int, int> _attend;
     private readonly Action<int, int> _fold;
     private readonly Workspace _packed;
-    private readonly Workspace _sums;
+    private readonly Workspace _unitSums;
+    private readonly AttentionSums _sums;
     private Row[] _rows = [];
     private Unit[] _units = [];
     private int[] _paths = [];
@@ -47,7 +46,8 @@ internal sealed class AbsorbedStage
     {
         _step = step;
         _packed = step.Memory.Add();
-        _sums = step.Memory.Add();
+        _unitSums = step.Memory.Add();
+        _sums = new AttentionSums(step.Shape, step.Kernels.Layout.Columns);
         _wholeRow = WholeRow;
         _pack = PackPanel;
         _attend = AttendUnit;
@@ -57,11 +57,6 @@ internal sealed class AbsorbedStage
     private MlaShape Shape => _step.Shape;
 
     private KernelLayout Layout => _step.Kernels.Layout;
-
-    private int OutputLength => Shape.Heads * Shape.KvLoraRank;
-
-    /// <summary>Of a row's sums, or of a part's: weighted latents, then the statistics of the softmax. Whole cache lines, so that all sums begin at one.</summary>
-    private int SumsLength => (OutputLength + (3 * Layout.Columns) + LineFloats - 1) / LineFloats * LineFloats;
 
     private int PackedLength => Layout.Columns * Shape.CacheRowElements;
 
@@ -135,7 +130,7 @@ internal sealed class AbsorbedStage
         ReserveShared(_rowCount, _unitCount);
         _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
         _step.Run(_attend, _unitCount, multiplications);
-        _step.Run(_fold, _rowCount * FoldGroups, FoldingCost * _unitCount * OutputLength);
+        _step.Run(_fold, _rowCount * FoldGroups, FoldingCost * _unitCount * _sums.Length);
     }
 
     /// <summary>Takes the memory for up to so many rows, of any length.</summary>
@@ -164,7 +159,7 @@ internal sealed class AbsorbedStage
     private void ReserveShared(int rows, int units)
     {
         _packed.Reserve((long)rows * PackedLength);
-        _sums.Reserve((long)units * SumsLength);
+        _unitSums.Reserve((long)units * _sums.Length);
         foreach (WorkerSpace space in _step.WorkersOf(units))
         {
             ReserveAttention(space, Layout.MostParts / MostUnits(rows));
@@ -173,7 +168,7 @@ internal sealed class AbsorbedStage
 
     private void ReserveAttention(WorkerSpace space, int parts)
     {
-        space.Sums.Reserve((1L + int.Log2(parts)) * SumsLength);
+        space.Sums.Reserve((1L + int.Log2(parts)) * _sums.Length);
         space.Scores.Reserve(Layout.ScoreLength);
         _step.ReserveRows(space.Rows, Layout.BlockTokens);
         if (_pathLength > 0)
@@ -256,7 +251,7 @@ internal sealed class AbsorbedStage
     private void AttendUnit(int index, int worker)
     {
         Unit unit = _units[index];
-        AttendParts(_rows[unit.Row], unit.FirstPart, unit.Parts, ref _packed.At((long)unit.Row * PackedLength), ref _sums.At((long)index * SumsLength), depth: 0, _step.Worker(worker));
+        AttendParts(_rows[unit.Row], unit.FirstPart, unit.Parts, ref _packed.At((long)unit.Row * PackedLength), ref _unitSums.At((long)index * _sums.Length), depth: 0, _step.Worker(worker));
     }
 
     /// <summary>Attends to neighbouring parts of a row, as many as a power of two: to one half, then to the other, whose sums are folded.</summary>
@@ -277,12 +272,12 @@ internal sealed class AbsorbedStage
         }
 
         int half = count / 2;
-        ref float later = ref space.Sums.At((long)depth * SumsLength);
+        ref float later = ref space.Sums.At((long)depth * _sums.Length);
         AttendParts(row, first, half, ref queries, ref sums, depth, space);
         AttendParts(row, first + half, half, ref queries, ref later, depth + 1, space);
         for (int head = 0; head < Shape.Heads; head++)
         {
-            Fold(head, ref sums, ref later);
+            _sums.Fold(head, ref sums, ref later);
         }
     }
 
@@ -300,14 +295,14 @@ internal sealed class AbsorbedStage
             {
                 for (int head = firstHead; head < end; head++)
                 {
-                    Fold(head, ref _sums.At((long)i * SumsLength), ref _sums.At((long)(i + distance) * SumsLength));
+                    _sums.Fold(head, ref _unitSums.At((long)i * _sums.Length), ref _unitSums.At((long)(i + distance) * _sums.Length));
                 }
             }
         }
 
         for (int head = firstHead; head < end; head++)
         {
-            Finish(row, head, ref _sums.At((long)row.FirstUnit * SumsLength));
+            Finish(row, head, ref _unitSums.At((long)row.FirstUnit * _sums.Length));
         }
     }
 
@@ -347,11 +342,8 @@ internal sealed class AbsorbedStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendPart(in Row row, int part, ref float queries, ref float sums, WorkerSpace space)
     {
-        int columns = Layout.Columns;
-        ref float statistics = ref Unsafe.Add(ref sums, OutputLength);
-        MemoryMarshal.CreateSpan(ref sums, OutputLength).Clear();
-        MemoryMarshal.CreateSpan(ref statistics, columns).Fill(float.NegativeInfinity);
-        MemoryMarshal.CreateSpan(ref Unsafe.Add(ref statistics, columns), 2 * columns).Clear();
+        _sums.Clear(ref sums);
+        ref float statistics = ref _sums.Statistics(ref sums);
         ref float scores = ref space.Scores.Start;
         int parts = Parts(row);
         long blocks = Blocks(row.Keys);
@@ -376,44 +368,14 @@ internal sealed class AbsorbedStage
             : ref _step.PathRows(row.Sequence, first, count, committed, _paths.AsSpan(row.FirstPath, row.PathLength), space);
     }
 
-    /// <summary>Adds a head's sums over later keys to those over earlier ones.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Fold(int head, ref float sums, ref float later)
-    {
-        int width = Shape.KvLoraRank;
-        ref float maximum = ref Unsafe.Add(ref sums, OutputLength + head);
-        float laterMaximum = Unsafe.Add(ref later, OutputLength + head);
-        float common = Math.Max(maximum, laterMaximum);
-        if (float.IsNegativeInfinity(common))
-        {
-            return;
-        }
-
-        float keep = VectorMath.Exp(maximum - common);
-        float take = VectorMath.Exp(laterMaximum - common);
-        ref float sum = ref Unsafe.Add(ref maximum, Layout.Columns);
-        maximum = common;
-        sum = (sum * keep) + (Unsafe.Add(ref later, OutputLength + Layout.Columns + head) * take);
-        ProjectionKernels.Current.Fold(
-            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, head * width), width),
-            keep,
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref later, head * width), width),
-            take);
-    }
-
-    /// <summary>Divides a head's weighted latents by the sum of their weights.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish(in Row row, int head, ref float sums)
     {
-        int width = Shape.KvLoraRank;
-        float sum = Unsafe.Add(ref sums, OutputLength + Layout.Columns + head);
-        ProjectionKernels.Current.Scale(
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref sums, head * width), width),
-            sum == 0 ? 0 : 1 / sum,
-            _output.Span((((long)row.Index * Shape.Heads) + head) * width, width));
+        long index = ((long)row.Index * Shape.Heads) + head;
+        _sums.Divide(head, ref sums, _output.Span(index * Shape.KvLoraRank, Shape.KvLoraRank));
         if (_logSumExp is not null)
         {
-            _logSumExp.At(((long)row.Index * Shape.Heads) + head) = sum == 0 ? float.NegativeInfinity : Unsafe.Add(ref sums, OutputLength + head) + MathF.Log(sum);
+            _logSumExp.At(index) = _sums.LogSumExp(head, ref sums);
         }
     }
 
