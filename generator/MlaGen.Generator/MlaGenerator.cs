@@ -42,20 +42,31 @@ public sealed class MlaGenerator : IIncrementalGenerator
             .Select(static (spec, _) => spec!)
             .WithTrackingName(StepNames.ResolveSpec);
 
-        IncrementalValuesProvider<KernelPlan> plans = specs
-            .Select(static (spec, _) => KernelPlanner.Plan(spec))
-            .WithTrackingName(StepNames.PlanKernels);
-
-        IncrementalValuesProvider<EquatableArray<EmittedFile>> files = plans
-            .Select(static (plan, _) => new EquatableArray<EmittedFile>(ClassEmitter.Emit(plan).Select(static file => new EmittedFile(file.HintName, file.Text))))
+        IncrementalValuesProvider<EquatableArray<EmittedFile>> classes = specs
+            .Select(static (spec, _) => LayerPlan.Of(spec))
+            .WithTrackingName(StepNames.PlanLayer)
+            .Select(static (plan, _) => new EquatableArray<EmittedFile>(ClassEmitter.Emit(plan)))
             .WithTrackingName(StepNames.Output);
 
-        context.RegisterSourceOutput(files, static (output, emitted) =>
+        IncrementalValuesProvider<EquatableArray<EmittedFile>> kernels = specs
+            .Select(static (spec, _) => KernelShape.Of(spec.Dimensions))
+            .Collect()
+            .SelectMany(static (shapes, _) => shapes.Distinct().OrderBy(static shape => shape.Name, StringComparer.Ordinal))
+            .WithTrackingName(StepNames.KernelShapes)
+            .Select(static (shape, _) => KernelPlanner.Plan(shape))
+            .WithTrackingName(StepNames.PlanKernels)
+            .Select(static (plan, _) => new EquatableArray<EmittedFile>(KernelEmitter.Emit(plan)))
+            .WithTrackingName(StepNames.KernelOutput);
+
+        context.RegisterSourceOutput(classes, AddSources);
+        context.RegisterSourceOutput(kernels, AddSources);
+    }
+
+    private static void AddSources(SourceProductionContext output, EquatableArray<EmittedFile> files)
+    {
+        foreach (EmittedFile file in files)
         {
-            foreach (EmittedFile file in emitted)
-            {
-                output.AddSource(file.HintName, SourceText.From(file.Text, Encoding.UTF8));
-            }
-        });
+            output.AddSource(file.HintName, SourceText.From(file.Text, Encoding.UTF8));
+        }
     }
 }

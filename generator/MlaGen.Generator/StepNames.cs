@@ -12,9 +12,18 @@ internal static class StepNames
     /// <summary>Attribute and configuration brought together and checked.</summary>
     public const string ResolveSpec = nameof(ResolveSpec);
 
-    /// <summary>Every size that emission needs.</summary>
-    public const string PlanKernels = nameof(PlanKernels);
+    /// <summary>The constants of one class, and which kernels it uses.</summary>
+    public const string PlanLayer = nameof(PlanLayer);
 
     /// <summary>The emitted files of one class.</summary>
     public const string Output = nameof(Output);
+
+    /// <summary>The sets of dimensions that the classes of the project have, each once.</summary>
+    public const string KernelShapes = nameof(KernelShapes);
+
+    /// <summary>Every size that the emission of kernels needs.</summary>
+    public const string PlanKernels = nameof(PlanKernels);
+
+    /// <summary>The emitted files of one set of kernels.</summary>
+    public const string KernelOutput = nameof(KernelOutput);
 }

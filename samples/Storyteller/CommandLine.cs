@@ -100,7 +100,7 @@ internal static class CommandLine
     }
 
     private static void Execute<TAttention>(StoryOptions options, TextWriter output, TextWriter error)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         TextWriter summary = options.Quiet ? TextWriter.Null : error;
         if (options.RecallFile is null)

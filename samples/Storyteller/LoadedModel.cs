@@ -1,3 +1,4 @@
+using MlaGen;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Storyteller.Model;
@@ -8,7 +9,7 @@ namespace Storyteller;
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
 /// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
 internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, StoryTokenizer Tokenizer, string Directory)
-    where TAttention : class, IStoryAttention<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     private const string TokenizerFile = "tokenizer.json";
 

@@ -16,7 +16,7 @@ internal static class RecallTest
     internal sealed record Story(string Text, int[][] Answers);
 
     public static void Run<TAttention>(StoryOptions options, string path, TextWriter output, TextWriter summary)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         Story[] stories = Read(path);
         LoadedModel<TAttention> loaded = LoadedModel<TAttention>.Load(options.Model);
@@ -57,7 +57,7 @@ internal static class RecallTest
 
     /// <summary>Counts the answers of which every token was the most likely one.</summary>
     public static int CountRight<TAttention>(LoadedModel<TAttention> loaded, StorySession<TAttention> session, Story story)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         IReadOnlyList<(int Id, Range Characters)> tokens = loaded.Tokenizer.EncodeWithOffsets(story.Text);
         int[] ids = loaded.TokensOf(story.Text);

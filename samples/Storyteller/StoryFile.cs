@@ -32,7 +32,7 @@ internal static class StoryFile
     private const int FirstToken = 7;
 
     public static void Save<TAttention>(string path, LatentCache<TAttention> cache, LoadedModel<TAttention> loaded, IEnumerable<Telling> stories)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         long model = loaded.Fingerprint();
         cache.Save(path, [.. stories.Select(story => new SavedSequence(story.Sequence, Numbers(story, model)))]);
@@ -43,7 +43,7 @@ internal static class StoryFile
     /// <exception cref="LatentCacheFullException">It holds more than the cache has room for.</exception>
     /// <exception cref="InvalidDataException">It was saved with another model, or is none of this program's.</exception>
     public static SavedStory[] Load<TAttention>(string path, LatentCache<TAttention> cache, LoadedModel<TAttention> loaded)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         SavedSequence[] sequences = cache.Load(path);
         Require(path, sequences.Length is > 0 and <= MostStories, $"1 to {MostStories} stories are expected, {sequences.Length} found");
@@ -58,7 +58,7 @@ internal static class StoryFile
     }
 
     private static SavedStory Story<TAttention>(string path, SavedSequence saved, long model, LoadedModel<TAttention> loaded)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         ReadOnlySpan<int> numbers = saved.Tokens.Span;
         Require(path, numbers.Length > FirstToken && numbers[0] == Version, "the cache of something else than this program's stories");

@@ -6,7 +6,7 @@ namespace Storyteller;
 /// <summary>Texts on their way through the model: sequences in a latent cache that grow by the tokens fed to them. For one thread at a time.</summary>
 /// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
 internal sealed class StorySession<TAttention> : IDisposable
-    where TAttention : class, IStoryAttention<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     private readonly StoryModel<TAttention> _model;
     private readonly MlaBatch<TAttention> _batch;
@@ -23,8 +23,9 @@ internal sealed class StorySession<TAttention> : IDisposable
     {
         _model = model;
         MlaShape shape = TAttention.Shape;
-        int pages = ((shape.MaxPositionEmbeddings - 1) / shape.BlockTokens) + 1;
-        Cache = new LatentCache<TAttention>(model.Config.Layers, (long)texts * pages * shape.BlockTokens);
+        int pageTokens = CacheLayout.Of<TAttention>().PageTokens;
+        int pages = ((shape.MaxPositionEmbeddings - 1) / pageTokens) + 1;
+        Cache = new LatentCache<TAttention>(model.Config.Layers, (long)texts * pages * pageTokens);
         _batch = Cache.CreateBatch(executor);
         _chunk = chunk == 0 ? int.MaxValue : chunk;
     }

@@ -10,7 +10,7 @@ namespace Storyteller;
 /// <summary>Continues prompts, or stories of a file, token by token: all of them in one batch, each as if it were told alone.</summary>
 /// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
 internal sealed class Teller<TAttention>
-    where TAttention : class, IStoryAttention<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     /// <summary>How a story begins when the user names no beginning.</summary>
     private const string OnceUponATime = "The owl looked at the moon. Kai walked to the tower. Kai picked up the golden key. Nora went to the harbor.";
@@ -166,7 +166,7 @@ internal sealed class Teller<TAttention>
     {
         MlaShape shape = TAttention.Shape;
         int layers = _loaded.Model.Config.Layers;
-        long latentBytes = (long)layers * shape.CacheRowBytes;
+        long latentBytes = (long)layers * CacheLayout.Of<TAttention>().RowBytes;
         long fullBytes = (long)layers * shape.Heads * (shape.QkHeadDim + shape.VHeadDim) * sizeof(float);
         summary.WriteLine();
         if (promptTokens > 0)

@@ -11,27 +11,47 @@ public interface IMlaAttention<TSelf>
     /// <summary>The layer's dimensions.</summary>
     static abstract MlaShape Shape { get; }
 
-    /// <summary>The layer's constants.</summary>
+    /// <summary>What the class is to the runtime.</summary>
     [EditorBrowsable(EditorBrowsableState.Never)]
     static abstract MlaDefinition Definition { get; }
+
+    /// <summary>Which layer of the cache this one writes and reads.</summary>
+    int Layer { get; }
+
+    /// <summary>Loads a layer.</summary>
+    /// <param name="checkpoint">Where the tensors are.</param>
+    /// <param name="prefix">What their names begin with, such as <c>model.layers.0.self_attn.</c></param>
+    /// <param name="layer">Which layer of the cache it writes and reads, counted from 0.</param>
+    /// <returns>The layer. Its weights are packed; the checkpoint is not needed any more.</returns>
+    /// <exception cref="CheckpointException">A tensor is missing, or of another shape or type: says which, what was expected and what was found.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="layer"/> is negative.</exception>
+    static abstract TSelf Load(ICheckpoint checkpoint, string prefix, int layer);
+
+    /// <summary>The attention core alone, for engines that own their projections: absorbed queries against cached rows.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, Heads, KvLoraRank + QkRopeHeadDim]</c>; the softmax scale is applied inside.</param>
+    /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, Heads, KvLoraRank]</c>; zeros for a row without keys.</param>
+    /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, Heads]</c>; negative infinity for a row without keys.</param>
+    static virtual void AttendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp) => MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
+
+    /// <summary>Writes the rows of the batch's new tokens, for engines that own their projections.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>.</param>
+    static virtual void AppendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> rows) => MlaLayer.AppendLatent(batch, layer, rows);
 
     /// <summary>
     /// Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.
     /// Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading; touches no cache and no batch.
     /// </summary>
-    /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing. A class that was not generated has nothing to compile.</remarks>
-    static virtual void Warmup()
-    {
-    }
+    /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>
+    static virtual void Warmup() => Runtime.Warmup.Run<TSelf>();
 
-    /// <summary>Takes the memory that a batch's steps of up to so many rows work in.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="rows">Rows of a step.</param>
-    /// <remarks>For <see cref="LatentCache{TAttention}.CreateBatch"/>. A class that was not generated takes its memory as it needs it.</remarks>
-    [EditorBrowsable(EditorBrowsableState.Never)]
-    static virtual void Reserve(MlaBatch<TSelf> batch, int rows)
-    {
-    }
+    /// <summary>Which attention cores the class has for a cache, which of them run on this machine, and why the better ones do not.</summary>
+    /// <param name="format">Format of the cache; <see langword="null"/> for the class's own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    static virtual MlaCores Cores(CacheFormat? format = null) => MlaCores.Of<TSelf>(format);
 
     /// <summary>Runs the layer: appends the batch's new tokens to the cache and attends to every token up to and including each row's own.</summary>
     /// <param name="batch">The step: which sequences, how many new tokens of each.</param>

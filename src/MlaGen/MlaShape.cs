@@ -9,9 +9,6 @@ namespace MlaGen;
 /// <param name="QkRopeHeadDim">Width of the rotary key all heads share.</param>
 /// <param name="VHeadDim">Width of a head's value.</param>
 /// <param name="MaxPositionEmbeddings">Positions run below this.</param>
-/// <param name="CacheRowBytes">Bytes the cache keeps of a token in one layer.</param>
-/// <param name="BlockTokens">Tokens the widest tier's kernel handles at once: pages of a multiple of it are read without a copy.</param>
-/// <param name="CacheFormat">How those bytes are laid out.</param>
 public sealed record MlaShape(
     int HiddenSize,
     int Heads,
@@ -20,30 +17,11 @@ public sealed record MlaShape(
     int QkNopeHeadDim,
     int QkRopeHeadDim,
     int VHeadDim,
-    int MaxPositionEmbeddings,
-    int CacheRowBytes,
-    int BlockTokens,
-    CacheFormat CacheFormat = CacheFormat.Float32)
+    int MaxPositionEmbeddings)
 {
     /// <summary>Elements the cache keeps of a token in one layer: latent, then rotary key.</summary>
     public int CacheRowElements => KvLoraRank + QkRopeHeadDim;
 
     /// <summary>Width of a head's query and key.</summary>
     public int QkHeadDim => QkNopeHeadDim + QkRopeHeadDim;
-
-    /// <summary>Bytes that a cache for so many tokens takes at most, whole pages counted.</summary>
-    /// <param name="layers">Layers of the model.</param>
-    /// <param name="tokens">Tokens of all sequences together.</param>
-    /// <param name="pageTokens">Tokens a page holds; 0 for <see cref="BlockTokens"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
-    /// <exception cref="OverflowException">More than <see cref="long.MaxValue"/> bytes.</exception>
-    public long CacheBytes(int layers, long tokens, int pageTokens = 0)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(layers);
-        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
-        ArgumentOutOfRangeException.ThrowIfNegative(pageTokens);
-        long page = pageTokens == 0 ? BlockTokens : pageTokens;
-        long pages = (tokens / page) + (tokens % page == 0 ? 0 : 1);
-        return checked(pages * page * layers * CacheRowBytes);
-    }
 }

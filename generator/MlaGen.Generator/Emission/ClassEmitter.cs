@@ -1,5 +1,6 @@
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
+using MlaGen.Runtime;
 
 namespace MlaGen.Generator.Emission;
 
@@ -9,20 +10,14 @@ internal static class ClassEmitter
     private const string Mla = "global::MlaGen.";
     private const string Runtime = Mla + "Runtime.";
 
-    public static IEnumerable<(string HintName, string Text)> Emit(KernelPlan plan)
+    public static IEnumerable<EmittedFile> Emit(LayerPlan plan)
     {
         string prefix = plan.Spec.Target.HintPrefix;
-        yield return ($"{prefix}.g.cs", Layer(plan));
-        yield return ($"{prefix}.Weights.g.cs", WeightsEmitter.Emit(plan.Spec));
-        yield return ($"{prefix}.Kernels.g.cs", Kernels(plan));
-        foreach (TierPlan tier in plan.Tiers)
-        {
-            yield return ($"{prefix}.Decode.{tier.Tier.Name}.g.cs", KernelEmitter.Decode(plan, tier));
-            yield return ($"{prefix}.Prefill.{tier.Tier.Name}.g.cs", KernelEmitter.Prefill(plan, tier));
-        }
+        yield return new EmittedFile($"{prefix}.g.cs", Layer(plan));
+        yield return new EmittedFile($"{prefix}.Weights.g.cs", WeightsEmitter.Emit(plan.Spec));
     }
 
-    private static string Layer(KernelPlan plan)
+    private static string Layer(LayerPlan plan)
     {
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
@@ -32,10 +27,11 @@ internal static class ClassEmitter
             $"{spec.Target.HintPrefix}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
             $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
+        EmittedNames.KernelsMayBeSeenTwice(writer);
         string documentation =
             $"/// <remarks>\n" +
             $"/// Multi-head Latent Attention: {d.Heads} heads, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
-            $"/// The cache takes {CodeWriter.Count(spec.CacheRowBytes)} bytes a token and layer, {Layout(spec)}. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
+            $"/// The cache keeps {d.CacheRowElements} numbers of a token and layer{(spec.CacheFormat == CacheFormat.Float32 ? string.Empty : $", as <see cref=\"{Mla}CacheFormat.{spec.CacheFormat}\"/> unless it is made with another format")}. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
             $"/// A layer is immutable and may be used by many threads, each with a batch of its own.\n" +
             $"/// </remarks>\n" +
             EmittedNames.GeneratedCode;
@@ -48,7 +44,7 @@ internal static class ClassEmitter
         return writer.ToString();
     }
 
-    private static void Constants(CodeWriter writer, KernelPlan plan)
+    private static void Constants(CodeWriter writer, LayerPlan plan)
     {
         Dimensions d = plan.Spec.Dimensions;
         Constant("HiddenSize", d.HiddenSize, "Width of the residual stream (<c>hidden_size</c>).");
@@ -60,7 +56,6 @@ internal static class ClassEmitter
         Constant("VHeadDim", d.VHeadDim, "Width of a head's value (<c>v_head_dim</c>).");
         Constant("MaxPositionEmbeddings", d.MaxPositionEmbeddings, "Positions run below this (<c>max_position_embeddings</c>).");
         Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token: KvLoraRank + QkRopeHeadDim.");
-        Constant("CacheRowBytes", plan.Spec.CacheRowBytes, $"Bytes the cache keeps of a token: {Layout(plan.Spec)}.");
         writer.Summary($"Factor on the scores: {Words(plan.Rope.SoftmaxScaleDerivation)}.");
         writer.Line($"public const double SoftmaxScale = {CodeWriter.Literal(plan.Rope.SoftmaxScale)};");
         writer.Line();
@@ -73,26 +68,19 @@ internal static class ClassEmitter
         }
     }
 
-    private static string Layout(MlaSpec spec) => spec.CacheFormat switch
-    {
-        CacheFormat.Float32 => "as 32-bit floats",
-        CacheFormat.BFloat16 => "in bf16",
-        CacheFormat.Float16 => "in fp16",
-        CacheFormat.Float8 => $"the latent in e4m3 with a scale for each {Math.Min(128, spec.Dimensions.KvLoraRank)} elements, the rotary key in bf16",
-        _ => $"the latent in 8-bit integers with a scale for each {Math.Min(64, spec.Dimensions.KvLoraRank)} elements, the rotary key in bf16",
-    };
-
-    private static void Definition(CodeWriter writer, KernelPlan plan)
+    private static void Definition(CodeWriter writer, LayerPlan plan)
     {
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
         RopeConstants rope = plan.Rope;
-        int block = plan.Tiers[0].Decode.BlockTokens;
         string qScale = spec.ScaleQLora ? CodeWriter.Literal((float)Math.Sqrt((double)d.HiddenSize / d.QLoraRank)) : "1f";
         string kvScale = spec.ScaleKvLora ? CodeWriter.Literal((float)Math.Sqrt((double)d.HiddenSize / d.KvLoraRank)) : "1f";
         writer.Line($"private static readonly {Runtime}MlaDefinition s_definition = new()");
         writer.Line("{");
-        writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: {block}, {Mla}CacheFormat.{spec.CacheFormat}),");
+        writer.Line($"    Contract = {MlaContract.Number},");
+        writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),");
+        writer.Line($"    Kernels = global::{EmittedNames.KernelNamespace(plan.Kernels)}.Kernels.Instance,");
+        writer.Line($"    CacheFormat = {Mla}CacheFormat.{spec.CacheFormat},");
         writer.Line($"    SoftmaxScale = (float)SoftmaxScale,");
         writer.Line($"    LatentNormEpsilon = {CodeWriter.Literal(spec.LatentNormEpsilon)},");
         writer.Line($"    QLatentScale = {qScale},{(spec.ScaleQLora ? $" // sqrt(HiddenSize / QLoraRank) = sqrt({d.HiddenSize} / {d.QLoraRank})" : string.Empty)}");
@@ -124,20 +112,9 @@ internal static class ClassEmitter
         writer.Line($"    BreakEvenQueries = {plan.BreakEvenQueries},");
         writer.Line("};");
         writer.Line();
-        string kernels = $"global::{EmittedNames.KernelNamespace(spec.Target)}.";
-        writer.Line($"private static readonly {Runtime}MlaKernels s_kernels = {Mla}SimdTiers.Current switch");
-        writer.Line("{");
-        foreach (TierPlan tier in plan.Tiers)
-        {
-            string pattern = tier.Tier.Lanes == 1 ? "_" : $"{Mla}SimdTier.{tier.Tier.Name}";
-            writer.Line($"    {pattern} => new {kernels}{tier.Tier.Name}Kernels(),");
-        }
-
-        writer.Line("};");
-        writer.Line();
     }
 
-    private static void Members(CodeWriter writer, KernelPlan plan, string type)
+    private static void Members(CodeWriter writer, LayerPlan plan, string type)
     {
         Dimensions d = plan.Spec.Dimensions;
         bool lora = d.QLoraRank > 0;
@@ -153,7 +130,7 @@ internal static class ClassEmitter
         using (writer.Braces($"public {type}(Weights weights, int layer)"))
         {
             writer.Line("global::System.ArgumentNullException.ThrowIfNull(weights);");
-            writer.Line($"_layer = new {Runtime}MlaLayer<{type}>(layer, s_kernels, new {Runtime}LayerWeights");
+            writer.Line($"_layer = new {Runtime}MlaLayer<{type}>(layer, new {Runtime}LayerWeights");
             writer.Line("{");
             if (lora)
             {
@@ -179,21 +156,28 @@ internal static class ClassEmitter
         writer.Line();
         writer.Line($"static {Runtime}MlaDefinition {Mla}IMlaAttention<{type}>.Definition => s_definition;");
         writer.Line();
-        writer.Line($"static void {Mla}IMlaAttention<{type}>.Reserve({Mla}MlaBatch<{type}> batch, int rows) => {Runtime}MlaLayer.Reserve(batch, s_kernels, rows);");
-        writer.Line();
         writer.Summary("Which layer of the cache this one writes and reads.");
         writer.Line("public int Layer => _layer.Layer;");
+        writer.Line();
+        writer.Summary("Loads a layer by its Hugging Face names.");
+        writer.Line("/// <param name=\"checkpoint\">Where the tensors are.</param>");
+        writer.Line("/// <param name=\"prefix\">What the names begin with, for example <c>model.layers.0.self_attn.</c>.</param>");
+        writer.Line("/// <param name=\"layer\">Which layer of the cache it writes and reads, counted from 0.</param>");
+        writer.Line("/// <returns>The layer.</returns>");
+        writer.Line($"/// <exception cref=\"{Mla}CheckpointException\">A tensor is missing, surplus, of another shape or of a type that weights cannot have.</exception>");
+        writer.Line($"public static {type} Load({Mla}ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);");
         writer.Line();
         writer.Summary("Bytes that a cache takes once it is full, whole pages of the default size. Nothing is allocated.");
         writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
         writer.Line("/// <param name=\"tokens\">Tokens of all sequences together.</param>");
+        writer.Line("/// <param name=\"format\">Format of the cache.</param>");
         writer.Line("/// <returns>The bytes.</returns>");
-        writer.Line($"public static long CacheBytes(int layers, long tokens) => Shape.CacheBytes(layers, tokens);");
+        writer.Line($"public static long CacheBytes(int layers, long tokens, {Mla}CacheFormat format = {Mla}CacheFormat.{plan.Spec.CacheFormat}) => {Mla}CacheLayout.Of<{type}>(format).Bytes(layers, tokens);");
         writer.Line();
         writer.Summary("Makes a cache for layers of this class.");
         writer.Line("/// <param name=\"layers\">Layers of the model.</param>");
         writer.Line("/// <param name=\"maxTokens\">Tokens that all sequences together may hold.</param>");
-        writer.Line("/// <param name=\"options\">Page size and memory; null for the defaults.</param>");
+        writer.Line("/// <param name=\"options\">Format, page size and memory; null for the defaults.</param>");
         writer.Line("/// <returns>An empty cache.</returns>");
         writer.Line($"public static {Mla}LatentCache<{type}> CreateCache(int layers, long maxTokens, {Mla}LatentCacheOptions? options = null) => new(layers, maxTokens, options);");
         writer.Line();
@@ -201,19 +185,7 @@ internal static class ClassEmitter
             "Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.\n" +
             "Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading.");
         writer.Line("/// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>");
-        using (writer.Braces("public static void Warmup()"))
-        {
-            writer.Line($"{Runtime}MlaLayer.Warmup<{type}>(s_kernels);");
-            writer.Line();
-            writer.Line("// The members that lead there take weights and a cache, and there are none yet.");
-            Prepare("Forward", batch, input, output);
-            Prepare("AttendLatent", batch, "int", input, output, output);
-            Prepare("AppendLatent", batch, "int", input);
-
-            void Prepare(string member, params string[] parameters) => writer.Line(
-                $"global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof({type}).GetMethod(nameof({member}), new[] {{ {string.Join(", ", parameters.Select(static parameter => $"typeof({parameter})"))} }}).MethodHandle);");
-        }
-
+        writer.Line($"public static void Warmup() => {Runtime}MlaLayer.Warmup<{type}>();");
         writer.Line();
         writer.Summary(
             "Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and\n" +
@@ -232,32 +204,13 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
         writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row without keys.</param>");
         writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row without keys.</param>");
-        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);");
+        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);");
         writer.Line();
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
         writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
-        writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, s_kernels, rows);");
-    }
-
-    private static string Kernels(KernelPlan plan)
-    {
-        CodeWriter writer = EmittedNames.BeginFile($"{plan.Spec.Target.HintPrefix}: the kernels of each tier as the runtime calls them; the process uses the widest it can run.");
-        KernelEmitter.BeginKernelNamespace(writer, plan);
-        bool first = true;
-        foreach (TierPlan tier in plan.Tiers)
-        {
-            if (!first)
-            {
-                writer.Line();
-            }
-
-            KernelEmitter.Adapter(writer, plan, tier);
-            first = false;
-        }
-
-        return writer.ToString();
+        writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
     }
 
     /// <summary>Prose as it may stand in an XML comment.</summary>

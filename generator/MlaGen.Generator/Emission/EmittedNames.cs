@@ -13,16 +13,20 @@ internal static class EmittedNames
     /// <summary>What a completed class has of its own: a class of one of these names could not be completed.</summary>
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
-        "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "CacheRowBytes", "SoftmaxScale",
-        "Shape", "Layer", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent",
+        "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
+        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
-        "s_definition", "s_kernels", "_layer");
+        "s_definition", "_layer");
 
-    /// <summary>
-    /// Kernels stand in a namespace of their own, so that their plain names cannot meet the user's: one segment a class, from which the
-    /// class's name can be read back, so that no two classes share it.
-    /// </summary>
-    public static string KernelNamespace(TargetClass target) => "MlaGen.Emitted." + target.HintPrefix.Replace("_", "_1").Replace(".", "__");
+    /// <summary>Kernels stand in a namespace of their own for each set of dimensions, so that their plain names cannot meet the user's.</summary>
+    public static string KernelNamespace(KernelShape shape) => "MlaGen.Emitted." + shape.Name;
+
+    /// <summary>For files that name kernels: an assembly that shows its internals to this one may have kernels of the same dimensions.</summary>
+    public static void KernelsMayBeSeenTwice(CodeWriter writer)
+    {
+        writer.Line("#pragma warning disable CS0436 // Another assembly may show this one its kernels of the same dimensions; those of this assembly are meant.");
+        writer.Line();
+    }
 
     /// <summary>Starts a file: the mark of generated code, then what it is in plain words.</summary>
     public static CodeWriter BeginFile(string account)

@@ -3,18 +3,48 @@ using MlaGen.Generator.Planning;
 
 namespace MlaGen.Generator.Emission;
 
-/// <summary>Writes the two cores of a tier, a file each.</summary>
+/// <summary>Writes the kernels of one set of dimensions: two cores a tier, a file each, and the list of them.</summary>
 internal static class KernelEmitter
 {
-    private const string BlockParameters = "ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics";
-
-    public static string Decode(KernelPlan plan, TierPlan tier)
+    public static IEnumerable<EmittedFile> Emit(KernelPlan plan)
     {
-        Dimensions d = plan.Spec.Dimensions;
+        string prefix = $"MlaGen.Kernels.{plan.Shape.Name}";
+        yield return new EmittedFile($"{prefix}.g.cs", List(plan));
+        foreach (TierPlan tier in plan.Tiers)
+        {
+            yield return new EmittedFile($"{prefix}.Decode.{tier.Tier.Name}.g.cs", Decode(plan, tier));
+            yield return new EmittedFile($"{prefix}.Prefill.{tier.Tier.Name}.g.cs", Prefill(plan, tier));
+        }
+    }
+
+    private static string List(KernelPlan plan)
+    {
+        KernelShape d = plan.Shape;
+        CodeWriter writer = EmittedNames.BeginFile(
+            $"The kernels of every class with {PlanText.Count(d.Heads, "head")}, a latent of {d.KvLoraRank}, a rotary key of {d.QkRopeHeadDim}, head keys of {d.QkNopeHeadDim} and head values of {d.VHeadDim}.\n" +
+            "Of each form the first core runs that the process's machine and the cache allow.");
+        EmittedNames.KernelsMayBeSeenTwice(writer);
+        BeginKernelNamespace(writer, plan);
+        writer.Line(EmittedNames.GeneratedCode);
+        using (writer.Braces("internal static class Kernels"))
+        {
+            writer.Line("public static readonly MlaKernels Instance = new()");
+            writer.Line("{");
+            writer.Line($"    Absorbed = [{string.Join(", ", plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()"))}],");
+            writer.Line($"    Decompressed = [{string.Join(", ", plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()"))}],");
+            writer.Line("};");
+        }
+
+        return writer.ToString();
+    }
+
+    private static string Decode(KernelPlan plan, TierPlan tier)
+    {
+        KernelShape d = plan.Shape;
         CorePlan core = tier.Decode;
         CodeWriter writer = EmittedNames.BeginFile(
             $"""
-            {plan.Spec.Target.HintPrefix}: the absorbed attention core for {TierText(tier.Tier)}.
+            The absorbed attention core for {TierText(tier.Tier)}.
 
             What it computes. All {PlanText.Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
             and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
@@ -26,19 +56,21 @@ internal static class KernelEmitter
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
             """);
-        using (BeginClass(writer, plan, $"Decode{tier.Tier.Name}"))
+        BeginKernelNamespace(writer, plan);
+        writer.Line(EmittedNames.GeneratedCode);
+        using (writer.Braces($"internal sealed class Decode{tier.Tier.Name}() : AbsorbedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)"))
         {
-            writer.Summary(
-                "Attends the heads of one query token to one block of rows.\n" +
-                "upcoming, distance: where the cache keeps the rows that will be needed next, asked for while this block is worked on;\n" +
-                $"queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [{d.Heads}, {d.KvLoraRank}], unnormalised;\n" +
-                $"statistics: {core.Columns} running maxima, then as many sums, then as many factors of the last rescaling.");
-            string upcoming = core.CachedRowBytes > 0 ? "ref upcoming, distance, " : string.Empty;
-            using (writer.Braces($"public static void AttendBlock({BlockParameters})"))
+            DecodeLayout(writer, plan, core);
+            writer.Line();
+            writer.Summary("Attends the heads of one query token to one block of rows.");
+            writer.Line($"/// <param name=\"block\">Rows of floats; queries in panels <c>[d][columns]</c>, absorbed and scaled; sums <c>[{d.Heads}, {d.KvLoraRank}]</c>; {core.Columns} maxima, sums and factors.</param>");
+            string upcoming = core.PrefetchesRows ? "ref block.Upcoming, block.Distance, block.CachedRowBytes, " : string.Empty;
+            using (writer.Braces("public override void Attend(ref AbsorbedBlock block)"))
             {
-                writer.Line($"Scores(ref rows, tokens, {upcoming}ref queries, ref scores);");
-                writer.Line("Softmax(tokens, ref scores, ref statistics);");
-                writer.Line($"Values(ref rows, tokens, ref scores, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
+                writer.Line("ref float rows = ref Unsafe.As<byte, float>(ref block.Rows);");
+                writer.Line($"Scores(ref rows, block.Tokens, {upcoming}ref Unsafe.As<byte, float>(ref block.Queries), ref block.Scores);");
+                writer.Line("Softmax(block.Tokens, ref block.Scores, ref block.Statistics);");
+                writer.Line($"Values(ref rows, block.Tokens, ref block.Scores, ref block.Sums, ref Unsafe.Add(ref block.Statistics, {2 * core.Columns}));");
             }
 
             var emitter = new CoreEmitter(writer, core);
@@ -53,13 +85,13 @@ internal static class KernelEmitter
         return writer.ToString();
     }
 
-    public static string Prefill(KernelPlan plan, TierPlan tier)
+    private static string Prefill(KernelPlan plan, TierPlan tier)
     {
-        Dimensions d = plan.Spec.Dimensions;
+        KernelShape d = plan.Shape;
         CorePlan core = tier.Prefill;
         CodeWriter writer = EmittedNames.BeginFile(
             $"""
-            {plan.Spec.Target.HintPrefix}: the decompressed attention core for {TierText(tier.Tier)}.
+            The decompressed attention core for {TierText(tier.Tier)}.
 
             What it computes. Up to {core.Columns} queries of one head against a tile of up to {core.BlockTokens} decompressed keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} floats and values of {d.VHeadDim}.
             It costs {CodeWriter.Count(2L * (core.Depth + core.ValueDim))} operations a query and visible key; the key tile was decompressed once for all queries of the head.
@@ -70,23 +102,25 @@ internal static class KernelEmitter
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
             """);
-        using (BeginClass(writer, plan, $"Prefill{tier.Tier.Name}"))
+        BeginKernelNamespace(writer, plan);
+        writer.Line(EmittedNames.GeneratedCode);
+        using (writer.Braces($"internal sealed class Prefill{tier.Tier.Name}() : DecompressedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)"))
         {
-            writer.Summary(
-                "Attends queries of one head to one tile of keys and values.\n" +
-                $"queries: panels [d][{2 * tier.Tier.Lanes}] of scaled queries, columns of them; limits: keys of the tile that each query may see, used if masked;\n" +
-                $"scores: scratch; output: [columns, {d.VHeadDim}], unnormalised; statistics: {core.Columns} maxima, sums and factors.");
-            using (writer.Braces("public static void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics)"))
+            PrefillLayout(writer, tier.Tier, core);
+            writer.Line();
+            writer.Summary("Attends queries of one head to one tile of keys and values.");
+            writer.Line($"/// <param name=\"tile\">Keys and values of floats; queries in panels <c>[d][{2 * tier.Tier.Lanes}]</c>, scaled; sums <c>[columns, {d.VHeadDim}]</c>; {core.Columns} maxima, sums and factors.</param>");
+            using (writer.Braces("public override void Attend(ref DecompressedTile tile)"))
             {
-                writer.Line("Scores(ref keys, tokens, ref queries, columns, ref scores);");
-                using (writer.Braces("if (masked)"))
+                writer.Line("Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);");
+                using (writer.Braces("if (tile.Masked)"))
                 {
-                    writer.Line("Mask(tokens, columns, ref scores, ref limits);");
+                    writer.Line("Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);");
                 }
 
                 writer.Line();
-                writer.Line("Softmax(tokens, columns, ref scores, ref statistics);");
-                writer.Line($"Values(ref values, tokens, ref scores, columns, ref output, ref Unsafe.Add(ref statistics, {2 * core.Columns}));");
+                writer.Line("Softmax(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Statistics);");
+                writer.Line($"Values(ref Unsafe.As<byte, float>(ref tile.Values), tile.Tokens, ref tile.Scores, tile.Columns, ref tile.Sums, ref Unsafe.Add(ref tile.Statistics, {2 * core.Columns}));");
             }
 
             var emitter = new CoreEmitter(writer, core);
@@ -103,58 +137,43 @@ internal static class KernelEmitter
         return writer.ToString();
     }
 
-    /// <summary>Writes the class that offers a tier's cores to the runtime, with the sizes that the driver needs to know.</summary>
-    public static void Adapter(CodeWriter writer, KernelPlan plan, TierPlan tier)
+    private static void DecodeLayout(CodeWriter writer, KernelPlan plan, CorePlan core)
     {
-        string name = tier.Tier.Name;
-        CorePlan decode = tier.Decode;
-        CorePlan prefill = tier.Prefill;
-        IEnumerable<int> panels = decode.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(decode.Columns);
-        writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces($"internal sealed class {name}Kernels() : MlaKernels(s_layout)"))
-        {
-            writer.Line("private static readonly KernelLayout s_layout = new()");
-            writer.Line("{");
-            writer.Line($"    BlockTokens = {decode.BlockTokens},");
-            writer.Line($"    ScoreStride = {decode.ScoreStride},");
-            writer.Line($"    FirstColumns = [{string.Join(", ", panels)}],");
-            writer.Line($"    FirstRowColumn = {decode.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? decode.Columns},");
-            writer.Line($"    PrefetchTokens = {decode.PrefetchTokens},");
-            writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
-            writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
-            writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
-            writer.Line($"    KeyTile = {prefill.BlockTokens},");
-            writer.Line($"    TileScoreStride = {prefill.ScoreStride},");
-            writer.Line($"    KeyStride = {prefill.KeyStride},");
-            writer.Line($"    ValueStride = {prefill.ValueStride},");
-            writer.Line($"    QueryTile = {prefill.Columns},");
-            writer.Line($"    QueryPanel = {2 * tier.Tier.Lanes},");
-            writer.Line("};");
-            writer.Line();
-            writer.Line($"public override void AttendBlock({BlockParameters}) =>");
-            writer.Line($"    Decode{name}.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);");
-            writer.Line();
-            writer.Line("public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>");
-            writer.Line($"    Prefill{name}.AttendTile(ref keys, ref values, tokens, ref queries, columns, ref limits, masked, ref scores, ref output, ref statistics);");
-        }
+        IEnumerable<int> panels = core.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(core.Columns);
+        writer.Line("private static readonly AbsorbedLayout s_layout = new()");
+        writer.Line("{");
+        writer.Line($"    BlockTokens = {core.BlockTokens},");
+        writer.Line($"    ScoreStride = {core.ScoreStride},");
+        writer.Line($"    Queries = new QueryPanels(firstColumns: [{string.Join(", ", panels)}], firstRowColumn: {core.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? core.Columns}),");
+        writer.Line($"    PrefetchTokens = {core.PrefetchTokens},");
+        writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
+        writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
+        writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
+        writer.Line("};");
     }
 
-    public static void BeginKernelNamespace(CodeWriter writer, KernelPlan plan)
+    private static void PrefillLayout(CodeWriter writer, SimdTier tier, CorePlan core)
     {
-        writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Spec.Target)};");
+        writer.Line("private static readonly DecompressedLayout s_layout = new()");
+        writer.Line("{");
+        writer.Line($"    KeyTile = {core.BlockTokens},");
+        writer.Line($"    ScoreStride = {core.ScoreStride},");
+        writer.Line($"    KeyStride = {core.KeyStride},");
+        writer.Line($"    ValueStride = {core.ValueStride},");
+        writer.Line($"    QueryTile = {core.Columns},");
+        writer.Line($"    QueryPanel = {2 * tier.Lanes},");
+        writer.Line("};");
+    }
+
+    private static void BeginKernelNamespace(CodeWriter writer, KernelPlan plan)
+    {
+        writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Shape)};");
         writer.Line();
         writer.Line("using System;");
         writer.Line("using System.Runtime.CompilerServices;");
         writer.Line("using System.Runtime.Intrinsics;");
         writer.Line("using MlaGen.Runtime;");
         writer.Line();
-    }
-
-    private static CodeWriter.Block BeginClass(CodeWriter writer, KernelPlan plan, string name)
-    {
-        BeginKernelNamespace(writer, plan);
-        writer.Line(EmittedNames.GeneratedCode);
-        return writer.Braces($"internal static class {name}");
     }
 
     private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";

@@ -5,8 +5,7 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Writes the inner loops, a method each: all sums are locals, named by their coordinates, so that the JIT keeps them in registers.</summary>
 internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
 {
-    private const int CacheLineBytes = 64;
-    private const int CacheLineFloats = CacheLineBytes / sizeof(float);
+    private const int CacheLineFloats = 16;
 
     public void Write(TilePlan tile)
     {
@@ -29,9 +28,9 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         int tokens = tile.Rows;
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
-        bool prefetches = tile.PrefetchedBytes > 0;
+        bool prefetches = tile.Prefetches > 0;
         writer.Line($"// {TilePlan.Counted(tokens, " token")} by {tile.Vectors} × {tile.Lanes} columns: {tokens * tile.Vectors} sums, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance" : string.Empty)})"))
+        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance, nint step" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -54,10 +53,10 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
                     }
                 }
 
-                int bytes = tile.PrefetchedBytes;
-                for (int line = 0; line < bytes; line += CacheLineBytes)
+                for (int i = 0; i < tile.Prefetches; i++)
                 {
-                    writer.Line($"Prefetch.Ahead(ref upcoming, distance + (d * {bytes}){(line == 0 ? string.Empty : $" + {line}")});");
+                    writer.Line("Prefetch.Ahead(ref upcoming, distance);");
+                    writer.Line("distance += step;");
                 }
 
                 writer.Line("key = ref Unsafe.Add(ref key, 1);");

@@ -25,21 +25,8 @@ internal sealed record MlaSpec(
     double Llama4ScalingBeta,
     CacheFormat CacheFormat)
 {
-    /// <summary>Bytes of a cached row. The runtime's codecs, which lay the bytes out, refuse a shape that says otherwise.</summary>
-    public int CacheRowBytes => CacheFormat switch
-    {
-        CacheFormat.Float32 => 4 * Dimensions.CacheRowElements,
-        CacheFormat.BFloat16 or CacheFormat.Float16 => 2 * Dimensions.CacheRowElements,
-        CacheFormat.Float8 => Dimensions.KvLoraRank + (4 * Groups(128)) + (2 * Dimensions.QkRopeHeadDim),
-        CacheFormat.Int8 => Dimensions.KvLoraRank + (2 * Groups(64)) + (2 * Dimensions.QkRopeHeadDim),
-        _ => throw new InvalidOperationException($"{CacheFormat} is no format of the cache: the validator should have refused it."),
-    };
-
     /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
     public EquatableArray<ValueSource> Provenance { get; init; }
-
-    /// <summary>Groups of the latent with a scale each.</summary>
-    private int Groups(int size) => (Dimensions.KvLoraRank + size - 1) / size;
 }
 
 /// <summary>Where one value comes from.</summary>

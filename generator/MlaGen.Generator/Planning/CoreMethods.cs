@@ -20,11 +20,10 @@ internal static class CoreMethods
     private const int PrefetchOutput = 4;
     private const int Return = 1;
     private const int CacheLineFloats = 16;
-    private const int CacheLineBytes = 64;
 
     public static IEnumerable<MethodPlan> Of(CorePlan core)
     {
-        yield return Plain(core.IsAbsorbed ? "AttendBlock" : "AttendTile", 40, locals: 0);
+        yield return Plain("Attend", 60, locals: 4);
         yield return Plain("Scores", Scores(core), locals: 5 * core.TokenTiles.Count * (1 + core.ColumnSegments.Count));
         foreach (TilePlan tile in core.ScoreTiles.Concat(core.ValueTiles))
         {
@@ -53,13 +52,13 @@ internal static class CoreMethods
         int instructions = Return;
         foreach (int tokens in core.TokenTiles)
         {
-            instructions += 4 + Loop + (3 * Moved);
+            instructions += 4 + Loop + (3 * Moved) + (core.PrefetchesRows ? 8 : 0);
             foreach (Segment segment in core.ColumnSegments)
             {
                 TilePlan tile = core.ScoreTile(tokens, segment);
                 bool loops = segment.ByDepth ? tile.Rows < tokens : segment.Groups > 1 || !core.IsAbsorbed;
                 int moved = segment.ByDepth && loops ? 13 : loops ? 7 : segment.Start > 0 ? 2 * Offset : 0;
-                instructions += 4 + moved + (loops ? Loop : 0) + (tile.PrefetchedBytes > 0 ? 7 : 0);
+                instructions += 4 + moved + (loops ? Loop : 0) + (tile.Prefetches > 0 ? 8 : 0);
             }
         }
 
@@ -85,8 +84,7 @@ internal static class CoreMethods
     private static MethodPlan Tile(CorePlan core, TilePlan tile)
     {
         int sums = tile.Rows * tile.Vectors;
-        int lines = (tile.PrefetchedBytes + CacheLineBytes - 1) / CacheLineBytes;
-        int step = (tile.Vectors * LoadVector) + (tile.Rows * Broadcast) + (sums * MultiplyAdd) + (lines * Prefetch) + (2 * Advance);
+        int step = (tile.Vectors * LoadVector) + (tile.Rows * Broadcast) + (sums * MultiplyAdd) + (tile.Prefetches * Prefetch) + (2 * Advance);
         int end = tile.Kind switch
         {
             TileKind.Scores => sums * StoreVector,

@@ -20,8 +20,7 @@ namespace MlaGen.Generator.Planning;
 /// <param name="ColumnTiles">Columns of the value tiles, in the order in which they follow each other.</param>
 /// <param name="BlockTokens">Tokens of a block.</param>
 /// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
-/// <param name="CachedRowBytes">Bytes of a row as the cache keeps it, which a score tile asks for ahead of time while it works; 0 if it does not.</param>
-/// <param name="PrefetchTokens">Tokens from a row that is used where it lies to the one that is asked for meanwhile.</param>
+/// <param name="PrefetchTokens">Tokens from a row that is used where it lies to the one that is asked for meanwhile; 0 if a score tile asks for none.</param>
 internal sealed record CorePlan(
     SimdTier Tier,
     bool IsAbsorbed,
@@ -37,7 +36,6 @@ internal sealed record CorePlan(
     EquatableArray<int> ColumnTiles,
     int BlockTokens,
     int ScoreStride,
-    int CachedRowBytes,
     int PrefetchTokens)
 {
     /// <summary>The loops that compute scores, each once: segment by segment, the widest tile first.</summary>
@@ -62,6 +60,9 @@ internal sealed record CorePlan(
     /// <summary>Whether a value tile asks for its outputs before it starts: those of many queries do not stay in the second-level cache from key tile to key tile.</summary>
     public bool PrefetchesOutputs => !IsAbsorbed && Tier.Lanes > 1;
 
+    /// <summary>Whether a score tile asks for rows that will be needed next while it works.</summary>
+    public bool PrefetchesRows => PrefetchTokens > 0;
+
     private const int CacheLineBytes = 64;
 
     // The value of a cached row is a part of the row; decompressed values lie behind their keys.
@@ -77,10 +78,10 @@ internal sealed record CorePlan(
 
         // The first columns' tile asks for upcoming rows, for all columns; a short block ends before the rows would come.
         Segment first = ColumnSegments[0];
-        bool prefetches = CachedRowBytes > 0 && tokens == TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
+        bool prefetches = PrefetchesRows && tokens == TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
 
-        // As many bytes in each step of depth as come to the rows that the tile works on.
-        return new TilePlan(TileKind.Scores, tokens, segment.Lanes, segment.Vectors, prefetches ? ((tokens * CachedRowBytes) + Depth - 1) / Depth : 0);
+        // As many cache lines in each step of depth as the rows that the tile works on have there, if they are floats; shorter rows are asked for in smaller steps.
+        return new TilePlan(TileKind.Scores, tokens, segment.Lanes, segment.Vectors, prefetches ? ((tokens * sizeof(float)) + CacheLineBytes - 1) / CacheLineBytes : 0);
     }
 
     /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a group.</summary>

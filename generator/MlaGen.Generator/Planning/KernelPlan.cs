@@ -2,18 +2,12 @@ using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Planning;
 
-/// <summary>Everything that emission needs: the class, its constants, and a plan for each tier. A value: printed, tested and compared.</summary>
-/// <param name="Spec">What was asked for.</param>
-/// <param name="Rope">Frequencies and scales derived from it.</param>
+/// <summary>Everything that the emission of kernels needs: a plan for each tier. A value: printed, tested and compared.</summary>
+/// <param name="Shape">What the kernels are specialised to.</param>
 /// <param name="Tiers">One plan for each tier, widest first.</param>
 /// <param name="BreakEvenQueries">New tokens from which on a long context is cheaper decompressed; 0 if it never is.</param>
 /// <param name="KeySplit">How threads share the keys of a row.</param>
-internal sealed record KernelPlan(
-    MlaSpec Spec,
-    RopeConstants Rope,
-    EquatableArray<TierPlan> Tiers,
-    int BreakEvenQueries,
-    KeySplit KeySplit);
+internal sealed record KernelPlan(KernelShape Shape, EquatableArray<TierPlan> Tiers, int BreakEvenQueries, KeySplit KeySplit);
 
 /// <summary>The plans of one tier.</summary>
 /// <param name="Tier">The tier.</param>

@@ -28,18 +28,13 @@ internal static class KernelPlanner
     /// <summary>Two blocks a part, since each part costs a pass over the outputs, and as many parts as share out over many cores.</summary>
     private static readonly KeySplit _keySplit = new(MostParts: 64, SingleBlockParts: 4, PartBlocks: 2);
 
-    /// <summary>The plan of a valid specification.</summary>
+    /// <summary>The plan of a valid shape.</summary>
     /// <exception cref="InvalidOperationException">A method would exceed a limit of registers or of the JIT.</exception>
-    public static KernelPlan Plan(MlaSpec spec)
-    {
-        Dimensions d = spec.Dimensions;
-        return new KernelPlan(
-            spec,
-            RopeConstants.For(spec),
-            new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, d, spec.CacheRowBytes), PlanPrefill(tier, d)))),
-            BreakEvenQueries(d),
-            _keySplit);
-    }
+    public static KernelPlan Plan(KernelShape shape) => new(
+        shape,
+        new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, shape), PlanPrefill(tier, shape)))),
+        BreakEvenQueries(shape),
+        _keySplit);
 
     /// <summary>The core, if every method of it stays within the limits.</summary>
     internal static CorePlan Checked(CorePlan core)
@@ -56,13 +51,13 @@ internal static class KernelPlanner
     /// New tokens at which decompressing keys and values once costs as much as working on latents for each of them, for a context much
     /// longer than that: R(n+v) / ((2R+r) - (n+r+v)).
     /// </summary>
-    internal static int BreakEvenQueries(Dimensions d)
+    internal static int BreakEvenQueries(KernelShape d)
     {
         int saved = ((2 * d.KvLoraRank) + d.QkRopeHeadDim) - (d.QkHeadDim + d.VHeadDim);
         return saved <= 0 ? 0 : Math.Max(1, (d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim)) / saved);
     }
 
-    internal static CorePlan PlanDecode(SimdTier tier, Dimensions d, int cachedRowBytes)
+    internal static CorePlan PlanDecode(SimdTier tier, KernelShape d)
     {
         EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
@@ -82,11 +77,10 @@ internal static class KernelPlanner
             ColumnTiles: BalancedTiles(d.Heads, tier),
             BlockTokens: BlockTokens(stride),
             ScoreStride: stride,
-            CachedRowBytes: tier.Lanes > 1 ? cachedRowBytes : 0,
-            tier.Lanes > 1 ? PrefetchTokens : 0));
+            PrefetchTokens: tier.Lanes > 1 ? PrefetchTokens : 0));
     }
 
-    internal static CorePlan PlanPrefill(SimdTier tier, Dimensions d)
+    internal static CorePlan PlanPrefill(SimdTier tier, KernelShape d)
     {
         int rows = RowsBesideTwoVectors(tier);
         int columns = 8 * rows;
@@ -107,7 +101,6 @@ internal static class KernelPlanner
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
             BlockTokens: PrefillKeys,
             ScoreStride: stride,
-            CachedRowBytes: 0,
             PrefetchTokens: 0));
     }
 

@@ -50,7 +50,7 @@ internal static class CompareCommand
         MlaShape shape = model.Core.Shape;
         FmaPeak peak = new(crew);
         long absorption = 2 * Costs.KvBWeights(shape);
-        long mlaBytes = ((long)context * shape.CacheRowBytes) + (sizeof(ushort) * Costs.KvBWeights(shape));
+        long mlaBytes = ((long)context * model.Core.Layout.RowBytes) + (sizeof(ushort) * Costs.KvBWeights(shape));
         long decompressedPerToken = Costs.DecompressionPerToken(shape) + Costs.DecompressedOperationsPerToken(shape);
         using Workload absorbed = model.Core.Forward(
             Absorbed, new Step(1, context, 1, MlaForm.Absorbed, absorption + (context * Costs.AbsorbedOperationsPerToken(shape)), mlaBytes), executor);

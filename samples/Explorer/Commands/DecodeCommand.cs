@@ -10,7 +10,7 @@ internal static class DecodeCommand
 {
     public static void Run(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
     {
-        if (format == model.Core.Shape.CacheFormat)
+        if (format == model.Core.Layout.Format)
         {
             Measure(model, context, options, report);
         }

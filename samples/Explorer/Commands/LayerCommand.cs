@@ -22,7 +22,7 @@ internal static class LayerCommand
         using Crew crew = new(options.Threads);
         MlaShape shape = model.Layer.Shape;
         FmaPeak peak = new(crew);
-        using Workload layer = model.Layer.Forward("layer", Decode(shape, context, batch), executor);
+        using Workload layer = model.Layer.Forward("layer", Decode(model.Layer, context, batch), executor);
         using Workload projections = new ProjectionWorkload(shape, batch, crew);
 
         // One token streams the weights, and memory is the limit; many share them, and arithmetic is.
@@ -47,10 +47,11 @@ internal static class LayerCommand
     }
 
     /// <summary>One new token of each sequence.</summary>
-    public static Step Decode(MlaShape shape, int context, int batch)
+    public static Step Decode(Attention attention, int context, int batch)
     {
+        MlaShape shape = attention.Shape;
         long operations = batch * ((2 * Costs.Weights(shape)) + (Costs.AbsorbedOperationsPerToken(shape) * (context + 1)));
-        long bytes = (sizeof(ushort) * Costs.Weights(shape)) + ((long)batch * context * shape.CacheRowBytes);
+        long bytes = (sizeof(ushort) * Costs.Weights(shape)) + ((long)batch * context * attention.Layout.RowBytes);
         return new Step(batch, context, NewTokens: 1, MlaForm.Absorbed, operations, bytes);
     }
 }

@@ -21,7 +21,7 @@ internal static class PrefillCommand
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
-        Step step = Prompt(model.Core.Shape, context);
+        Step step = Prompt(model.Core, context);
         using Workload prefill = model.Core.Forward("prefill", step, executor);
         using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Forward("prefill", step, executor));
         report.WithProgress($"prefill, {model.Heads} heads, {context} tokens", progress =>
@@ -32,10 +32,11 @@ internal static class PrefillCommand
     }
 
     /// <summary>A prompt from its beginning.</summary>
-    public static Step Prompt(MlaShape shape, int tokens)
+    public static Step Prompt(Attention attention, int tokens)
     {
+        MlaShape shape = attention.Shape;
         // At least: each query once, and each cached row.
-        long bytes = (long)tokens * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + shape.CacheRowBytes);
+        long bytes = (long)tokens * ((shape.Heads * shape.QkHeadDim * sizeof(float)) + attention.Layout.RowBytes);
         return new Step(Sequences: 1, Context: 0, NewTokens: tokens, MlaForm.Decompressed, Costs.Prefill(shape, tokens), bytes);
     }
 }

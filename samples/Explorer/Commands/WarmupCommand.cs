@@ -28,8 +28,8 @@ internal static class WarmupCommand
         using Workload workload = call switch
         {
             "decode" => attention.Decode(context, executor),
-            "layer" => attention.Forward(call, LayerCommand.Decode(attention.Shape, context, batch: 1), executor),
-            _ => attention.Forward(call, PrefillCommand.Prompt(attention.Shape, context), executor),
+            "layer" => attention.Forward(call, LayerCommand.Decode(attention, context, batch: 1), executor),
+            _ => attention.Forward(call, PrefillCommand.Prompt(attention, context), executor),
         };
 
         // What stands around the call is this program's, not the library's.

@@ -18,7 +18,7 @@ internal sealed class TensorPrimitivesAttention : CoreWorkload
     private readonly float[][] _scores;
 
     public TensorPrimitivesAttention(MlaShape shape, float scale, int context, Crew crew)
-        : base(shape, context)
+        : base(shape, context, shape.CacheRowElements * sizeof(float))
     {
         _shape = shape;
         _context = context;

@@ -16,7 +16,7 @@ internal sealed class TorchAttention : CoreWorkload
     private readonly float[] _output;
 
     public TorchAttention(MlaShape shape, float scale, int context, int threads, ScalarType type)
-        : base(shape, context)
+        : base(shape, context, shape.CacheRowElements * sizeof(float))
     {
         _latent = shape.KvLoraRank;
         _scale = scale;

@@ -8,6 +8,9 @@ internal abstract class Attention
 {
     public abstract MlaShape Shape { get; }
 
+    /// <summary>What its caches keep of a token.</summary>
+    public abstract CacheLayout Layout { get; }
+
     /// <summary>Factor on the scores.</summary>
     public abstract float SoftmaxScale { get; }
 
@@ -40,6 +43,8 @@ internal sealed class Attention<T>(double softmaxScale, Attention<T>.Append appe
     public delegate void Run(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output);
 
     public override MlaShape Shape => T.Shape;
+
+    public override CacheLayout Layout { get; } = CacheLayout.Of<T>();
 
     public override float SoftmaxScale => (float)softmaxScale;
 

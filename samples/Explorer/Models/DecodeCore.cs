@@ -11,5 +11,5 @@ internal sealed record DecodeCore(CacheFormat Format, Func<int, MlaExecutor, Cor
     /// <param name="attend"><c>T.AttendLatent</c>.</param>
     /// <typeparam name="T">The generated class.</typeparam>
     public static DecodeCore Of<T>(Attention<T>.Append append, Attention<T>.Attend attend)
-        where T : class, IMlaAttention<T> => new(T.Shape.CacheFormat, (context, executor) => new DecodeWorkload<T>(append, attend, context, executor));
+        where T : class, IMlaAttention<T> => new(CacheLayout.Of<T>().Format, (context, executor) => new DecodeWorkload<T>(append, attend, context, executor));
 }

@@ -6,11 +6,12 @@ namespace Explorer.Models;
 /// <summary>One query token of all heads against cached rows, whoever computes it. All take the same data, and so must all give the same result.</summary>
 /// <param name="shape">The layer's dimensions.</param>
 /// <param name="context">Cached tokens.</param>
-internal abstract class CoreWorkload(MlaShape shape, int context) : Workload
+/// <param name="rowBytes">Bytes that are kept of each.</param>
+internal abstract class CoreWorkload(MlaShape shape, int context, int rowBytes) : Workload
 {
     public override long Operations => context * Costs.AbsorbedOperationsPerToken(shape);
 
-    public override long Bytes => (long)context * shape.CacheRowBytes;
+    public override long Bytes => (long)context * rowBytes;
 
     /// <summary>Weighted sums of latents <c>[heads, latent]</c> of the last run.</summary>
     public abstract ReadOnlySpan<float> Output { get; }
@@ -35,7 +36,7 @@ internal sealed class DecodeWorkload<T> : CoreWorkload
     private readonly float[] _logSumExp = new float[T.Shape.Heads];
 
     public DecodeWorkload(Attention<T>.Append append, Attention<T>.Attend attend, int context, MlaExecutor executor)
-        : base(T.Shape, context)
+        : base(T.Shape, context, CacheLayout.Of<T>().RowBytes)
     {
         _attend = attend;
         _cache = new FilledCache<T>(append, sequences: 1, context, spareTokens: 0);

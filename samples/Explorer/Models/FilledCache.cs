@@ -15,7 +15,7 @@ internal sealed class FilledCache<T> : IDisposable
     /// <param name="spareTokens">Tokens each has room for beyond that.</param>
     public FilledCache(Attention<T>.Append append, int sequences, int context, int spareTokens)
     {
-        long tokens = RoundUp(context + (long)spareTokens, T.Shape.BlockTokens);
+        long tokens = RoundUp(context + (long)spareTokens, CacheLayout.Of<T>().PageTokens);
         _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens));
         Sequences = [.. Enumerable.Range(0, sequences).Select(_ => _cache.CreateSequence())];
         if (context == 0)

@@ -49,7 +49,7 @@ internal sealed record Model(string Name, Attention Layer, Attention Core, param
     public int Heads => Layer.Shape.Heads;
 
     /// <summary>How the cache of the layer stores a row.</summary>
-    public string Cache => Called(Layer.Shape.CacheFormat);
+    public string Cache => Called(Layer.Layout.Format);
 
     public static Model WithHeads(int heads) => All.Single(model => model.Heads == heads);
 

@@ -6,7 +6,7 @@ namespace Storyteller.Model;
 /// <summary>One layer (transformers' <c>DeepseekV3DecoderLayer</c>): attention, then feed-forward, each on normalised rows and added to what came in.</summary>
 /// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
 internal sealed class DecoderLayer<TAttention>(RmsNorm inputNorm, TAttention attention, RmsNorm postAttentionNorm, IFeedForward feedForward)
-    where TAttention : class, IStoryAttention<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     public static DecoderLayer<TAttention> Load(ICheckpoint checkpoint, ModelConfig config, int layer)
     {

@@ -6,7 +6,7 @@ namespace Storyteller.Model;
 /// <remarks>Holds weights only: one model may serve several batches at a time.</remarks>
 /// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
 internal sealed class StoryModel<TAttention>
-    where TAttention : class, IStoryAttention<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     private readonly float[] _embedding;
     private readonly DecoderLayer<TAttention>[] _layers;

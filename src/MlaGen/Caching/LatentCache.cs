@@ -21,16 +21,23 @@ public sealed class LatentCache<TAttention> : IDisposable
     /// <summary>Creates an empty cache. Memory is taken as pages are used; how much at most is in <see cref="Bytes"/> at once.</summary>
     /// <param name="layers">Layers of the model: every page holds its tokens for all of them.</param>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages.</param>
-    /// <param name="options">Page size and memory; <see langword="null"/> for the defaults.</param>
+    /// <param name="options">Format, page size and memory; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or asks for more pages than can be counted.</exception>
     /// <exception cref="ArgumentException">One page would be larger than a single piece of memory can be.</exception>
     public LatentCache(int layers, long maxTokens, LatentCacheOptions? options = null)
     {
         options ??= new LatentCacheOptions();
-        _pool = new PagePool(TAttention.Shape, layers, maxTokens, options);
+        Layout = CacheLayout.Of<TAttention>(options.Format);
+        _pool = new PagePool(Layout, layers, maxTokens, options);
         _metrics = new CacheMetrics(_pool, options.Name);
         Prefixes = new PrefixIndex(_pool, TAttention.Shape);
     }
+
+    /// <summary>What it keeps of a token.</summary>
+    public CacheLayout Layout { get; }
+
+    /// <summary>Which attention cores its batches run on this machine, and why not others.</summary>
+    public MlaCores Cores => MlaCores.Of<TAttention>(Layout.Format);
 
     /// <summary>Layers of the model.</summary>
     public int Layers => _pool.Layers;

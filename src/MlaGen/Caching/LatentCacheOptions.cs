@@ -5,8 +5,11 @@ namespace MlaGen;
 /// <summary>How a <see cref="LatentCache{TAttention}"/> lays out and obtains its memory. Immutable, so safe for any number of threads.</summary>
 public sealed class LatentCacheOptions
 {
-    /// <summary>Tokens a page holds; 0, the default, takes <see cref="MlaShape.BlockTokens"/>. Results do not depend on it.</summary>
+    /// <summary>Tokens a page holds; 0, the default, takes <see cref="CacheLayout.PageTokens"/>. Results do not depend on it.</summary>
     public int PageTokens { get; init; }
+
+    /// <summary>How rows are encoded; <see langword="null"/>, the default, takes the class's own <see cref="MlaAttentionAttribute.CacheFormat"/>.</summary>
+    public CacheFormat? Format { get; init; }
 
     /// <summary>
     /// Bytes that all pages together take at most, on top of the limit in tokens; 0, the default, sets none. Rounded down to whole pages.

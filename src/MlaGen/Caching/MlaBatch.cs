@@ -1,3 +1,5 @@
+using MlaGen.Runtime;
+
 namespace MlaGen;
 
 /// <summary>
@@ -15,6 +17,7 @@ public abstract partial class MlaBatch : IDisposable
     /// <summary>In <see cref="Positions"/>, for rows that only ask.</summary>
     internal const int NoPosition = -1;
 
+    private readonly MlaDefinition _definition;
     private readonly MlaShape _shape;
     private readonly bool[] _writtenLayers;
     private BatchEntry[] _entries = new BatchEntry[4];
@@ -25,11 +28,13 @@ public abstract partial class MlaBatch : IDisposable
     private MlaForm _form;
     private bool _begun;
     private bool _disposed;
+    private AttentionEngine? _engine;
 
-    private protected MlaBatch(PagePool pool, MlaShape shape, MlaExecutor executor)
+    private protected MlaBatch(PagePool pool, MlaDefinition definition, MlaExecutor executor)
     {
         Pool = pool;
-        _shape = shape;
+        _definition = definition.Checked();
+        _shape = definition.Shape;
         _writtenLayers = new bool[pool.Layers];
         Executor = executor;
     }
@@ -67,8 +72,8 @@ public abstract partial class MlaBatch : IDisposable
     /// <summary>Rows that append a token: <see cref="Rows"/> unless <see cref="AddQueries"/> was used.</summary>
     internal int NewTokens { get; private set; }
 
-    /// <summary>Working memory that whoever computes the step keeps from one to the next. Disposed with the batch, if it can be.</summary>
-    internal object? Scratch { get; set; }
+    /// <summary>What computes the steps, and keeps its working memory from one to the next.</summary>
+    internal AttentionEngine Engine => _engine ??= new AttentionEngine(this, _definition);
 
     /// <summary>
     /// Adds a sequence with new tokens and reserves their rows in the cache. Each new token sees the cached tokens, itself, and the new ones
@@ -165,8 +170,7 @@ public abstract partial class MlaBatch : IDisposable
         {
             Clear();
             _disposed = true;
-            (Scratch as IDisposable)?.Dispose();
-            Scratch = null;
+            _engine = null;
         }
 
         GC.SuppressFinalize(this);

@@ -7,11 +7,11 @@ public sealed class MlaBatch<TAttention> : MlaBatch
     where TAttention : class, IMlaAttention<TAttention>
 {
     internal MlaBatch(PagePool pool, MlaExecutor executor, int reserveRows)
-        : base(pool, TAttention.Shape, executor)
+        : base(pool, TAttention.Definition, executor)
     {
         if (reserveRows > 0)
         {
-            TAttention.Reserve(this, reserveRows);
+            Engine.Reserve(reserveRows);
         }
     }
 }

@@ -35,7 +35,7 @@ internal sealed class PagePool : IDisposable
     private bool _disposed;
 
     /// <summary>Computes the layout; rents nothing.</summary>
-    public PagePool(MlaShape shape, int layers, long maxTokens, LatentCacheOptions options)
+    public PagePool(CacheLayout layout, int layers, long maxTokens, LatentCacheOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxTokens);
@@ -44,15 +44,15 @@ internal sealed class PagePool : IDisposable
 
         _memory = options.Memory ?? AlignedMemoryPool.Instance;
         _fault = options.Fault;
-        Codec = RowCodec.Create(shape);
+        Layout = layout;
         Layers = layers;
-        PageTokens = options.PageTokens == 0 ? shape.BlockTokens : options.PageTokens;
+        PageTokens = options.PageTokens == 0 ? layout.PageTokens : options.PageTokens;
 
-        Int128 pageBytes = (Int128)layers * PageTokens * shape.CacheRowBytes;
+        Int128 pageBytes = (Int128)layers * PageTokens * layout.RowBytes;
         if (pageBytes > _memory.MaxBufferSize)
         {
             throw new ArgumentException(FormattableString.Invariant(
-                $"A page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes takes {pageBytes} bytes; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
+                $"A page of {layers} layers x {PageTokens} tokens x {layout.RowBytes} bytes takes {pageBytes} bytes; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
         }
 
         long pages = ((maxTokens - 1) / PageTokens) + 1;
@@ -62,7 +62,7 @@ internal sealed class PagePool : IDisposable
             if (pages == 0)
             {
                 throw new ArgumentOutOfRangeException(nameof(options), options.MaxBytes, FormattableString.Invariant(
-                    $"{nameof(options.MaxBytes)} is less than one page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes: {pageBytes} bytes."));
+                    $"{nameof(options.MaxBytes)} is less than one page of {layers} layers x {PageTokens} tokens x {layout.RowBytes} bytes: {pageBytes} bytes."));
             }
         }
 
@@ -78,8 +78,11 @@ internal sealed class PagePool : IDisposable
         _pagesPerSlab = Math.Max(1, Math.Min(SlabBytes, _memory.MaxBufferSize) / _pageBytes);
     }
 
+    /// <summary>What a row is.</summary>
+    public CacheLayout Layout { get; }
+
     /// <summary>Between rows of floats and the bytes in the pages.</summary>
-    public RowCodec Codec { get; }
+    public RowCodec Codec => Layout.Codec;
 
     public int Layers { get; }
 

@@ -30,13 +30,13 @@ internal sealed class AttentionEngine
     private LayerWeights _weights = null!;
     private int _preparedStep = -1;
 
-    private AttentionEngine(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
+    public AttentionEngine(MlaBatch batch, MlaDefinition definition)
     {
-        _step = new StepContext(batch, definition, kernels);
+        _step = new StepContext(batch, definition);
         _positions = new RotaryPositions(definition);
         _projections = new ProjectionStage(_step);
-        _absorbed = new AbsorbedStage(_step);
-        _decompressed = new DecompressedStage(_step);
+        _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
+        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
         _latent = _step.Memory.Add();
@@ -57,18 +57,6 @@ internal sealed class AttentionEngine
     private MlaShape Shape => _step.Shape;
 
     private MlaDefinition Definition => _step.Definition;
-
-    /// <summary>The engine of a batch, made at its first use.</summary>
-    public static AttentionEngine Of(MlaBatch batch, MlaDefinition definition, MlaKernels kernels)
-    {
-        if (batch.Scratch is not AttentionEngine engine)
-        {
-            engine = new AttentionEngine(batch, definition, kernels);
-            batch.Scratch = engine;
-        }
-
-        return engine;
-    }
 
     /// <summary>Takes the memory that steps of up to so many rows usually work in. One that needs more takes it then.</summary>
     public void Reserve(int rows)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace MlaGen.Runtime;
 
 /// <summary>
@@ -16,12 +18,12 @@ internal static class Warmup
     /// <summary>New tokens of a step that goes through whole tiles of the products, and through the smaller ones of a rest.</summary>
     private const int ManyTokens = 14;
 
-    public static void Run<T>(MlaKernels kernels)
+    public static void Run<T>()
         where T : class, IMlaAttention<T>
     {
         using var executor = new MlaExecutor(threads: 2);
-        AttendLatent<T>(kernels, executor);
-        AttendTiles(T.Shape, kernels);
+        AttendLatent<T>(executor);
+        AttendTiles<T>();
         foreach (TensorType type in (ReadOnlySpan<TensorType>)[TensorType.Float32, TensorType.Float16, TensorType.BFloat16])
         {
             Forward(new WarmupLayer(type), executor);
@@ -29,12 +31,13 @@ internal static class Warmup
     }
 
     /// <summary>The class's codec and absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
-    private static void AttendLatent<T>(MlaKernels kernels, MlaExecutor executor)
+    private static void AttendLatent<T>(MlaExecutor executor)
         where T : class, IMlaAttention<T>
     {
         MlaShape shape = T.Shape;
-        int block = kernels.Layout.BlockTokens;
-        using var cache = new LatentCache<T>(layers: 1, block + TileTokens + (2L * shape.BlockTokens), new LatentCacheOptions { Name = nameof(Warmup) });
+        var layout = CacheLayout.Of<T>();
+        int block = CoreChoice.First(T.Definition.Kernels.Absorbed, layout).Layout.BlockTokens;
+        using var cache = new LatentCache<T>(layers: 1, block + TileTokens + (2L * layout.PageTokens), new LatentCacheOptions { Name = nameof(Warmup) });
         using LatentSequence few = cache.CreateSequence();
         using LatentSequence whole = cache.CreateSequence();
         using MlaBatch<T> batch = cache.CreateBatch(executor);
@@ -42,7 +45,7 @@ internal static class Warmup
         // Positions are given, so that there may be more tokens than the class has positions.
         batch.Add(few, TileTokens, new int[TileTokens]);
         batch.Add(whole, block, new int[block]);
-        MlaLayer.AppendLatent(batch, 0, kernels, new float[batch.Rows * shape.CacheRowElements]);
+        T.AppendLatent(batch, 0, new float[batch.Rows * shape.CacheRowElements]);
         batch.Commit();
 
         batch.AddQueries(few, TileTokens);
@@ -54,20 +57,23 @@ internal static class Warmup
         void Attend()
         {
             int columns = batch.Rows * shape.Heads;
-            MlaLayer.AttendLatent(batch, 0, kernels, new float[columns * shape.CacheRowElements], new float[columns * shape.KvLoraRank], new float[columns]);
+            T.AttendLatent(batch, 0, new float[columns * shape.CacheRowElements], new float[columns * shape.KvLoraRank], new float[columns]);
             batch.Rollback();
         }
     }
 
     /// <summary>The class's decompressed core, which takes no weights either: every number of keys up to the widest tile's, then every number of queries.</summary>
-    private static void AttendTiles(MlaShape shape, MlaKernels kernels)
+    private static void AttendTiles<T>()
+        where T : class, IMlaAttention<T>
     {
-        KernelLayout layout = kernels.Layout;
+        MlaShape shape = T.Shape;
+        DecompressedCore core = CoreChoice.First(T.Definition.Kernels.Decompressed, CacheLayout.Of<T>());
+        DecompressedLayout layout = core.Layout;
         float[] keys = new float[layout.KeyTile * layout.KeyStride];
         float[] values = new float[layout.KeyTile * layout.ValueStride];
         float[] queries = new float[layout.QueryTile * shape.QkHeadDim];
         float[] limits = new float[layout.QueryTile];
-        float[] scores = new float[layout.TileScoreLength];
+        float[] scores = new float[layout.ScoreLength];
         float[] output = new float[layout.QueryTile * shape.VHeadDim];
         float[] statistics = new float[3 * layout.QueryTile];
         for (int tokens = 1; tokens <= Math.Min(TileTokens, layout.KeyTile); tokens++)
@@ -80,15 +86,30 @@ internal static class Warmup
             Attend(layout.KeyTile, columns);
         }
 
-        void Attend(int tokens, int columns) => kernels.AttendTile(
-            ref keys[0], ref values[0], tokens, ref queries[0], columns, ref limits[0], masked: true, ref scores[0], ref output[0], ref statistics[0]);
+        void Attend(int tokens, int columns)
+        {
+            var tile = new DecompressedTile
+            {
+                Keys = ref MemoryMarshal.GetReference(MemoryMarshal.AsBytes(keys.AsSpan())),
+                Values = ref MemoryMarshal.GetReference(MemoryMarshal.AsBytes(values.AsSpan())),
+                Tokens = tokens,
+                Queries = ref MemoryMarshal.GetReference(MemoryMarshal.AsBytes(queries.AsSpan())),
+                Columns = columns,
+                Limits = ref limits[0],
+                Masked = true,
+                Scores = ref scores[0],
+                Sums = ref output[0],
+                Statistics = ref statistics[0],
+            };
+            core.Attend(ref tile);
+        }
     }
 
     /// <summary>The stages of a layer, for weights of one type: both forms, few rows and many, one sequence and a tree.</summary>
     private static void Forward(WarmupLayer layer, MlaExecutor executor)
     {
         // Pages that are no whole blocks: rows are then gathered as well as read where they lie.
-        using var cache = new LatentCache<WarmupLayer>(layers: 1, maxTokens: 64, new LatentCacheOptions { Name = nameof(Warmup), PageTokens = WarmupLayer.Shape.BlockTokens + 1 });
+        using var cache = new LatentCache<WarmupLayer>(layers: 1, maxTokens: 64, new LatentCacheOptions { Name = nameof(Warmup), PageTokens = CacheLayout.Of<WarmupLayer>().PageTokens + 1 });
         using LatentSequence sequence = cache.CreateSequence();
         using MlaBatch<WarmupLayer> batch = cache.CreateBatch(executor);
         float[] hidden = new float[ManyTokens * WarmupLayer.Shape.HiddenSize];

@@ -15,7 +15,7 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
     {
         int query = Shape.QkHeadDim;
         int value = Shape.VHeadDim;
-        _layer = new MlaLayer<WarmupLayer>(layer: 0, new NoKernels(), new LayerWeights
+        _layer = new MlaLayer<WarmupLayer>(layer: 0, new LayerWeights
         {
             QAProj = new Zeros(type, Shape.QLoraRank, Shape.HiddenSize),
             QALayernorm = new ZeroNorm(Shape.QLoraRank),
@@ -29,12 +29,13 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     /// <summary>Small, but with queries that are wide enough for whole strips of a product, and a block that a few tokens fill.</summary>
     public static MlaShape Shape { get; } = new(
-        HiddenSize: 16, Heads: 8, QLoraRank: 16, KvLoraRank: 16, QkNopeHeadDim: 16, QkRopeHeadDim: 4, VHeadDim: 16,
-        MaxPositionEmbeddings: 64, CacheRowBytes: 20 * sizeof(float), BlockTokens: 4);
+        HiddenSize: 16, Heads: 8, QLoraRank: 16, KvLoraRank: 16, QkNopeHeadDim: 16, QkRopeHeadDim: 4, VHeadDim: 16, MaxPositionEmbeddings: 64);
 
     public static MlaDefinition Definition { get; } = new()
     {
+        Contract = MlaContract.Number,
         Shape = Shape,
+        Kernels = new MlaKernels { Absorbed = [new NoAbsorbedCore()], Decompressed = [new NoDecompressedCore()] },
         SoftmaxScale = 1,
         LatentNormEpsilon = 1e-6,
         QLatentScale = 1,
@@ -45,6 +46,10 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
         BreakEvenQueries = 1,
     };
 
+    public int Layer => _layer.Layer;
+
+    public static WarmupLayer Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("A warm-up has no checkpoint.");
+
     public void Forward(MlaBatch<WarmupLayer> batch, ReadOnlySpan<float> hidden, Span<float> output) => _layer.Forward(batch, hidden, output);
 
     private sealed class Zeros(TensorType type, int rows, int columns, params ReadOnlySpan<int> groups)
@@ -52,31 +57,32 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     private sealed class ZeroNorm(int length) : NormWeight(new float[length], length, "norm", "length");
 
-    private sealed class NoKernels() : MlaKernels(new KernelLayout
+    private sealed class NoAbsorbedCore() : AbsorbedCore(CoreTarget.Scalar, RowOperand.Float32, new AbsorbedLayout
     {
-        BlockTokens = Shape.BlockTokens,
+        BlockTokens = 4,
         ScoreStride = Shape.Heads,
-        FirstColumns = [0, Shape.Heads],
-        FirstRowColumn = Shape.Heads,
+        Queries = new QueryPanels([0, Shape.Heads], Shape.Heads),
         PrefetchTokens = 1,
         MostParts = 4,
         SingleBlockParts = 1,
         PartBlocks = 2,
+    })
+    {
+        // Maxima of a row that has keys: the parts of one without are not folded.
+        public override void Attend(ref AbsorbedBlock block) => MemoryMarshal.CreateSpan(ref block.Statistics, Layout.Queries.Columns).Clear();
+    }
+
+    private sealed class NoDecompressedCore() : DecompressedCore(CoreTarget.Scalar, RowOperand.Float32, new DecompressedLayout
+    {
         KeyTile = WholeTile,
-        TileScoreStride = 4,
+        ScoreStride = 4,
         KeyStride = 2 * PackedMatrix.PanelWidth,
         ValueStride = 2 * PackedMatrix.PanelWidth,
         QueryTile = 4,
         QueryPanel = 4,
     })
     {
-        public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
-        {
-            // Maxima of a row that has keys: the parts of one without are not folded.
-            MemoryMarshal.CreateSpan(ref statistics, Layout.Columns).Clear();
-        }
-
-        public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics)
+        public override void Attend(ref DecompressedTile tile)
         {
         }
     }

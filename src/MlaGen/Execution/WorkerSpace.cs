@@ -7,9 +7,6 @@ internal sealed class WorkerSpace(WorkingMemory memory)
     /// <summary>Cached rows of a block, decoded or gathered from several pages.</summary>
     public Workspace Rows { get; } = memory.Add();
 
-    /// <summary>The same for tokens that do not lie beside each other: of a path through a tree.</summary>
-    public Workspace PathRows { get; } = memory.Add();
-
     /// <summary>Queries, packed.</summary>
     public Workspace Queries { get; } = memory.Add();
 

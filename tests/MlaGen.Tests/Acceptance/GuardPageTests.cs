@@ -26,7 +26,7 @@ public sealed class GuardPageTests
             {
                 foreach (MlaForm form in (MlaForm[])[MlaForm.Absorbed, MlaForm.Decompressed])
                 {
-                    foreach (int pageTokens in (int[])[1, 16, 37, TestLayer.Get(format).Shape.BlockTokens])
+                    foreach (int pageTokens in (int[])[1, 16, 37, TestLayer.Get(format).Layout.PageTokens])
                     {
                         data.Add(format, form, pageTokens);
                     }
@@ -47,7 +47,7 @@ public sealed class GuardPageTests
         foreach (int cached in (int[])[0, (Math.Max(1, 160 / pageTokens) * pageTokens) - 1])
         {
             float[] expected = Tell(layer, new RunOptions { Form = form, FreshByte = 0 }, cached);
-            int pageBytes = checked((int)layer.Shape.CacheBytes(1, 1, pageTokens));
+            int pageBytes = checked((int)layer.Layout.Bytes(1, 1, pageTokens));
             float[] guarded = Tell(layer, new RunOptions { Form = form, PageTokens = pageTokens, Memory = new GuardedMemoryPool(pageBytes, RunOptions.NaN) }, cached);
             Compare.AssertSameBits($"behind {cached} tokens", guarded, expected);
         }

@@ -33,14 +33,14 @@ internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, Ca
     public override string ToString() => $"{Heads} heads of {Latent}+{Rope} in {Format}";
 
     private static KeyValuePair<LatentShape, Lazy<TestLayer>> Layer<TAttention>(Func<OracleSpec, OracleSpec>? traits = null)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => new(Of<TAttention>(), TestLayer.Make<TAttention>(typeof(TAttention).Name, traits ?? (spec => spec)));
 
     private static KeyValuePair<LatentShape, Lazy<TestLayer>> Layer<TAttention>(string name)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => new(Of<TAttention>(), new(() => TestLayer.Get(name)));
 
     private static LatentShape Of<TAttention>()
-        where TAttention : class, ITestAttention<TAttention>
-        => new(TAttention.Shape.Heads, TAttention.Shape.KvLoraRank, TAttention.Shape.QkRopeHeadDim, TAttention.Shape.CacheFormat);
+        where TAttention : class, IMlaAttention<TAttention>
+        => new(TAttention.Shape.Heads, TAttention.Shape.KvLoraRank, TAttention.Shape.QkRopeHeadDim, CacheLayout.Of<TAttention>().Format);
 }

@@ -39,7 +39,7 @@ internal readonly record struct Chunk(LatentSequence Sequence, Prompt Prompt);
 internal abstract class AttentionRun : IDisposable
 {
     public static AttentionRun Open<TAttention>(TAttention layer, RunOptions options)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => new Run<TAttention>(layer, options);
 
     public abstract MlaBatch Batch { get; }
@@ -165,7 +165,7 @@ internal abstract class AttentionRun : IDisposable
     public static void AssertWritten(float[] values) => Assert.Equal(-1, Array.FindIndex(values, float.IsNaN));
 
     private sealed class Run<TAttention> : AttentionRun
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         /// <summary>Bytes of a slab, if a page is not larger: many slabs, so that many pages lie before an end of memory.</summary>
         private const int SlabBytes = 1 << 16;
@@ -179,7 +179,7 @@ internal abstract class AttentionRun : IDisposable
         public Run(TAttention layer, RunOptions options)
             : this(
                 layer,
-                TAttention.CreateCache(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
+                new LatentCache<TAttention>(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
                 ownsCache: true,
                 options)
         {
@@ -226,6 +226,6 @@ internal abstract class AttentionRun : IDisposable
         }
 
         private static GuardedMemoryPool NewMemory(RunOptions options)
-            => new(Math.Max(SlabBytes, (int)TAttention.Shape.CacheBytes(1, 1, options.PageTokens)), options.FreshByte);
+            => new(Math.Max(SlabBytes, (int)CacheLayout.Of<TAttention>().Bytes(1, 1, options.PageTokens)), options.FreshByte);
     }
 }

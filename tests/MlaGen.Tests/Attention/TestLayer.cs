@@ -66,13 +66,16 @@ internal abstract class TestLayer
 
     public abstract MlaShape Shape { get; }
 
+    /// <summary>What its caches keep of a token.</summary>
+    public abstract CacheLayout Layout { get; }
+
     public abstract AttentionRun Open(RunOptions options);
 
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
     internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => new(() =>
         {
             MlaShape shape = TAttention.Shape;
@@ -91,9 +94,11 @@ internal abstract class TestLayer
         });
 
     private sealed class Layer<TAttention>(OracleSpec spec, OracleWeights weights, TAttention attention) : TestLayer(spec, weights)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         public override MlaShape Shape => TAttention.Shape;
+
+        public override CacheLayout Layout { get; } = CacheLayout.Of<TAttention>();
 
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
 

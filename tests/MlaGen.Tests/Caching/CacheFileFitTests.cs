@@ -29,16 +29,17 @@ public sealed class CacheFileFitTests : IDisposable
     [Fact]
     public void A_format_is_refused_by_name_although_its_rows_are_as_long()
     {
-        Save<Float8Rows>();
-        AssertRefused<Int8Rows>(new(Layers, 80), "CacheFormat: Int8 is expected, Float8 found");
-        using LatentCache<Float8Rows> fitting = new(Layers, 80);
+        LatentCacheOptions float8 = new() { Format = CacheFormat.Float8 };
+        Save<WideRows>(float8);
+        AssertRefused<WideRows>(new(Layers, 80, new LatentCacheOptions { Format = CacheFormat.Int8 }), "CacheFormat: Int8 is expected, Float8 found");
+        using LatentCache<WideRows> fitting = new(Layers, 80, float8);
         Assert.Single(fitting.Load(File)).Sequence.Dispose();
     }
 
-    private void Save<T>()
+    private void Save<T>(LatentCacheOptions? options = null)
         where T : class, IMlaAttention<T>
     {
-        using LatentCache<T> cache = new(Layers, 80);
+        using LatentCache<T> cache = new(Layers, 80, options);
         using LatentSequence sequence = cache.CreateSequence();
         cache.Save(File, new SavedSequence(sequence));
     }
@@ -53,22 +54,17 @@ public sealed class CacheFileFitTests : IDisposable
         }
     }
 
-    private sealed class Float8Rows : IMlaAttention<Float8Rows>
+    private sealed class WideRows : IMlaAttention<WideRows>
     {
-        public static MlaShape Shape { get; } = TinyAttention.Shape with { KvLoraRank = 512, QkRopeHeadDim = 64, CacheFormat = CacheFormat.Float8, CacheRowBytes = 656 };
+        public static MlaShape Shape { get; } = TinyAttention.Shape with { KvLoraRank = 512, QkRopeHeadDim = 64 };
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
 
-        public void Forward(MlaBatch<Float8Rows> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
-    }
+        public int Layer => 0;
 
-    private sealed class Int8Rows : IMlaAttention<Int8Rows>
-    {
-        public static MlaShape Shape { get; } = Float8Rows.Shape with { CacheFormat = CacheFormat.Int8 };
+        public static WideRows Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
-
-        public void Forward(MlaBatch<Int8Rows> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public void Forward(MlaBatch<WideRows> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
     private sealed class OtherHeads : IMlaAttention<OtherHeads>
@@ -76,6 +72,10 @@ public sealed class CacheFileFitTests : IDisposable
         public static MlaShape Shape { get; } = TinyAttention.Shape with { Heads = 3 };
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+
+        public int Layer => 0;
+
+        public static OtherHeads Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
         public void Forward(MlaBatch<OtherHeads> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
@@ -86,6 +86,10 @@ public sealed class CacheFileFitTests : IDisposable
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, layout: RopeLayout.HalfSplit);
 
+        public int Layer => 0;
+
+        public static OtherLayout Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
+
         public void Forward(MlaBatch<OtherLayout> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
@@ -95,6 +99,10 @@ public sealed class CacheFileFitTests : IDisposable
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, scale: 2);
 
+        public int Layer => 0;
+
+        public static OtherScale Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
+
         public void Forward(MlaBatch<OtherScale> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }
 
@@ -103,6 +111,10 @@ public sealed class CacheFileFitTests : IDisposable
         public static MlaShape Shape => TinyAttention.Shape;
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, frequency: 0.5f);
+
+        public int Layer => 0;
+
+        public static OtherFrequency Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
         public void Forward(MlaBatch<OtherFrequency> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
     }

@@ -32,7 +32,7 @@ internal sealed partial class CacheModel : IDisposable
         _file = file;
         _pageTokens = pageTokens;
         _pageCount = pages;
-        _memory = new TestMemoryPool(Layers * pageTokens * TinyAttention.Shape.CacheRowBytes * 2);
+        _memory = new TestMemoryPool(Layers * pageTokens * CacheLayout.Of<TinyAttention>().RowBytes * 2);
         _cache = new(Layers, (long)pages * pageTokens, new LatentCacheOptions { PageTokens = pageTokens, Memory = _memory, Fault = _faults.Hit });
         _batch = _cache.CreateBatch();
     }

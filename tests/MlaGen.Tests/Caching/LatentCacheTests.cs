@@ -12,7 +12,7 @@ public sealed class LatentCacheTests
         using LatentCache<TinyAttention> cache = new(Layers, maxTokens: 9, new LatentCacheOptions { Memory = memory });
         Assert.Equal((Layers, 4, 12L, 3L * PageBytes), (cache.Layers, cache.PageTokens, cache.MaxTokens, cache.Bytes));
         Assert.Equal((0, 3), (cache.UsedPages, cache.FreePages));
-        Assert.Equal(cache.Bytes, TinyAttention.Shape.CacheBytes(Layers, 9));
+        Assert.Equal(cache.Bytes, CacheLayout.Of<TinyAttention>().Bytes(Layers, 9));
         using LatentSequence sequence = cache.CreateSequence();
         using MlaBatch<TinyAttention> batch = cache.CreateBatch();
         Assert.Equal(0, memory.Rented);
@@ -35,7 +35,7 @@ public sealed class LatentCacheTests
     {
         using LatentCache<TinyAttention> cache = new(Layers, tokens, new LatentCacheOptions { PageTokens = option });
         Assert.Equal((pageTokens, maxTokens), (cache.PageTokens, cache.MaxTokens));
-        Assert.Equal(cache.Bytes, TinyAttention.Shape.CacheBytes(Layers, tokens, option));
+        Assert.Equal(cache.Bytes, CacheLayout.Of<TinyAttention>().Bytes(Layers, tokens, option));
     }
 
     [Theory]

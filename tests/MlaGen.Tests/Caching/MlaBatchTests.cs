@@ -294,18 +294,6 @@ public sealed class MlaBatchTests : IDisposable
     }
 
     [Fact]
-    public void Scratch_is_kept_between_steps_and_disposed_with_the_batch()
-    {
-        MemoryStream scratch = new();
-        _batch.Scratch = scratch;
-        _batch.Append(_first, 1);
-        Assert.Same(scratch, _batch.Scratch);
-        _batch.Dispose();
-        Assert.False(scratch.CanRead);
-        Assert.Null(_batch.Scratch);
-    }
-
-    [Fact]
     public void After_the_first_steps_nothing_is_allocated()
     {
         int Step()

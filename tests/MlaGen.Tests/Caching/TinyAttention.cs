@@ -7,8 +7,11 @@ namespace MlaGen.Tests.Caching;
 internal sealed class TinyAttention : IMlaAttention<TinyAttention>
 {
     public static MlaShape Shape { get; } = new(
-        HiddenSize: 8, Heads: 2, QLoraRank: 0, KvLoraRank: 4, QkNopeHeadDim: 4, QkRopeHeadDim: 2, VHeadDim: 4,
-        MaxPositionEmbeddings: 64, CacheRowBytes: 24, BlockTokens: 4);
+        HiddenSize: 8, Heads: 2, QLoraRank: 0, KvLoraRank: 4, QkNopeHeadDim: 4, QkRopeHeadDim: 2, VHeadDim: 4, MaxPositionEmbeddings: 64);
+
+    public int Layer => 0;
+
+    public static TinyAttention Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
     public void Forward(MlaBatch<TinyAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
 
@@ -21,6 +24,10 @@ internal sealed class LongAttention : IMlaAttention<LongAttention>
     public static MlaShape Shape { get; } = TinyAttention.Shape with { MaxPositionEmbeddings = 8_192 };
 
     public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+
+    public int Layer => 0;
+
+    public static LongAttention Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
     public void Forward(MlaBatch<LongAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
 }
@@ -78,14 +85,44 @@ internal static class TestDefinitions
 {
     public static MlaDefinition With(MlaShape shape, float scale = 1, RopeLayout layout = RopeLayout.Interleaved, float frequency = 1) => new()
     {
+        Contract = MlaContract.Number,
         Shape = shape,
+        Kernels = new MlaKernels { Absorbed = [new NoAbsorbedCore(shape)], Decompressed = [new NoDecompressedCore(shape)] },
         SoftmaxScale = scale,
         LatentNormEpsilon = 1e-6,
         QLatentScale = 1,
         KvLatentScale = 1,
         RopeLayout = layout,
-        InverseFrequencies = [frequency],
+        InverseFrequencies = [.. Enumerable.Repeat(frequency, shape.QkRopeHeadDim / 2)],
         RopeAttentionFactor = 1,
         BreakEvenQueries = 0,
     };
+
+    /// <summary>Pages of four tokens, and no arithmetic.</summary>
+    private sealed class NoAbsorbedCore(MlaShape shape) : AbsorbedCore(CoreTarget.Scalar, RowOperand.Float32, new AbsorbedLayout
+    {
+        BlockTokens = 4,
+        ScoreStride = shape.Heads,
+        Queries = new QueryPanels([0, shape.Heads], shape.Heads),
+        PrefetchTokens = 1,
+        MostParts = 1,
+        SingleBlockParts = 1,
+        PartBlocks = 1,
+    })
+    {
+        public override void Attend(ref AbsorbedBlock block) => throw new NotSupportedException("Only the cache is under test.");
+    }
+
+    private sealed class NoDecompressedCore(MlaShape shape) : DecompressedCore(CoreTarget.Scalar, RowOperand.Float32, new DecompressedLayout
+    {
+        KeyTile = 4,
+        ScoreStride = 4,
+        KeyStride = shape.QkHeadDim,
+        ValueStride = shape.VHeadDim,
+        QueryTile = 4,
+        QueryPanel = 4,
+    })
+    {
+        public override void Attend(ref DecompressedTile tile) => throw new NotSupportedException("Only the cache is under test.");
+    }
 }

@@ -17,7 +17,7 @@ public sealed class StepContextTests
         using MlaBatch<TinyAttention> batch = cache.CreateBatch(executor);
         using var cancellation = new CancellationTokenSource();
         batch.CancellationToken = cancellation.Token;
-        var step = new StepContext(batch, TinyAttention.Definition, kernels: null!);
+        var step = new StepContext(batch, TinyAttention.Definition);
         var ran = new List<int>();
 
         Assert.Throws<OperationCanceledException>(() => step.Run(Unit, Units, multiplications: long.MaxValue));

@@ -4,7 +4,7 @@ using MlaGen.Tests.Oracles;
 namespace MlaGen.Tests.Golden;
 
 /// <summary>A generated class that knows its golden file.</summary>
-public interface IGoldenAttention<TSelf> : ITestAttention<TSelf>
+public interface IGoldenAttention<TSelf> : IMlaAttention<TSelf>
     where TSelf : class, IGoldenAttention<TSelf>
 {
     static abstract string CaseName { get; }

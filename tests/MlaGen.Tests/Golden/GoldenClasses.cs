@@ -9,8 +9,6 @@ namespace MlaGen.Tests.Golden;
 public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
 {
     public static string CaseName => "tiny";
-
-    public static TinyAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -19,8 +17,6 @@ public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
 public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSplitAttention>
 {
     public static string CaseName => "bias-halfsplit";
-
-    public static BiasHalfSplitAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -29,8 +25,6 @@ public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSp
 public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV2LiteAttention>
 {
     public static string CaseName => "deepseek-v2-lite";
-
-    public static DeepSeekV2LiteAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -39,8 +33,6 @@ public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV
 public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Attention>
 {
     public static string CaseName => "deepseek-v3";
-
-    public static DeepSeekV3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -49,8 +41,6 @@ public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Att
 public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV3LateAttention>
 {
     public static string CaseName => "deepseek-v3-late";
-
-    public static DeepSeekV3LateAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -59,8 +49,6 @@ public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV
 public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAttention>
 {
     public static string CaseName => "glm-4.7-flash";
-
-    public static Glm47FlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -69,8 +57,6 @@ public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAtt
 public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
 {
     public static string CaseName => "kimi-k2";
-
-    public static KimiK2Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -79,8 +65,6 @@ public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
 public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAttention>
 {
     public static string CaseName => "kimi-linear";
-
-    public static KimiLinearAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -89,8 +73,6 @@ public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAtt
 public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlashAttention>
 {
     public static string CaseName => "longcat-flash";
-
-    public static LongCatFlashAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -99,8 +81,6 @@ public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlas
 public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attention>
 {
     public static string CaseName => "minicpm3";
-
-    public static MiniCpm3Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 [MlaAttention(
@@ -109,8 +89,6 @@ public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attenti
 public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attention>
 {
     public static string CaseName => "mistral-4";
-
-    public static Mistral4Attention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 // Two mistakes on purpose, for a test that they are noticed.
@@ -122,8 +100,6 @@ public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attenti
 public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairingAttention>
 {
     public static string CaseName => "tiny";
-
-    public static WrongPairingAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }
 
 /// <summary>The tiny case with the softmax scale of the cached row's width, (64 + 16)^-0.5.</summary>
@@ -133,6 +109,4 @@ public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairin
 public sealed partial class WrongScaleAttention : IGoldenAttention<WrongScaleAttention>
 {
     public static string CaseName => "tiny";
-
-    public static WrongScaleAttention Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
 }

@@ -38,7 +38,7 @@ public sealed class SoakTests
         TimeSpan? time = Environment.GetEnvironmentVariable(MinutesVariable) is { Length: > 0 } minutes
             ? TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture) / TestLayer.Formats.Count())
             : null;
-        int pageBytes = checked((int)Story.Layer(format).Shape.CacheBytes(1, 1, PageTokens));
+        int pageBytes = checked((int)Story.Layer(format).Layout.Bytes(1, 1, PageTokens));
         var memory = new TestMemoryPool(SlabPages * pageBytes);
         using (AttentionRun run = Story.Layer(format).Open(new RunOptions { PageTokens = PageTokens, MaxTokens = 24 * _threads * PageTokens, Memory = memory }))
         {

@@ -47,6 +47,6 @@ internal static class Story
     }
 
     private static Lazy<TestLayer> Make<TAttention>()
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => TestLayer.Make<TAttention>("story", spec => spec with { Rope = _rope });
 }

@@ -7,39 +7,24 @@ namespace MlaGen.Tests.Serving;
 [MlaAttention(
     HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192,
     RopeScaling = RopeScaling.Yarn, RopeFactor = 4, OriginalMaxPositionEmbeddings = 256, Mscale = 1, MscaleAllDim = 1, CacheFormat = CacheFormat.Float32)]
-public sealed partial class Float32Story : ITestAttention<Float32Story>
-{
-    public static Float32Story Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
-}
+public sealed partial class Float32Story;
 
 [MlaAttention(
     HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192,
     RopeScaling = RopeScaling.Yarn, RopeFactor = 4, OriginalMaxPositionEmbeddings = 256, Mscale = 1, MscaleAllDim = 1, CacheFormat = CacheFormat.BFloat16)]
-public sealed partial class BFloat16Story : ITestAttention<BFloat16Story>
-{
-    public static BFloat16Story Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
-}
+public sealed partial class BFloat16Story;
 
 [MlaAttention(
     HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192,
     RopeScaling = RopeScaling.Yarn, RopeFactor = 4, OriginalMaxPositionEmbeddings = 256, Mscale = 1, MscaleAllDim = 1, CacheFormat = CacheFormat.Float16)]
-public sealed partial class Float16Story : ITestAttention<Float16Story>
-{
-    public static Float16Story Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
-}
+public sealed partial class Float16Story;
 
 [MlaAttention(
     HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192,
     RopeScaling = RopeScaling.Yarn, RopeFactor = 4, OriginalMaxPositionEmbeddings = 256, Mscale = 1, MscaleAllDim = 1, CacheFormat = CacheFormat.Float8)]
-public sealed partial class Float8Story : ITestAttention<Float8Story>
-{
-    public static Float8Story Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
-}
+public sealed partial class Float8Story;
 
 [MlaAttention(
     HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192,
     RopeScaling = RopeScaling.Yarn, RopeFactor = 4, OriginalMaxPositionEmbeddings = 256, Mscale = 1, MscaleAllDim = 1, CacheFormat = CacheFormat.Int8)]
-public sealed partial class Int8Story : ITestAttention<Int8Story>
-{
-    public static Int8Story Load(ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
-}
+public sealed partial class Int8Story;

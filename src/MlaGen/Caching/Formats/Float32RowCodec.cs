@@ -12,6 +12,8 @@ namespace MlaGen.Runtime;
 /// </remarks>
 internal sealed class Float32RowCodec(int latent, int rope) : RowCodec(CacheFormat.Float32, latent, rope, sizeof(float) * (latent + rope))
 {
+    public override bool HoldsFloats => true;
+
     protected override void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token) => MemoryMarshal.AsBytes(row).CopyTo(destination);
 
     protected override void Decode(ref byte rows, int count, ref float destination) =>

@@ -31,21 +31,18 @@ internal abstract class RowCodec
     /// <summary>Bytes of a row.</summary>
     public int RowBytes { get; }
 
+    /// <summary>Whether a row is its floats as they are: it can then be read where it lies.</summary>
+    public virtual bool HoldsFloats => false;
+
     /// <summary>The codec of a layer's cache, for this process's tier.</summary>
-    public static RowCodec Create(MlaShape shape)
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static RowCodec Create(CacheFormat format, MlaShape shape) => SimdTiers.Current switch
     {
-        RowCodec codec = SimdTiers.Current switch
-        {
-            SimdTier.Vector512 => Create<Lanes512>(shape.CacheFormat, shape.KvLoraRank, shape.QkRopeHeadDim),
-            SimdTier.Vector256 => Create<Lanes256>(shape.CacheFormat, shape.KvLoraRank, shape.QkRopeHeadDim),
-            SimdTier.Vector128 => Create<Lanes128>(shape.CacheFormat, shape.KvLoraRank, shape.QkRopeHeadDim),
-            _ => Create<Lanes1>(shape.CacheFormat, shape.KvLoraRank, shape.QkRopeHeadDim),
-        };
-        return codec.RowBytes == shape.CacheRowBytes
-            ? codec
-            : throw new ArgumentException(FormattableString.Invariant(
-                $"A {shape.CacheFormat} row of {shape.KvLoraRank} + {shape.QkRopeHeadDim} elements takes {codec.RowBytes} bytes; the shape says {shape.CacheRowBytes}."));
-    }
+        SimdTier.Vector512 => Create<Lanes512>(format, shape.KvLoraRank, shape.QkRopeHeadDim),
+        SimdTier.Vector256 => Create<Lanes256>(format, shape.KvLoraRank, shape.QkRopeHeadDim),
+        SimdTier.Vector128 => Create<Lanes128>(format, shape.KvLoraRank, shape.QkRopeHeadDim),
+        _ => Create<Lanes1>(format, shape.KvLoraRank, shape.QkRopeHeadDim),
+    };
 
     /// <summary>The codec that decodes with vectors of one width.</summary>
     public static RowCodec Create<V>(CacheFormat format, int latent, int rope)

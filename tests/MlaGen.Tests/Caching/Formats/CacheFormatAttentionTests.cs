@@ -10,13 +10,25 @@ public sealed class CacheFormatAttentionTests
     public static TheoryData<CacheFormat> Formats => [.. TestLayer.Formats.Where(format => format != CacheFormat.Float32)];
 
     [Fact]
-    public void Generated_classes_state_the_format_and_its_bytes()
+    public void A_class_states_its_format_and_a_cache_may_have_another()
     {
-        Assert.Equal((CacheFormat.BFloat16, 156), (BFloat16Attention.Shape.CacheFormat, BFloat16Attention.Shape.CacheRowBytes));
-        Assert.Equal((CacheFormat.Float16, 160), (Float16Attention.Shape.CacheFormat, Float16Attention.CacheRowBytes));
-        Assert.Equal((CacheFormat.Float8, 240), (Float8Attention.Shape.CacheFormat, Float8Attention.CacheRowBytes));
-        Assert.Equal((CacheFormat.Int8, 117), (Int8Attention.Shape.CacheFormat, Int8Attention.CacheRowBytes));
-        Assert.Equal(CacheFormat.Float32, YarnAttention.Shape.CacheFormat);
+        AssertLayout<BFloat16Attention>(CacheFormat.BFloat16, 156);
+        AssertLayout<Float16Attention>(CacheFormat.Float16, 160);
+        AssertLayout<Float8Attention>(CacheFormat.Float8, 240);
+        AssertLayout<Int8Attention>(CacheFormat.Int8, 117);
+        AssertLayout<YarnAttention>(CacheFormat.Float32, 320);
+
+        using LatentCache<YarnAttention> other = YarnAttention.CreateCache(1, 1, new LatentCacheOptions { Format = CacheFormat.Float16 });
+        Assert.Equal((CacheFormat.Float16, 160), (other.Layout.Format, other.Layout.RowBytes));
+        Assert.Equal(other.Bytes, YarnAttention.CacheBytes(1, 1, CacheFormat.Float16));
+        Assert.Throws<ArgumentOutOfRangeException>(() => YarnAttention.CreateCache(1, 1, new LatentCacheOptions { Format = (CacheFormat)99 }));
+
+        static void AssertLayout<T>(CacheFormat format, int rowBytes)
+            where T : class, IMlaAttention<T>
+        {
+            var layout = CacheLayout.Of<T>();
+            Assert.Equal((format, rowBytes), (layout.Format, layout.RowBytes));
+        }
     }
 
     /// <summary>What the cache gives back is what the format makes of each row, whatever the pages.</summary>

@@ -211,10 +211,6 @@ public sealed class RowCodecTests
         Assert.Throws<ArgumentOutOfRangeException>(() => codec.DecodeRows(new byte[2 * codec.RowBytes], 2, new float[19]));
     }
 
-    [Fact]
-    public void A_shape_with_other_bytes_than_its_format_takes_is_refused()
-        => Assert.Throws<ArgumentException>(() => RowCodec.Create(TinyAttention.Shape with { CacheFormat = CacheFormat.Int8 }));
-
     private static RowCodec[] Tiers(CacheFormat format, int latent, int rope) =>
     [
         RowCodec.Create<Lanes1>(format, latent, rope),

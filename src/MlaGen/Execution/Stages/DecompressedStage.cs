@@ -19,6 +19,8 @@ internal sealed class DecompressedStage
     private const int UnitsPerThread = 8;
 
     private readonly StepContext _step;
+    private readonly DecompressedCore _core;
+    private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
     private BatchEntry[] _entries = [];
     private int[] _firstUnits = [];
@@ -29,9 +31,11 @@ internal sealed class DecompressedStage
     private Workspace _queries = null!;
     private Workspace _output = null!;
 
-    public DecompressedStage(StepContext step)
+    public DecompressedStage(StepContext step, DecompressedCore core)
     {
         _step = step;
+        _core = core;
+        _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
     }
 
@@ -39,7 +43,7 @@ internal sealed class DecompressedStage
 
     private MlaShape Shape => _step.Shape;
 
-    private KernelLayout Layout => _step.Kernels.Layout;
+    private DecompressedLayout Layout => _core.Layout;
 
     /// <summary>Forgets the entries of the last call.</summary>
     public void Clear() => _entryCount = _unitCount = 0;
@@ -119,12 +123,12 @@ internal sealed class DecompressedStage
             space.Output.Reserve(columns * Shape.VHeadDim);
             space.Statistics.Reserve(3 * columns);
             space.Limits.Reserve(Layout.QueryTile);
-            space.Scores.Reserve(Layout.TileScoreLength);
+            space.Scores.Reserve(Layout.ScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
             space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
             space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
             space.Product.Reserve(ProjectionKernels.ScratchLength);
-            _step.ReserveRows(space.Rows, Layout.KeyTile);
+            _reader.Reserve(space.Rows, onlyRanges: true);
         }
     }
 
@@ -150,11 +154,11 @@ internal sealed class DecompressedStage
         PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
         Initialise(heads * tiles, space);
 
-        int keys = entry.VisibleKeys(firstQuery + queries - 1);
-        for (int firstKey = 0; firstKey < keys; firstKey += Layout.KeyTile)
+        var keys = KeySource.Range(entry.Sequence, entry.VisibleKeys(firstQuery + queries - 1));
+        for (int firstKey = 0; firstKey < keys.Count; firstKey += Layout.KeyTile)
         {
-            int tokens = Math.Min(Layout.KeyTile, keys - firstKey);
-            ref float rows = ref _step.Rows(entry.Sequence, firstKey, tokens, space.Rows);
+            int tokens = Math.Min(Layout.KeyTile, keys.Count - firstKey);
+            ref float rows = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows));
             PackRows(ref rows, tokens, space);
             for (int head = 0; head < heads; head++)
             {
@@ -300,17 +304,20 @@ internal sealed class DecompressedStage
     private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
     {
         long column = ((long)place * Layout.QueryTile) + first;
-        _step.Kernels.AttendTile(
-            ref space.Keys.Start,
-            ref space.Values.Start,
-            tokens,
-            ref space.Queries.At(column * Shape.QkHeadDim),
-            columns,
-            ref space.Limits.At(first),
-            masked,
-            ref space.Scores.Start,
-            ref space.Output.At(column * Shape.VHeadDim),
-            ref space.Statistics.At((3L * place * Layout.QueryTile) + first));
+        var attended = new DecompressedTile
+        {
+            Keys = ref Unsafe.As<float, byte>(ref space.Keys.Start),
+            Values = ref Unsafe.As<float, byte>(ref space.Values.Start),
+            Tokens = tokens,
+            Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * Shape.QkHeadDim)),
+            Columns = columns,
+            Limits = ref space.Limits.At(first),
+            Masked = masked,
+            Scores = ref space.Scores.Start,
+            Sums = ref space.Output.At(column * Shape.VHeadDim),
+            Statistics = ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
+        };
+        _core.Attend(ref attended);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -2,12 +2,23 @@ using System.ComponentModel;
 
 namespace MlaGen.Runtime;
 
-/// <summary>The constants of a generated class that its kernels are not specialised to. Emitted once a class.</summary>
+/// <summary>What a generated class is to the runtime: its dimensions, its kernels, and the constants that these are not specialised to. Emitted once a class.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class MlaDefinition
 {
+    private bool _isChecked;
+
+    /// <summary>The agreement with the runtime that the class was emitted under.</summary>
+    public required int Contract { get; init; }
+
     /// <summary>The layer's dimensions.</summary>
     public required MlaShape Shape { get; init; }
+
+    /// <summary>Kernels of these dimensions.</summary>
+    public required MlaKernels Kernels { get; init; }
+
+    /// <summary>How a cache keeps rows unless it is made with another format.</summary>
+    public CacheFormat CacheFormat { get; init; }
 
     /// <summary>Factor on the scores.</summary>
     public required float SoftmaxScale { get; init; }
@@ -38,4 +49,17 @@ public sealed class MlaDefinition
 
     /// <summary>New tokens from which on a long context is cheaper decompressed; 0 if it never is.</summary>
     public required int BreakEvenQueries { get; init; }
+
+    /// <summary>This definition, if it was emitted for this runtime and is whole; whatever uses one asks first.</summary>
+    /// <exception cref="InvalidOperationException">It was emitted for another version of the package, or contradicts itself.</exception>
+    internal MlaDefinition Checked()
+    {
+        if (!_isChecked)
+        {
+            DefinitionCheck.Check(this);
+            _isChecked = true;
+        }
+
+        return this;
+    }
 }

@@ -1,7 +1,5 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
@@ -25,6 +23,8 @@ internal sealed class AbsorbedStage
     private const int UnitsPerThread = 8;
 
     private readonly StepContext _step;
+    private readonly AbsorbedCore _core;
+    private readonly RowReader _reader;
     private readonly Action<int, int> _wholeRow;
     private readonly Action<int, int> _pack;
     private readonly Action<int, int> _attend;
@@ -34,20 +34,22 @@ internal sealed class AbsorbedStage
     private readonly AttentionSums _sums;
     private Row[] _rows = [];
     private Unit[] _units = [];
-    private int[] _paths = [];
-    private int _pathLength;
+    private int[] _listed = [];
+    private int _listedCount;
     private int _rowCount;
     private int _unitCount;
     private Workspace _queries = null!;
     private Workspace _output = null!;
     private Workspace? _logSumExp;
 
-    public AbsorbedStage(StepContext step)
+    public AbsorbedStage(StepContext step, AbsorbedCore core)
     {
         _step = step;
+        _core = core;
+        _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.BlockTokens, Layout.PrefetchTokens);
         _packed = step.Memory.Add();
         _unitSums = step.Memory.Add();
-        _sums = new AttentionSums(step.Shape, step.Kernels.Layout.Columns);
+        _sums = new AttentionSums(step.Shape, Layout.Queries.Columns);
         _wholeRow = WholeRow;
         _pack = PackPanel;
         _attend = AttendUnit;
@@ -56,12 +58,12 @@ internal sealed class AbsorbedStage
 
     private MlaShape Shape => _step.Shape;
 
-    private KernelLayout Layout => _step.Kernels.Layout;
+    private AbsorbedLayout Layout => _core.Layout;
 
-    private int PackedLength => Layout.Columns * Shape.CacheRowElements;
+    private int PackedLength => Layout.Queries.Length(Shape.CacheRowElements);
 
     /// <summary>Forgets the rows of the last call.</summary>
-    public void Clear() => _rowCount = _pathLength = 0;
+    public void Clear() => _rowCount = _listedCount = 0;
 
     /// <summary>Adds the rows of one entry of the batch.</summary>
     public void Add(in BatchEntry entry)
@@ -73,25 +75,28 @@ internal sealed class AbsorbedStage
 
         for (int query = 0; query < entry.Queries; query++)
         {
-            _rows[_rowCount++] = entry.IsTree ? TreeRow(entry, query) : new Row(entry.Sequence, entry.FirstRow + query, entry.VisibleKeys(query));
+            _rows[_rowCount++] = new Row(entry.FirstRow + query, entry.IsTree ? TreePath(entry, query) : KeySource.Range(entry.Sequence, entry.VisibleKeys(query)));
         }
     }
 
-    /// <summary>
-    /// A token of a tree sees the committed tokens and its own path. Its keys are counted as if the path followed the committed tokens, so
-    /// that blocks and splits, and with them every bit, are those of the path alone.
-    /// </summary>
-    private Row TreeRow(in BatchEntry entry, int query)
+    /// <summary>A token of a tree sees the committed tokens and its own path.</summary>
+    private KeySource TreePath(in BatchEntry entry, int query)
     {
-        if (_paths.Length < _pathLength + entry.NewTokens)
+        if (_listed.Length < _listedCount + entry.NewTokens)
         {
-            Array.Resize(ref _paths, Math.Max(_pathLength + entry.NewTokens, 2 * _paths.Length));
+            // Sources that were made from it keep the old one.
+            Array.Resize(ref _listed, Math.Max(_listedCount + entry.NewTokens, 2 * _listed.Length));
         }
 
-        int length = _step.Batch.VisibleNewTokens(entry, query, _paths.AsSpan(_pathLength));
-        var row = new Row(entry.Sequence, entry.FirstRow + query, entry.CommittedKeys + length, _pathLength, length);
-        _pathLength += length;
-        return row;
+        int first = _listedCount;
+        int length = _step.Batch.VisibleNewTokens(entry, query, _listed.AsSpan(first));
+        foreach (ref int token in _listed.AsSpan(first, length))
+        {
+            token += entry.CommittedKeys;
+        }
+
+        _listedCount += length;
+        return KeySource.Path(entry.Sequence, entry.CommittedKeys, _listed, first, length);
     }
 
     /// <summary>Whether any row was added.</summary>
@@ -115,7 +120,7 @@ internal sealed class AbsorbedStage
         long keys = 0;
         for (int i = 0; i < _rowCount; i++)
         {
-            keys += _rows[i].Keys;
+            keys += _rows[i].Keys.Count;
         }
 
         long multiplications = keys * Shape.Heads * (Shape.CacheRowElements + Shape.KvLoraRank);
@@ -170,17 +175,13 @@ internal sealed class AbsorbedStage
     {
         space.Sums.Reserve((1L + int.Log2(parts)) * _sums.Length);
         space.Scores.Reserve(Layout.ScoreLength);
-        _step.ReserveRows(space.Rows, Layout.BlockTokens);
-        if (_pathLength > 0)
-        {
-            space.PathRows.Reserve((long)Layout.BlockTokens * Shape.CacheRowElements);
-        }
+        _reader.Reserve(space.Rows, onlyRanges: _listedCount == 0);
     }
 
     /// <summary>Units of a row at most where so many rows are shared between the threads: a power of two.</summary>
     private int MostUnits(int rows) => Math.Min(Layout.MostParts, (int)BitOperations.RoundUpToPowerOf2((uint)((UnitsPerThread * _step.Threads) + rows - 1) / (uint)rows));
 
-    private int PanelCount => Layout.Panels.Length - 1;
+    private int PanelCount => Layout.Queries.PanelCount;
 
     private int FoldGroups => (Shape.Heads + HeadsOfFold - 1) / HeadsOfFold;
 
@@ -190,7 +191,7 @@ internal sealed class AbsorbedStage
     /// </summary>
     private int Parts(in Row row)
     {
-        int blocks = Blocks(row.Keys);
+        int blocks = Blocks(row.Keys.Count);
         int most = Math.Max(Math.Min(blocks, Layout.SingleBlockParts), blocks / Layout.PartBlocks);
         return most <= 1 ? 1 : Math.Min(Layout.MostParts, 1 << int.Log2(most));
     }
@@ -306,66 +307,36 @@ internal sealed class AbsorbedStage
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int batchRow, int panel, ref float packed)
     {
         int depth = Shape.CacheRowElements;
-        ref float source = ref _queries.At((long)batchRow * Shape.Heads * depth);
-        int first = Layout.Panels[panel];
-        int width = Layout.Panels[panel + 1] - first;
-        if (first >= Layout.FirstRowColumn)
-        {
-            PackRows(first, width, ref source, ref packed);
-            return;
-        }
-
-        PanelPacking.Pack(
-            ref Unsafe.Add(ref source, first * depth),
-            depth,
-            Math.Min(width, Shape.Heads - first),
-            depth,
-            _step.Definition.SoftmaxScale,
-            ref Unsafe.Add(ref packed, first * depth),
-            width);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackRows(int first, int width, ref float source, ref float packed)
-    {
-        int depth = Shape.CacheRowElements;
-        int given = Math.Min(width, Shape.Heads - first) * depth;
-        Span<float> target = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref packed, first * depth), width * depth);
-        TensorPrimitives.Multiply(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref source, first * depth), given), _step.Definition.SoftmaxScale, target);
-        target[given..].Clear();
+        Layout.Queries.Pack(panel, ref _queries.At((long)batchRow * Shape.Heads * depth), Shape.Heads, depth, _step.Definition.SoftmaxScale, ref packed);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendPart(in Row row, int part, ref float queries, ref float sums, WorkerSpace space)
     {
         _sums.Clear(ref sums);
-        ref float statistics = ref _sums.Statistics(ref sums);
-        ref float scores = ref space.Scores.Start;
         int parts = Parts(row);
-        long blocks = Blocks(row.Keys);
+        long blocks = Blocks(row.Keys.Count);
         int begin = (int)(blocks * part / parts);
         int end = (int)(blocks * (part + 1) / parts);
-        for (int block = begin; block < end; block++)
+        var block = new AbsorbedBlock
         {
-            int first = block * Layout.BlockTokens;
-            int tokens = Math.Min(Layout.BlockTokens, row.Keys - first);
-            ref float rows = ref Rows(row, first, tokens, space);
-            ref byte upcoming = ref _step.Upcoming(row.Sequence, first, tokens, Math.Min(first + tokens, row.Keys - row.PathLength - 1), out nint distance);
-            _step.Kernels.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref sums, ref statistics);
+            CachedRowBytes = _step.Batch.Pool.Layout.RowBytes,
+            Queries = ref Unsafe.As<float, byte>(ref queries),
+            Scores = ref space.Scores.Start,
+            Sums = ref sums,
+            Statistics = ref _sums.Statistics(ref sums),
+        };
+        for (int i = begin; i < end; i++)
+        {
+            int first = i * Layout.BlockTokens;
+            block.Tokens = Math.Min(Layout.BlockTokens, row.Keys.Count - first);
+            block.Rows = ref _reader.Rows(row.Keys, _step.Layer, first, block.Tokens, space.Rows);
+            block.Upcoming = ref _reader.Upcoming(row.Keys, _step.Layer, first, block.Tokens, out block.Distance);
+            _core.Attend(ref block);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ref float Rows(in Row row, int first, int count, WorkerSpace space)
-    {
-        int committed = row.Keys - row.PathLength;
-        return ref row.PathLength == 0 || first + count <= committed
-            ? ref _step.Rows(row.Sequence, first, count, space.Rows)
-            : ref _step.PathRows(row.Sequence, first, count, committed, _paths.AsSpan(row.FirstPath, row.PathLength), space);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -379,15 +350,10 @@ internal sealed class AbsorbedStage
         }
     }
 
-    private struct Row(LatentSequence sequence, int index, int keys, int firstPath = 0, int pathLength = 0)
+    private struct Row(int index, KeySource keys)
     {
-        public readonly LatentSequence Sequence = sequence;
         public readonly int Index = index;
-        public readonly int Keys = keys;
-
-        /// <summary>Where its path through a tree of new tokens stands; of no length where new tokens simply follow each other.</summary>
-        public readonly int FirstPath = firstPath;
-        public readonly int PathLength = pathLength;
+        public readonly KeySource Keys = keys;
 
         /// <summary>Its units, where threads share it.</summary>
         public int FirstUnit;

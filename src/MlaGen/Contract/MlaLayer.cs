@@ -8,18 +8,16 @@ namespace MlaGen.Runtime;
 public sealed class MlaLayer<T>
     where T : class, IMlaAttention<T>
 {
-    private readonly MlaKernels _kernels;
     private readonly LayerWeights _weights;
 
     /// <summary>Makes a layer.</summary>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kernels">The class's kernels of this process's tier.</param>
     /// <param name="weights">The layer's weights.</param>
-    public MlaLayer(int layer, MlaKernels kernels, LayerWeights weights)
+    public MlaLayer(int layer, LayerWeights weights)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        T.Definition.Checked();
         Layer = layer;
-        _kernels = kernels;
         _weights = weights;
     }
 
@@ -40,7 +38,7 @@ public sealed class MlaLayer<T>
 
         MlaLayer.Check(hidden.Length, batch.Rows, 1, T.Shape.HiddenSize, "hidden", "HiddenSize");
         MlaLayer.Check(output.Length, batch.Rows, 1, T.Shape.HiddenSize, "output", "HiddenSize");
-        AttentionEngine.Of(batch, T.Definition, _kernels).Forward(_weights, Layer, hidden, output);
+        batch.Engine.Forward(_weights, Layer, hidden, output);
     }
 }
 
@@ -52,11 +50,10 @@ public static class MlaLayer
     /// <typeparam name="T">The generated class.</typeparam>
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kernels">The class's kernels.</param>
     /// <param name="queries">Absorbed queries.</param>
     /// <param name="output">Takes weighted sums of latents.</param>
     /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
-    public static void AttendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+    public static void AttendLatent<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -64,42 +61,27 @@ public static class MlaLayer
         Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
         Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
         Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
-        AttentionEngine.Of(batch, T.Definition, kernels).AttendLatent(layer, queries, output, logSumExp);
+        batch.Engine.AttendLatent(layer, queries, output, logSumExp);
     }
 
     /// <summary>Writes finished rows.</summary>
     /// <typeparam name="T">The generated class.</typeparam>
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kernels">The class's kernels.</param>
     /// <param name="rows">Latent and rotary key of each new token.</param>
-    public static void AppendLatent<T>(MlaBatch<T> batch, int layer, MlaKernels kernels, ReadOnlySpan<float> rows)
+    public static void AppendLatent<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> rows)
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
         Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
-        AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
+        batch.Engine.AppendLatent(layer, rows);
     }
 
     /// <summary>Compiles what a class's steps run.</summary>
     /// <typeparam name="T">The generated class.</typeparam>
-    /// <param name="kernels">The class's kernels.</param>
-    public static void Warmup<T>(MlaKernels kernels)
+    public static void Warmup<T>()
         where T : class, IMlaAttention<T>
-        => Runtime.Warmup.Run<T>(kernels);
-
-    /// <summary>Takes the memory that a batch's steps work in.</summary>
-    /// <typeparam name="T">The generated class.</typeparam>
-    /// <param name="batch">The batch.</param>
-    /// <param name="kernels">The class's kernels.</param>
-    /// <param name="rows">Rows of a step.</param>
-    public static void Reserve<T>(MlaBatch<T> batch, MlaKernels kernels, int rows)
-        where T : class, IMlaAttention<T>
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
-        AttentionEngine.Of(batch, T.Definition, kernels).Reserve(rows);
-    }
+        => Runtime.Warmup.Run<T>();
 
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {

@@ -1,0 +1,55 @@
+using MlaGen.Runtime;
+
+namespace MlaGen;
+
+/// <summary>What a cache keeps of a token in one layer, and in how many bytes.</summary>
+/// <remarks>Immutable, and so safe for any number of threads.</remarks>
+public sealed class CacheLayout
+{
+    private CacheLayout(MlaDefinition definition, CacheFormat format)
+    {
+        Format = format;
+        Codec = RowCodec.Create(format, definition.Shape);
+        PageTokens = definition.Kernels.PageTokens;
+    }
+
+    /// <summary>How a row's elements are encoded.</summary>
+    public CacheFormat Format { get; }
+
+    /// <summary>Elements of a row: latent, then rotary key.</summary>
+    public int RowElements => Codec.Elements;
+
+    /// <summary>Bytes of a row.</summary>
+    public int RowBytes => Codec.RowBytes;
+
+    /// <summary>Tokens that a page holds unless <see cref="LatentCacheOptions.PageTokens"/> says otherwise: pages of a multiple of it are read without a copy.</summary>
+    public int PageTokens { get; }
+
+    /// <summary>Between rows of floats and their bytes.</summary>
+    internal RowCodec Codec { get; }
+
+    /// <summary>The layout of a class's caches.</summary>
+    /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
+    /// <param name="format">How rows are encoded; <see langword="null"/> for the class's own <see cref="MlaAttentionAttribute.CacheFormat"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static CacheLayout Of<TAttention>(CacheFormat? format = null)
+        where TAttention : class, IMlaAttention<TAttention> => Of(TAttention.Definition, format);
+
+    /// <summary>Bytes that a cache for so many tokens takes at most, whole pages counted. Nothing is allocated.</summary>
+    /// <param name="layers">Layers of the model.</param>
+    /// <param name="tokens">Tokens of all sequences together.</param>
+    /// <param name="pageTokens">Tokens a page holds; 0 for <see cref="PageTokens"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
+    /// <exception cref="OverflowException">More than <see cref="long.MaxValue"/> bytes.</exception>
+    public long Bytes(int layers, long tokens, int pageTokens = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(layers);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(pageTokens);
+        long page = pageTokens == 0 ? PageTokens : pageTokens;
+        long pages = (tokens / page) + (tokens % page == 0 ? 0 : 1);
+        return checked(pages * page * layers * RowBytes);
+    }
+
+    internal static CacheLayout Of(MlaDefinition definition, CacheFormat? format) => new(definition.Checked(), format ?? definition.CacheFormat);
+}

@@ -1,0 +1,17 @@
+namespace MlaGen;
+
+/// <summary>What a core needs of the machine. Listed from the least to the most.</summary>
+public enum CoreTarget
+{
+    /// <summary>Nothing: one float at a time.</summary>
+    Scalar,
+
+    /// <summary>Vectors of four floats: Arm64, and x86 without AVX2.</summary>
+    Vector128,
+
+    /// <summary>Vectors of eight floats: AVX2 with FMA.</summary>
+    Vector256,
+
+    /// <summary>Vectors of sixteen floats: AVX-512.</summary>
+    Vector512,
+}

@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>Rows as floats, one after the other: where they lie, if one page of floats holds them all, or decoded.</summary>
+internal sealed class FloatRowReader(PagePool pool, int blockTokens, int prefetchTokens) : RowReader
+{
+    private readonly RowCodec _codec = pool.Codec;
+    private readonly int _pageTokens = pool.PageTokens;
+
+    public override void Reserve(Workspace gathered, bool onlyRanges)
+    {
+        if (!onlyRanges || !_codec.HoldsFloats || _pageTokens % blockTokens != 0)
+        {
+            gathered.Reserve((long)blockTokens * _codec.Elements);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override ref byte Rows(in KeySource keys, int layer, int first, int count, Workspace gathered)
+    {
+        int elements = _codec.Elements;
+        int rowBytes = _codec.RowBytes;
+        if (AreInPlace(keys, first, count))
+        {
+            (int page, int index) = Math.DivRem(keys.Token(first), _pageTokens);
+            return ref Page(keys, page, layer)[index * rowBytes];
+        }
+
+        ref float start = ref gathered.Reserve((long)blockTokens * elements);
+        for (int copied = 0; copied < count;)
+        {
+            (int page, int index) = Math.DivRem(keys.Token(first + copied), _pageTokens);
+            int length = Math.Min(keys.RunLength(first + copied, count - copied), _pageTokens - index);
+            _codec.DecodeRows(Page(keys, page, layer).Slice(index * rowBytes, length * rowBytes), length, gathered.Span((long)copied * elements, length * elements));
+            copied += length;
+        }
+
+        return ref Unsafe.As<float, byte>(ref start);
+    }
+
+    /// <summary>
+    /// Rows that are used where they lie are asked for a tile ahead of their use: more would crowd the cache. Rows that are decoded first are
+    /// asked for a block ahead.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override ref byte Upcoming(in KeySource keys, int layer, int first, int count, out nint distance)
+    {
+        bool inPlace = AreInPlace(keys, first, count);
+        distance = inPlace ? prefetchTokens * _codec.RowBytes : 0;
+        (int page, int index) = Math.DivRem(keys.Token(inPlace ? first : Math.Min(first + count, keys.Count - 1)), _pageTokens);
+        return ref Page(keys, page, layer)[index * _codec.RowBytes];
+    }
+
+    private bool AreInPlace(in KeySource keys, int first, int count)
+        => _codec.HoldsFloats && (keys.Token(first) % _pageTokens) + count <= _pageTokens && keys.RunLength(first, count) == count;
+
+    private Span<byte> Page(in KeySource keys, int page, int layer) => pool.Rows(keys.Sequence.Pages[page], layer);
+}

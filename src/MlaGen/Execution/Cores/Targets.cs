@@ -1,0 +1,18 @@
+namespace MlaGen.Runtime;
+
+/// <summary>What this process's machine can run.</summary>
+internal static class Targets
+{
+    /// <summary>Why the machine cannot run code for a target, or null if it can.</summary>
+    public static string? Refusal(CoreTarget target) => target switch
+    {
+        CoreTarget.Scalar => null,
+        CoreTarget.Vector128 => Needs(SimdTier.Vector128),
+        CoreTarget.Vector256 => Needs(SimdTier.Vector256),
+        CoreTarget.Vector512 => Needs(SimdTier.Vector512),
+        _ => FormattableString.Invariant($"this version of the package knows no target {target}"),
+    };
+
+    private static string? Needs(SimdTier tier) =>
+        SimdTiers.Current >= tier ? null : FormattableString.Invariant($"it needs {tier}; processor and runtime of this process offer {SimdTiers.Current} at most");
+}
