@@ -30,7 +30,7 @@ public class IncrementalityTests
 
     private const string Elsewhere = "namespace Models; internal static class Elsewhere { }";
 
-    private static readonly string[] _steps = [StepNames.ParseAttribute, StepNames.ParseConfig, StepNames.ResolveSpec, StepNames.PlanKernels, StepNames.Output];
+    private static readonly string[] _steps = [StepNames.ParseAttribute, StepNames.ParseConfig, StepNames.ResolveSpec, StepNames.PlanLayer, StepNames.Output, StepNames.KernelShapes, StepNames.PlanKernels, StepNames.KernelOutput];
 
     [Fact]
     public void Same_compilation_twice_recomputes_nothing()
@@ -62,7 +62,7 @@ public class IncrementalityTests
     {
         GeneratorRunResult result = Rerun(static compilation => Replace(compilation, First, First.Replace("256", "384", StringComparison.Ordinal)));
 
-        foreach (string step in new[] { StepNames.ParseAttribute, StepNames.ResolveSpec, StepNames.PlanKernels })
+        foreach (string step in new[] { StepNames.ParseAttribute, StepNames.ResolveSpec, StepNames.PlanLayer })
         {
             Assert.Equal(1, Reasons(result, step).Count(static reason => reason == IncrementalStepRunReason.Modified));
             Assert.Equal(2, Reasons(result, step).Length);
@@ -71,6 +71,33 @@ public class IncrementalityTests
         IncrementalStepRunReason[] outputs = Reasons(result, StepNames.Output);
         Assert.Equal(2, outputs.Length);
         Assert.Contains(IncrementalStepRunReason.Cached, outputs);
+
+        // The hidden size is none of the kernels' business.
+        Assert.All(Reasons(result, StepNames.KernelShapes).Concat(Reasons(result, StepNames.KernelOutput)), AssertIsOld);
+    }
+
+    [Fact]
+    public void Changed_heads_emit_only_kernels_of_new_dimensions()
+    {
+        GeneratorRunResult result = Rerun(static compilation => Replace(compilation, First, First.Replace("Heads = 8", "Heads = 16", StringComparison.Ordinal)));
+
+        Assert.Equal(2, Reasons(result, StepNames.KernelOutput).Length);
+        Assert.Single(Reasons(result, StepNames.KernelOutput), static reason => reason is IncrementalStepRunReason.Modified or IncrementalStepRunReason.New);
+    }
+
+    [Fact]
+    public void Classes_of_the_same_dimensions_share_their_kernels()
+    {
+        string[] formats = ["Float32", "BFloat16", "Float16", "Float8", "Int8"];
+        string[] classes = [.. formats.Select(static format => $"[MlaGen.MlaAttention(HiddenSize = 512, Heads = 4, CacheFormat = MlaGen.CacheFormat.{format})] public sealed partial class On{format};")];
+
+        GeneratorRunResult one = Compilations.Generate(Compilations.Create(classes[0]));
+        GeneratorRunResult all = Compilations.Generate(Compilations.Create(classes));
+
+        Assert.Equal(Kernels(one), Kernels(all));
+        Assert.NotEmpty(Kernels(one));
+
+        static string[] Kernels(GeneratorRunResult result) => [.. result.GeneratedSources.Where(static source => source.HintName.StartsWith("MlaGen.Kernels.", StringComparison.Ordinal)).Select(static source => source.HintName + source.SourceText)];
     }
 
     [Fact]

@@ -16,7 +16,10 @@ public sealed class CacheLayout
     /// <summary>How a row's elements are encoded.</summary>
     public CacheFormat Format { get; }
 
-    /// <summary>Elements of a row: latent, then rotary key.</summary>
+    /// <summary>What a row consists of, in the order in which it lies: latent, then rotary key.</summary>
+    public IReadOnlyList<RowSegment> Segments => Codec.Segments;
+
+    /// <summary>Elements of a row.</summary>
     public int RowElements => Codec.Elements;
 
     /// <summary>Bytes of a row.</summary>

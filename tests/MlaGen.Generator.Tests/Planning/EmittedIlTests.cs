@@ -26,27 +26,27 @@ public class EmittedIlTests
     [InlineData(OddShape, 61)]
     public void Every_emitted_method_is_planned_and_its_IL_is_what_was_estimated(string attribute, int heads)
     {
-        Dimensions shape = heads switch
+        KernelShape shape = heads switch
         {
             128 => PlannedShapes.DeepSeek(heads),
             20 => PlannedShapes.Glm47Flash,
             8 => PlannedShapes.Story,
-            _ => new Dimensions(64, heads, 0, 77, 15, 6, 23, 4096),
+            _ => new KernelShape(heads, KvLoraRank: 77, QkRopeHeadDim: 6, QkNopeHeadDim: 15, VHeadDim: 23),
         };
         Assembly assembly = Compile(attribute);
 
         foreach (Tier tier in Tier.All)
         {
-            AssertPlanned(KernelPlanner.PlanDecode(tier, shape, PlannedShapes.Float32 * shape.CacheRowElements), assembly);
-            AssertPlanned(KernelPlanner.PlanPrefill(tier, shape), assembly);
+            AssertPlanned(KernelPlanner.PlanDecode(tier, shape), shape, assembly);
+            AssertPlanned(KernelPlanner.PlanPrefill(tier, shape), shape, assembly);
         }
     }
 
-    private static void AssertPlanned(CorePlan core, Assembly assembly)
+    private static void AssertPlanned(CorePlan core, KernelShape shape, Assembly assembly)
     {
         string kernel = (core.IsAbsorbed ? "Decode" : "Prefill") + core.Tier.Name;
-        Dictionary<string, MethodInfo> emitted = assembly.GetType($"MlaGen.Emitted.Models__Model.{kernel}", throwOnError: true)!
-            .GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+        Dictionary<string, MethodInfo> emitted = assembly.GetType($"MlaGen.Emitted.{shape.Name}.{kernel}", throwOnError: true)!
+            .GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
             .ToDictionary(static method => method.Name);
         Assert.Equal(emitted.Keys.Order(StringComparer.Ordinal), core.Methods.Select(static method => method.Name).Order(StringComparer.Ordinal));
         Assert.All(core.Methods, method =>

@@ -9,8 +9,9 @@ namespace MlaGen.Generator.Tests.Planning;
 public class PlanInvariantTests
 {
     private const int FirstLevelCache = 32 << 10;
+    private const int CacheLine = 64;
 
-    private static readonly (string Name, MlaSpec Spec, KernelPlan Plan)[] _published = [.. PlannedShapes.Published().Select(static model => (model.Name, model.Spec, KernelPlanner.Plan(model.Spec)))];
+    private static readonly (string Name, KernelPlan Plan)[] _published = [.. PlannedShapes.Published().Select(static model => (model.Name, KernelPlanner.Plan(KernelShape.Of(model.Spec.Dimensions))))];
 
     [Fact]
     public void A_plan_is_a_value()
@@ -19,7 +20,7 @@ public class PlanInvariantTests
         Assert.Equal(_published.Length, again.Length);
         for (int i = 0; i < again.Length; i++)
         {
-            KernelPlan plan = KernelPlanner.Plan(again[i].Spec);
+            KernelPlan plan = KernelPlanner.Plan(KernelShape.Of(again[i].Spec.Dimensions));
             Assert.NotSame(_published[i].Plan, plan);
             Assert.Equal(_published[i].Plan, plan);
             Assert.Equal(_published[i].Plan.GetHashCode(), plan.GetHashCode());
@@ -101,10 +102,10 @@ public class PlanInvariantTests
     [Fact]
     public void A_tile_asks_for_as_many_cached_rows_as_it_works_on() => AllCores(static (core, d) =>
     {
-        TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.PrefetchedBytes > 0)];
+        TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.Prefetches > 0)];
         bool hasRowsToAskFor = core.IsAbsorbed && core.Tier.Lanes > 1 && !core.ColumnSegments[0].ByDepth;
         Assert.Equal(hasRowsToAskFor ? 1 : 0, asking.Length);
-        Assert.All(asking, tile => Assert.InRange(tile.PrefetchedBytes * d.CacheRowElements, tile.Rows * core.CachedRowBytes, (tile.Rows * core.CachedRowBytes) + d.CacheRowElements));
+        Assert.All(asking, tile => Assert.InRange(tile.Prefetches * d.CacheRowElements * CacheLine, tile.Rows * sizeof(float) * d.CacheRowElements, (tile.Rows * sizeof(float) * d.CacheRowElements) + (d.CacheRowElements * CacheLine)));
     });
 
     [Fact]
@@ -140,37 +141,34 @@ public class PlanInvariantTests
         Assert.Equal(length, end);
     }
 
-    private static void AllCores(Action<CorePlan, Dimensions> assert)
+    private static void AllCores(Action<CorePlan, KernelShape> assert)
     {
-        foreach ((string name, MlaSpec spec, KernelPlan plan) in _published)
+        foreach ((string name, KernelPlan plan) in _published)
         {
             foreach (TierPlan tier in plan.Tiers)
             {
-                Try(name, tier.Decode, spec.Dimensions);
-                Try(name, tier.Prefill, spec.Dimensions);
+                Try(name, tier.Decode, plan.Shape);
+                Try(name, tier.Prefill, plan.Shape);
             }
         }
 
         Random random = new(20251125);
         for (int i = 0; i < 100; i++)
         {
-            Dimensions shape = new(
-                HiddenSize: 64,
+            KernelShape shape = new(
                 Heads: random.Next(1, i < 50 ? 140 : Limits.Heads + 1),
-                QLoraRank: 0,
                 KvLoraRank: random.Next(1, Limits.KvLoraRank + 1),
                 QkNopeHeadDim: random.Next(1, Limits.HeadDim + 1),
                 QkRopeHeadDim: 2 * random.Next(0, 65),
-                VHeadDim: random.Next(1, Limits.HeadDim + 1),
-                MaxPositionEmbeddings: 4096);
+                VHeadDim: random.Next(1, Limits.HeadDim + 1));
             foreach (Tier tier in Tier.All)
             {
-                Try(shape.ToString(), KernelPlanner.PlanDecode(tier, shape, PlannedShapes.Float32 * shape.CacheRowElements), shape);
+                Try(shape.ToString(), KernelPlanner.PlanDecode(tier, shape), shape);
                 Try(shape.ToString(), KernelPlanner.PlanPrefill(tier, shape), shape);
             }
         }
 
-        void Try(string name, CorePlan core, Dimensions shape)
+        void Try(string name, CorePlan core, KernelShape shape)
         {
             if (Record.Exception(() => assert(core, shape)) is { } problem)
             {

@@ -8,16 +8,14 @@ namespace MlaGen.Generator.Tests.Planning;
 /// <summary>Shapes to plan, without a compilation, and a plan in a line.</summary>
 internal static class PlannedShapes
 {
-    public const int Float32 = 4;
-
-    public static readonly Dimensions Story = new(256, 8, 128, 64, 32, 16, 32, 1024);
+    public static readonly KernelShape Story = new(Heads: 8, KvLoraRank: 64, QkRopeHeadDim: 16, QkNopeHeadDim: 32, VHeadDim: 32);
 
     /// <summary>DeepSeek-V3's widths with another number of heads: DeepSeek-V2-Lite and Kimi-K2 are no more than that to a planner.</summary>
-    public static Dimensions DeepSeek(int heads) => new(7168, heads, 1536, 512, 128, 64, 128, 163840);
+    public static KernelShape DeepSeek(int heads) => new(heads, KvLoraRank: 512, QkRopeHeadDim: 64, QkNopeHeadDim: 128, VHeadDim: 128);
 
-    public static readonly Dimensions MiniCpm3 = new(2560, 40, 768, 256, 64, 32, 64, 32768);
+    public static readonly KernelShape MiniCpm3 = new(Heads: 40, KvLoraRank: 256, QkRopeHeadDim: 32, QkNopeHeadDim: 64, VHeadDim: 64);
 
-    public static readonly Dimensions Glm47Flash = new(2048, 20, 768, 512, 192, 64, 256, 202752);
+    public static readonly KernelShape Glm47Flash = new(Heads: 20, KvLoraRank: 512, QkRopeHeadDim: 64, QkNopeHeadDim: 192, VHeadDim: 256);
 
     /// <summary>Every published model that can be generated, resolved anew at each call.</summary>
     public static IEnumerable<(string Name, MlaSpec Spec)> Published() => PublishedModel.All
@@ -26,9 +24,9 @@ internal static class PlannedShapes
 
     public static Tier TierNamed(string name) => Tier.All.Single(tier => tier.Name == name);
 
-    public static CorePlan Decode(Dimensions shape, string tier) => KernelPlanner.PlanDecode(TierNamed(tier), shape, Float32 * shape.CacheRowElements);
+    public static CorePlan Decode(KernelShape shape, string tier) => KernelPlanner.PlanDecode(TierNamed(tier), shape);
 
-    public static CorePlan Prefill(Dimensions shape, string tier) => KernelPlanner.PlanPrefill(TierNamed(tier), shape);
+    public static CorePlan Prefill(KernelShape shape, string tier) => KernelPlanner.PlanPrefill(TierNamed(tier), shape);
 
     /// <summary>All that was decided, in a line.</summary>
     public static string Show(CorePlan core) => string.Join(

@@ -33,7 +33,7 @@ public class PlannerTests
     [InlineData(8, "Scalar", "columns 4×2×1 | values 32×2×1 | tokens 6, 4, 1 | value tiles 2 of 4 | block 144 by 16 | registers 15 and 11 of 15 | ahead 0")]
     public void Decoding_of_a_published_shape(int heads, string tier, string plan)
     {
-        Dimensions shape = heads switch
+        KernelShape shape = heads switch
         {
             8 => PlannedShapes.Story,
             20 => PlannedShapes.Glm47Flash,
@@ -65,9 +65,7 @@ public class PlannerTests
     [Fact]
     public void A_plan_says_when_a_context_is_decompressed_and_how_a_row_is_split()
     {
-        MlaSpec spec = PlannedShapes.Published().First(static model => model.Spec.Dimensions.Heads == 128).Spec;
-
-        KernelPlan plan = KernelPlanner.Plan(spec);
+        KernelPlan plan = KernelPlanner.Plan(PlannedShapes.DeepSeek(128));
 
         Assert.Equal(512 * 256 / ((1024 + 64) - (128 + 64 + 128)), plan.BreakEvenQueries);
         Assert.Equal(new KeySplit(MostParts: 64, SingleBlockParts: 4, PartBlocks: 2), plan.KeySplit);
@@ -75,7 +73,7 @@ public class PlannerTests
 
     [Fact]
     public void Decompressing_never_pays_where_the_latent_is_no_wider_than_keys_and_values()
-        => Assert.Equal(0, KernelPlanner.BreakEvenQueries(new Dimensions(256, 8, 0, KvLoraRank: 32, QkNopeHeadDim: 32, QkRopeHeadDim: 16, VHeadDim: 32, 1024)));
+        => Assert.Equal(0, KernelPlanner.BreakEvenQueries(new KernelShape(8, KvLoraRank: 32, QkRopeHeadDim: 16, QkNopeHeadDim: 32, VHeadDim: 32)));
 
     [Fact]
     public void A_tile_with_more_sums_than_registers_is_refused()

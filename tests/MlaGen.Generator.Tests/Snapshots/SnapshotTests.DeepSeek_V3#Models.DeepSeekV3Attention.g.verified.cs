@@ -5,11 +5,13 @@
 #nullable enable annotations
 #nullable disable warnings
 
+#pragma warning disable CS0436 // Another assembly may show this one its kernels of the same dimensions; those of this assembly are meant.
+
 namespace Models;
 
 /// <remarks>
 /// Multi-head Latent Attention: 128 heads, query rank 1536, latent 512, head keys 128 + 64 rotary, head values 128.
-/// The cache takes 2,304 bytes a token and layer, as 32-bit floats. Decoding costs 278,528 operations a cached token.
+/// The cache keeps 576 numbers of a token and layer. Decoding costs 278,528 operations a cached token.
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
@@ -61,18 +63,16 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     public const int CacheRowElements = 576;
 
     /// <summary>
-    /// Bytes the cache keeps of a token: as 32-bit floats.
-    /// </summary>
-    public const int CacheRowBytes = 2304;
-
-    /// <summary>
     /// Factor on the scores: softmax scale = 192^-0.5 · (0.1·1·ln 40 + 1)² = 0.1352337788608801.
     /// </summary>
     public const double SoftmaxScale = 0.1352337788608801;
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings, CacheRowBytes, BlockTokens: 144, global::MlaGen.CacheFormat.Float32),
+        Contract = 2,
+        Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
+        Kernels = global::MlaGen.Emitted.Heads128Latent512Rope64Nope128Value128.Kernels.Instance,
+        CacheFormat = global::MlaGen.CacheFormat.Float32,
         SoftmaxScale = (float)SoftmaxScale,
         LatentNormEpsilon = 1E-06,
         QLatentScale = 1f,
@@ -95,14 +95,6 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
         BreakEvenQueries = 170,
     };
 
-    private static readonly global::MlaGen.Runtime.MlaKernels s_kernels = global::MlaGen.SimdTiers.Current switch
-    {
-        global::MlaGen.SimdTier.Vector512 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector512Kernels(),
-        global::MlaGen.SimdTier.Vector256 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector256Kernels(),
-        global::MlaGen.SimdTier.Vector128 => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.Vector128Kernels(),
-        _ => new global::MlaGen.Emitted.Models__DeepSeekV3Attention.ScalarKernels(),
-    };
-
     private readonly global::MlaGen.Runtime.MlaLayer<DeepSeekV3Attention> _layer;
 
     /// <summary>
@@ -114,7 +106,7 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     public DeepSeekV3Attention(Weights weights, int layer)
     {
         global::System.ArgumentNullException.ThrowIfNull(weights);
-        _layer = new global::MlaGen.Runtime.MlaLayer<DeepSeekV3Attention>(layer, s_kernels, new global::MlaGen.Runtime.LayerWeights
+        _layer = new global::MlaGen.Runtime.MlaLayer<DeepSeekV3Attention>(layer, new global::MlaGen.Runtime.LayerWeights
         {
             QAProj = weights.QAProj,
             QALayernorm = weights.QALayernorm,
@@ -133,27 +125,36 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
 
     static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<DeepSeekV3Attention>.Definition => s_definition;
 
-    static void global::MlaGen.IMlaAttention<DeepSeekV3Attention>.Reserve(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
-
     /// <summary>
     /// Which layer of the cache this one writes and reads.
     /// </summary>
     public int Layer => _layer.Layer;
 
     /// <summary>
+    /// Loads a layer by its Hugging Face names.
+    /// </summary>
+    /// <param name="checkpoint">Where the tensors are.</param>
+    /// <param name="prefix">What the names begin with, for example <c>model.layers.0.self_attn.</c>.</param>
+    /// <param name="layer">Which layer of the cache it writes and reads, counted from 0.</param>
+    /// <returns>The layer.</returns>
+    /// <exception cref="global::MlaGen.CheckpointException">A tensor is missing, surplus, of another shape or of a type that weights cannot have.</exception>
+    public static DeepSeekV3Attention Load(global::MlaGen.ICheckpoint checkpoint, string prefix, int layer) => new(Weights.Load(checkpoint, prefix), layer);
+
+    /// <summary>
     /// Bytes that a cache takes once it is full, whole pages of the default size. Nothing is allocated.
     /// </summary>
     /// <param name="layers">Layers of the model.</param>
     /// <param name="tokens">Tokens of all sequences together.</param>
+    /// <param name="format">Format of the cache.</param>
     /// <returns>The bytes.</returns>
-    public static long CacheBytes(int layers, long tokens) => Shape.CacheBytes(layers, tokens);
+    public static long CacheBytes(int layers, long tokens, global::MlaGen.CacheFormat format = global::MlaGen.CacheFormat.Float32) => global::MlaGen.CacheLayout.Of<DeepSeekV3Attention>(format).Bytes(layers, tokens);
 
     /// <summary>
     /// Makes a cache for layers of this class.
     /// </summary>
     /// <param name="layers">Layers of the model.</param>
     /// <param name="maxTokens">Tokens that all sequences together may hold.</param>
-    /// <param name="options">Page size and memory; null for the defaults.</param>
+    /// <param name="options">Format, page size and memory; null for the defaults.</param>
     /// <returns>An empty cache.</returns>
     public static global::MlaGen.LatentCache<DeepSeekV3Attention> CreateCache(int layers, long maxTokens, global::MlaGen.LatentCacheOptions? options = null) => new(layers, maxTokens, options);
 
@@ -162,15 +163,7 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     /// Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading.
     /// </summary>
     /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>
-    public static void Warmup()
-    {
-        global::MlaGen.Runtime.MlaLayer.Warmup<DeepSeekV3Attention>(s_kernels);
-
-        // The members that lead there take weights and a cache, and there are none yet.
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(Forward), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(AttendLatent), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(DeepSeekV3Attention).GetMethod(nameof(AppendLatent), new[] { typeof(global::MlaGen.MlaBatch<DeepSeekV3Attention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
-    }
+    public static void Warmup() => global::MlaGen.Runtime.MlaLayer.Warmup<DeepSeekV3Attention>();
 
     /// <summary>
     /// Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and
@@ -192,7 +185,7 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, 128, 576]</c>; the softmax scale is applied inside.</param>
     /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, 128, 512]</c>; zeros for a row without keys.</param>
     /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, 128]</c>; negative infinity for a row without keys.</param>
-    public static void AttendLatent(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);
+    public static void AttendLatent(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
 
     /// <summary>
     /// Writes the rows of the batch's new tokens, for engines that own their projections.
@@ -200,5 +193,5 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<DeepSeekV3Atten
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
     /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, 576]</c>.</param>
-    public static void AppendLatent(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, s_kernels, rows);
+    public static void AppendLatent(global::MlaGen.MlaBatch<DeepSeekV3Attention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, rows);
 }

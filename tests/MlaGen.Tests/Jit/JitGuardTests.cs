@@ -16,7 +16,11 @@ public sealed class JitGuardTests
 {
     private const string Tier = "MLAGEN_JIT_TIER";
 
-    private static readonly Type[] _shapes = [typeof(DeepSeekV3), typeof(KimiK2), typeof(MiniCpm3), typeof(Glm47Flash), typeof(DeepSeekV2Lite), typeof(StoryAttention)];
+    private static readonly (Type Class, MlaShape Shape)[] _shapes =
+    [
+        (typeof(DeepSeekV3), DeepSeekV3.Shape), (typeof(KimiK2), KimiK2.Shape), (typeof(MiniCpm3), MiniCpm3.Shape),
+        (typeof(Glm47Flash), Glm47Flash.Shape), (typeof(DeepSeekV2Lite), DeepSeekV2Lite.Shape), (typeof(StoryAttention), StoryAttention.Shape),
+    ];
 
     private static readonly string[] _projections = [nameof(ProjectionTiles), nameof(ProjectionKernels)];
 
@@ -34,7 +38,7 @@ public sealed class JitGuardTests
 
         Assert.All(listings, listing => Assert.Equal("FullOpts", listing.Optimization));
         var wide = listings.Where(listing => listing.FmaLoops().Any(loop => loop.Any(line => line.Contains(register, StringComparison.Ordinal)))).Select(listing => listing.Method).ToList();
-        Assert.All(_shapes, shape => Assert.All(new[] { "Decode", "Prefill" }, form => Assert.Contains(wide, method => method.StartsWith($"{KernelNamespace(shape)}.{form}{tier}:Values", StringComparison.Ordinal))));
+        Assert.All(_shapes, shape => Assert.All(new[] { "Decode", "Prefill" }, form => Assert.Contains(wide, method => method.StartsWith($"{KernelNamespace(shape.Shape)}.{form}{tier}:Values", StringComparison.Ordinal))));
         Assert.All(_projections, kernel => Assert.Contains(wide, method => method.Contains(kernel, StringComparison.Ordinal)));
         Assert.All(listings, listing => Assert.All(listing.FmaLoops(), loop => Assert.DoesNotContain(loop, line => IsLost(line, Streams(listing)))));
     }
@@ -49,9 +53,9 @@ public sealed class JitGuardTests
         }
 
         Assert.Equal(tier, SimdTiers.Current.ToString());
-        var shapes = _shapes.Select(KernelNamespace).ToHashSet();
+        var shapes = _shapes.Select(shape => KernelNamespace(shape.Shape)).ToHashSet();
         IEnumerable<Type> own = typeof(JitGuardTests).Assembly.GetTypes().Where(type => type.Namespace?.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal) == true);
-        IEnumerable<Type> published = _shapes.Select(shape => shape.Assembly).Distinct().SelectMany(assembly => assembly.GetTypes()).Where(type => type.Namespace is { } name && shapes.Contains(name));
+        IEnumerable<Type> published = _shapes.Select(shape => shape.Class.Assembly).Distinct().SelectMany(assembly => assembly.GetTypes()).Where(type => type.Namespace is { } name && shapes.Contains(name));
         foreach (MethodInfo method in own.Concat(published).Where(type => type.Name.EndsWith(tier, StringComparison.Ordinal)).SelectMany(Methods))
         {
             RuntimeHelpers.PrepareMethod(method.MethodHandle);
@@ -84,7 +88,8 @@ public sealed class JitGuardTests
     private static MethodInfo[] Methods(Type type) => type.GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
 
     /// <summary>Where the kernels of a class stand.</summary>
-    private static string KernelNamespace(Type shape) => "MlaGen.Emitted." + shape.FullName!.Replace(".", "__", StringComparison.Ordinal);
+    private static string KernelNamespace(MlaShape shape)
+        => FormattableString.Invariant($"MlaGen.Emitted.Heads{shape.Heads}Latent{shape.KvLoraRank}Rope{shape.QkRopeHeadDim}Nope{shape.QkNopeHeadDim}Value{shape.VHeadDim}");
 
     /// <summary>Whether a kernel reads weights as fast as memory gives them: what lies on the stack meanwhile costs it nothing.</summary>
     private static bool Streams(JitListing listing) => listing.Method.Contains($"{nameof(ProjectionKernels)}`1", StringComparison.Ordinal);

@@ -1,38 +1,36 @@
-using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>
-/// Takes rows of floats, latent then rotary key, to the bytes that the cache keeps and back. An element's value depends on the row's bytes
-/// alone: not on the tier, nor on where the row lies. No byte outside the rows is touched.
-/// </summary>
-internal abstract class RowCodec
+/// <summary>Takes rows of floats to the bytes that the cache keeps and back, segment by segment. No byte outside the rows is touched.</summary>
+internal sealed class RowCodec
 {
-    private protected RowCodec(CacheFormat format, int latent, int rope, int rowBytes)
+    private readonly SegmentCodec[] _codecs;
+
+    private RowCodec(CacheFormat format, RowSegment[] segments, SegmentCodec[] codecs)
     {
         Format = format;
-        Latent = latent;
-        Rope = rope;
-        RowBytes = rowBytes;
+        Segments = segments;
+        _codecs = codecs;
+        Elements = segments.Sum(static segment => segment.Elements);
+        RowBytes = segments.Sum(static segment => segment.Bytes);
+        HoldsFloats = codecs.All(static codec => codec.HoldsFloats);
     }
 
     public CacheFormat Format { get; }
 
-    /// <summary>Elements of the latent.</summary>
-    public int Latent { get; }
-
-    /// <summary>Elements of the rotary key.</summary>
-    public int Rope { get; }
+    /// <summary>What a row consists of, in order.</summary>
+    public IReadOnlyList<RowSegment> Segments { get; }
 
     /// <summary>Floats of a row.</summary>
-    public int Elements => Latent + Rope;
+    public int Elements { get; }
 
     /// <summary>Bytes of a row.</summary>
     public int RowBytes { get; }
 
     /// <summary>Whether a row is its floats as they are: it can then be read where it lies.</summary>
-    public virtual bool HoldsFloats => false;
+    public bool HoldsFloats { get; }
 
     /// <summary>The codec of a layer's cache, for this process's tier.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
@@ -46,47 +44,60 @@ internal abstract class RowCodec
 
     /// <summary>The codec that decodes with vectors of one width.</summary>
     public static RowCodec Create<V>(CacheFormat format, int latent, int rope)
-        where V : struct, ILanes<V> => format switch
+        where V : struct, ILanes<V>
+    {
+        List<(string Name, CacheFormat Encoding, int Elements)> parts = [(CacheFormats.Latent, format, latent)];
+        if (rope > 0)
         {
-            CacheFormat.Float32 => new Float32RowCodec(latent, rope),
-            CacheFormat.BFloat16 => new BFloat16RowCodec<V>(latent, rope),
-            CacheFormat.Float16 => new Float16RowCodec<V>(latent, rope),
-            CacheFormat.Float8 => new Float8RowCodec<V>(latent, rope),
-            CacheFormat.Int8 => new Int8RowCodec<V>(latent, rope),
-            _ => throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such cache format."),
-        };
+            parts.Add((CacheFormats.Rope, CacheFormats.RopeEncoding(format), rope));
+        }
+
+        SegmentCodec[] codecs = [.. parts.Select(static part => CacheFormats.Codec<V>(part.Encoding, part.Elements))];
+        return new RowCodec(format, [.. parts.Zip(codecs, static (part, codec) => new RowSegment(part.Name, part.Elements, part.Encoding, codec.Bytes))], codecs);
+    }
 
     /// <summary>Encodes a row.</summary>
     /// <param name="row"><see cref="Elements"/> values.</param>
     /// <param name="destination">Takes <see cref="RowBytes"/> bytes; what it holds after an error is not a row.</param>
     /// <param name="token">The row's token in its sequence, for errors.</param>
     /// <exception cref="OverflowException">The format cannot hold a value.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void EncodeRow(ReadOnlySpan<float> row, Span<byte> destination, int token)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(row.Length, Elements);
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, RowBytes);
-        Encode(row, destination, token);
+        int element = 0;
+        int start = 0;
+        foreach (SegmentCodec codec in _codecs)
+        {
+            int bad = codec.Encode(row.Slice(element, codec.Elements), destination.Slice(start, codec.Bytes));
+            if (bad >= 0)
+            {
+                throw new OverflowException(FormattableString.Invariant(
+                    $"Element {element + bad} of token {token}'s cached row is {row[element + bad]:R}, which a cache of {Format} cannot hold. Roll the step back, or choose another CacheFormat."));
+            }
+
+            element += codec.Elements;
+            start += codec.Bytes;
+        }
     }
 
     /// <summary>Decodes rows that lie one after the other.</summary>
     /// <param name="rows"><see cref="RowBytes"/> bytes a row.</param>
     /// <param name="count">How many rows.</param>
     /// <param name="destination">Takes <see cref="Elements"/> values a row.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void DecodeRows(ReadOnlySpan<byte> rows, int count, Span<float> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(rows.Length, (long)count * RowBytes);
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, (long)count * Elements);
-        Decode(ref MemoryMarshal.GetReference(rows), count, ref MemoryMarshal.GetReference(destination));
+        ref byte source = ref MemoryMarshal.GetReference(rows);
+        ref float target = ref MemoryMarshal.GetReference(destination);
+        foreach (SegmentCodec codec in _codecs)
+        {
+            codec.Decode(ref source, RowBytes, count, ref target, Elements);
+            source = ref Unsafe.Add(ref source, codec.Bytes);
+            target = ref Unsafe.Add(ref target, codec.Elements);
+        }
     }
-
-    /// <summary><see cref="EncodeRow"/>; lengths are checked.</summary>
-    protected abstract void Encode(ReadOnlySpan<float> row, Span<byte> destination, int token);
-
-    /// <summary><see cref="DecodeRows"/>; lengths are checked.</summary>
-    protected abstract void Decode(ref byte rows, int count, ref float destination);
-
-    /// <summary>Says that a row has a value which the format cannot hold.</summary>
-    [DoesNotReturn]
-    protected void ThrowOverflow(ReadOnlySpan<float> row, int element, int token) => throw new OverflowException(FormattableString.Invariant(
-        $"Element {element} of token {token}'s cached row is {row[element]:R}, which a cache of {Format} cannot hold. Roll the step back, or choose another CacheFormat."));
 }
