@@ -28,6 +28,8 @@ internal sealed class ProblemSink
 
     public IReadOnlyList<ConfigProblem> Problems => _problems;
 
+    public bool Has(DiagnosticDescriptor rule) => _problems.Any(problem => problem.Rule == rule);
+
     public bool HasErrors => _problems.Any(static problem => problem.IsError);
 
     /// <summary>Adds a problem, unless the same rule has spoken about the same place: a key that is read twice is wrong once.</summary>

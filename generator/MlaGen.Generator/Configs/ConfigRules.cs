@@ -36,7 +36,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor UnknownModelType = Error(
         "MLA0106",
         "Model type is not known",
-        "The model type {0} is not known, and no rope_interleave says which elements of the rotary part form a pair");
+        "The model type {0} is not known, and no class among the architectures is; expected the model_type of the model's own config.json, which says whose arithmetic it is");
 
     public static readonly DiagnosticDescriptor UnknownKey = Error(
         "MLA0107",
@@ -83,6 +83,11 @@ internal static class ConfigRules
         "Value makes no layer",
         "No layer can be generated from this: {0}");
 
+    public static readonly DiagnosticDescriptor OtherProgram = Error(
+        "MLA0116",
+        "Configuration is another program's",
+        "The key '{0}' is {1}'s, which keeps the rest of the model in its source; expected the config.json that stands beside the weights");
+
     public static readonly DiagnosticDescriptor LatentEpsilon = Info(
         "MLA0120",
         "Latent norms do not use rms_norm_eps",
@@ -91,7 +96,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor YarnWithoutMscale = Warning(
         "MLA0121",
         "YaRN scales cosine and sine",
-        "YaRN without mscale and mscale_all_dim multiplies cosine and sine by 0.1·ln(factor) + 1, as transformers does; DeepSeek's own code does not");
+        "YaRN without both mscale and mscale_all_dim multiplies cosine and sine by 0.1·ln(factor) + 1, as transformers does; DeepSeek's own code does not");
 
     public static readonly DiagnosticDescriptor KeyWithoutEffect = Warning(
         "MLA0122",
@@ -121,7 +126,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor AssumedFamily = Warning(
         "MLA0127",
         "Model type is not known",
-        "The model type {0} is not known; its attention is taken to be that of deepseek_v3");
+        "The model type {0} is not known; its attention is taken to be that of {1}");
 
     /// <summary>All of them, in the order of their ids.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All = ImmutableArray.Create(
@@ -140,6 +145,7 @@ internal static class ConfigRules
         UnsupportedQuantization,
         SparseIndexer,
         UnusableValue,
+        OtherProgram,
         LatentEpsilon,
         YarnWithoutMscale,
         KeyWithoutEffect,

@@ -55,10 +55,10 @@ internal static class Rules
         "Rotary setting has no effect",
         "{0} has no effect: {1}");
 
-    public static readonly DiagnosticDescriptor MissingOriginalContext = Error(
+    public static readonly DiagnosticDescriptor MissingRopeParameter = Error(
         "MLA0010",
-        "Original context length is missing",
-        "{0} needs OriginalMaxPositionEmbeddings, the context length before scaling");
+        "Parameter of the scaling is missing",
+        "{0} needs {1}");
 
     public static readonly DiagnosticDescriptor YarnFactor = Error(
         "MLA0011",
@@ -116,7 +116,7 @@ internal static class Rules
         DimensionTooLarge,
         OddRopeDimension,
         SettingWithoutEffect,
-        MissingOriginalContext,
+        MissingRopeParameter,
         YarnFactor,
         YarnRange,
         LongRopeFactorCount,

@@ -88,7 +88,10 @@ internal sealed record Dimensions(
     public int CacheRowElements => KvLoraRank + QkRopeHeadDim;
 }
 
-/// <summary>Rotary positions as configured; RopeConstants turns them into numbers.</summary>
+/// <summary>
+/// Rotary positions as configured; RopeConstants turns them into numbers. The factor is the model's, given or derived from the two lengths
+/// that its configuration states: the number of positions that a class accepts has no part in it.
+/// </summary>
 internal sealed record RopeSpec(
     RopeLayout Layout,
     RopeScaling Scaling,
