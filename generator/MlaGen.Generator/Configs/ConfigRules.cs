@@ -86,7 +86,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor OtherProgram = Error(
         "MLA0116",
         "Configuration is another program's",
-        "The key '{0}' is {1}'s, which keeps the rest of the model in its source; expected the config.json that stands beside the weights");
+        "The key '{0}' belongs to {1}, which keeps the rest of the model in its source; expected the config.json that stands beside the weights");
 
     public static readonly DiagnosticDescriptor LatentEpsilon = Info(
         "MLA0120",

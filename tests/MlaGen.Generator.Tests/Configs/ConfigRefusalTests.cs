@@ -309,13 +309,13 @@ public class ConfigRefusalTests
     public void An_unknown_model_type_without_a_rotary_layout_is_refused()
         => AssertRefused(
             Changed(("model_type", "\"new_model\"")),
-            "MLA0106 \"model_type\":\"new_model\" | The model type 'new_model' is not known, and no rope_interleave says which elements of the rotary part form a pair");
+            "MLA0106 \"model_type\":\"new_model\" | The model type 'new_model' is not known, and no class among the architectures is; expected the model_type of the model's own config.json, which says whose arithmetic it is");
 
     [Fact]
     public void OpenPangu_2_without_a_rotary_layout_is_refused()
         => Assert.Contains(
             ConfigRun.Problems(Changed(("model_type", "\"pangu_v2_moe\""), ("param_sink_number", "0"), ("swa_layers", "[]"), ("use_mhc", "false"))),
-            static problem => problem.StartsWith("MLA0106 \"model_type\"", StringComparison.Ordinal));
+            static problem => problem == "MLA0109 \"model_type\":\"pangu_v2_moe\" | 'rope_interleave' is missing; expected true or false, since model type 'pangu_v2_moe' is published with either");
 
     [Fact]
     public void LongRope_that_switches_is_refused_and_a_shorter_context_accepts_it()
