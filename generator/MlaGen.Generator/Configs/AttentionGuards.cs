@@ -59,8 +59,7 @@ internal static class AttentionGuards
     /// <summary>Whether the model attends through a latent at all; if not, why is reported, and nothing else need be.</summary>
     public static bool IsMla(ConfigObject config, ModelProfile profile, JsonValue json, ProblemSink sink)
     {
-        JsonProperty? type = json.Find("model_type");
-        TextSpan start = type?.Span ?? new TextSpan(json.Span.Start, 1);
+        TextSpan start = config.Place;
         if (profile.IsOtherAttention)
         {
             sink.Add(ConfigRules.NotMla, start, profile.Refusal!);
@@ -75,9 +74,7 @@ internal static class AttentionGuards
 
         if (profile.Refusal is { } refusal)
         {
-            // The family may have been recognised by its architectures.
-            JsonProperty? sign = type ?? json.Find("architectures");
-            sink.Add(ConfigRules.UnsupportedFeature, sign?.Span ?? start, sign?.Name ?? "model_type", "'" + profile.Type + "'", refusal);
+            sink.Add(ConfigRules.UnsupportedFeature, start, "model_type", "'" + profile.Type + "'", refusal);
             return false;
         }
 

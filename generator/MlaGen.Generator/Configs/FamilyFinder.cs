@@ -31,8 +31,8 @@ internal sealed class FamilyFinder(ProblemSink sink)
             return null;
         }
 
-        string? outer = root.Find("model_type") is { Value.Kind: JsonKind.String } property ? property.Value.Text : null;
-        string? type = config.Text("model_type") ?? outer;
+        string? outer = root.Find("model_type") is { Value: { Kind: JsonKind.String, Text.Length: > 0 } value } ? value.Text : null;
+        string? type = config.Text("model_type") is { Length: > 0 } own ? own : outer;
         if (ModelProfile.Find(outer) is { IsWrapper: true } wrapper)
         {
             return wrapper;

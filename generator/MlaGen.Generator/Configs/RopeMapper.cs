@@ -19,6 +19,9 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     /// <summary>Names under which other families keep the rotary width, and published files repeat it.</summary>
     private static readonly string[] _widthKeys = ["rotary_dim", "rotary_ndims", "rope_dim", "rope_head_dim"];
 
+    /// <summary>The kind of a scaling that is one by name only.</summary>
+    private const string Identity = "identity";
+
     // What one of two sections may say alone: the other version keeps it elsewhere.
     private static readonly HashSet<string> _unpairedKeys = new(StringComparer.Ordinal) { "rope_theta", "type", "rope_type", "partial_rotary_factor" };
 
@@ -43,6 +46,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             "yarn" or "deepseek_yarn" => Yarn(config, rope, settings),
             "longrope" => LongRope(config, rope, settings),
             "default" => Unscaled(config, rope, settings),
+            Identity => settings,
             _ => settings,
         };
         settings = PositionScale(config, rope, settings);
@@ -181,6 +185,13 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             return type;
         }
 
+        if (type is "yarn" or "linear" && IsIdentity(rope))
+        {
+            Understand(rope);
+            _ = config.Find("original_max_position_embeddings");
+            return Identity;
+        }
+
         if (type is not null)
         {
             sink.Add(ConfigRules.UnsupportedRope, property.Span, "'" + type + "'", $"expected one of {string.Join(", ", profile.RopeTypes)} for model type '{profile.Type}'");
@@ -227,9 +238,12 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         _ = config.Find("original_max_position_embeddings");
         return settings;
 
-        // A factor of 1 says the same as no scaling.
         static bool IsOne(JsonProperty property) => property.Name == "factor" && property.Value.TryGetDouble(out double value) && value == 1;
     }
+
+    /// <summary>Whether a scaling by frequencies stretches nothing: its factor is 1, and no other factor is given.</summary>
+    private static bool IsIdentity(ConfigObject rope)
+        => rope.Find("factor") is { } factor && factor.Value.TryGetDouble(out double value) && value == 1 && rope.FindOn("attention_factor") is null;
 
     private MlaSettings Yarn(ConfigObject config, ConfigObject rope, MlaSettings settings)
     {
@@ -245,7 +259,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
             OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
         };
-        PlaceScaling(config, rope);
+        PlaceScaling(config, rope, settings);
         if (settings is { RopeFactor: 1, OriginalMaxPositionEmbeddings: null, Llama4ScalingBeta: null })
         {
             // Published for models that are not stretched. transformers then takes the whole context for the original one, and nothing depends on it.
@@ -254,8 +268,8 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
 
         if (profile.HasMistralScaling && rope.Boolean("apply_scale", "apply_yarn_scaling") == false)
         {
-            // Neither the factor on cosine and sine, nor its square on the softmax scale.
-            return settings with { AttentionFactor = 1, Mscale = null, MscaleAllDim = null };
+            // Neither a derived factor on cosine and sine, nor its square on the softmax scale.
+            return settings with { AttentionFactor = settings.AttentionFactor ?? 1, Mscale = null, MscaleAllDim = null };
         }
 
         RemarkScale(config, rope, settings);
@@ -299,18 +313,30 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
             OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
         };
-        PlaceScaling(config, rope);
+        PlaceScaling(config, rope, settings);
         return settings;
     }
 
-    private void PlaceScaling(ConfigObject config, ConfigObject rope)
+    /// <summary>Where the scaling and its factor stand: a factor that follows from the two lengths of the model, where the scaling does.</summary>
+    private void PlaceScaling(ConfigObject config, ConfigObject rope, MlaSettings settings)
     {
         TextSpan place = Place(config, rope);
         places[nameof(MlaSettings.RopeScaling)] = place;
-        if (!places.ContainsKey(nameof(MlaSettings.RopeFactor)))
+        if (settings.RopeFactor is not null)
         {
-            // Derived from the two lengths, it is wrong where the scaling stands.
-            places[nameof(MlaSettings.RopeFactor)] = place;
+            return;
+        }
+
+        places[nameof(MlaSettings.RopeFactor)] = place;
+        if (settings.AttentionFactor is not null && settings.RopeScaling == RopeScaling.LongRope)
+        {
+            return;
+        }
+
+        // How long an input may be is a limit too, and no length of the model.
+        if (config.Find("max_position_embeddings") is null && config.Find("model_max_length") is { } limit)
+        {
+            sink.Add(ConfigRules.WrongValue, limit.Span, "max_position_embeddings", "missing", "a whole number, since the factor of the scaling follows from it");
         }
     }
 

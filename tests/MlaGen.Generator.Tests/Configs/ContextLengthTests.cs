@@ -157,6 +157,41 @@ public class ContextLengthTests
         }
     }
 
+    [Theory]
+    [InlineData("bailing_hybrid", "yarn")]
+    [InlineData("minicpm3", "yarn")]
+    [InlineData("deepseek_v3", "linear")]
+    public void A_scaling_that_a_class_does_not_know_is_accepted_where_it_stretches_nothing(string type, string scaling)
+    {
+        string plain = ConfigRun.With(With("null"), ("model_type", $"\"{type}\""));
+        string json = ConfigRun.With(plain, ("rope_scaling", $"{{\"type\": \"{scaling}\", \"factor\": 1.0, \"beta_fast\": 32}}"));
+
+        Assert.Empty(ConfigRun.Problems(json));
+        Assert.Equal(ConfigRun.Spec(plain), ConfigRun.Spec(json));
+        Assert.StartsWith("MLA0112 ", Assert.Single(ConfigRun.Problems(ConfigRun.With(json, ("rope_scaling.factor", "2")))), StringComparison.Ordinal);
+        Assert.StartsWith("MLA0112 ", Assert.Single(ConfigRun.Problems(ConfigRun.With(json, ("rope_scaling.attention_factor", "1.5")))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_longest_input_is_no_length_of_the_model()
+    {
+        string json = ConfigRun.With(With(Yarn), ("max_position_embeddings", null), ("model_max_length", "8192"));
+
+        Assert.Equal("MLA0109 \"model_max_length\":8192 | 'max_position_embeddings' is missing; expected a whole number, since the factor of the scaling follows from it", Assert.Single(ConfigRun.Problems(json)));
+        Assert.Equal(8192, ConfigRun.Spec(ConfigRun.With(json, ("rope_scaling.factor", "40"))).Dimensions.MaxPositionEmbeddings);
+    }
+
+    [Fact]
+    public void A_given_factor_on_cosine_and_sine_is_kept_where_Mistral_derives_none()
+    {
+        string json = ConfigRun.With(With(Yarn), ("model_type", "\"mistral4\""), ("rope_scaling.apply_scale", "false"));
+
+        Assert.Equal((1f, Math.Pow(24, -0.5)), Scales(json));
+        Assert.Equal((1.25f, Math.Pow(24, -0.5)), Scales(ConfigRun.With(json, ("rope_scaling.attention_factor", "1.25"))));
+
+        static (float, double) Scales(string json) => (Constants(json).AttentionFactor, Constants(json).SoftmaxScale);
+    }
+
     [Fact]
     public void Yarn_that_stretches_needs_its_original_context()
         => Assert.Equal(

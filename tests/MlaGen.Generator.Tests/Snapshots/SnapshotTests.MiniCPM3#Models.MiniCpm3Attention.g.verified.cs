@@ -86,7 +86,7 @@ partial class MiniCpm3Attention : global::MlaGen.IMlaAttention<MiniCpm3Attention
             0.0009546122f, 0.00043051547f, 0.00021287194f, 0.00011179917f, 6.0746104E-05f, 3.3592056E-05f, 1.8738525E-05f, 1.0496974E-05f,
         ],
 
-        // cosine and sine factor = 1, since positions stay within the original context
+        // cosine and sine factor = 1, since the model does not stretch its original context
         RopeAttentionFactor = 1f,
 
         // New tokens from which on a long context is cheaper decompressed: R(n+v) / ((2R+r) - (n+r+v)), R latent, n + r key, v value.
