@@ -59,6 +59,9 @@ internal static class EmittedNames
     /// <summary>Writes a member of the user's class: its namespace and the types around it, then the content.</summary>
     public static void InTarget(CodeWriter writer, TargetClass target, string? baseList, string documentation, Action content)
     {
+        writer.Line("// The runtime's types make no promise to other languages, whatever the project promises of its own.");
+        writer.Line("#pragma warning disable CS3001, CS3002, CS3003, CS3009");
+        writer.Line();
         if (target.Namespace.Length > 0)
         {
             writer.Line($"namespace {string.Join(".", target.Namespace.Split('.').Select(TargetClass.Escape))};");

@@ -86,6 +86,12 @@ internal static class MemberConflicts
             return constructor.Parameters is [{ RefKind: RefKind.None, Type.Name: "Weights" }, { RefKind: RefKind.None, Type.SpecialType: SpecialType.System_Int32 }];
         }
 
+        // An accessor is told with its property.
+        if (member is IMethodSymbol { AssociatedSymbol: not null })
+        {
+            return false;
+        }
+
         if (IsOfTheInterface(member))
         {
             return true;
