@@ -131,6 +131,8 @@ public class DiagnosticsTests
     [InlineData("OriginalMaxPositionEmbeddings = 1024, ShortFactor = new[] { 1.0, 2.0 }, {|MLA0014:LongFactor = new[] { 1.0, 3.0 }|}", "ShortFactor and LongFactor differ at element 1, and MaxPositionEmbeddings (4096) lies beyond OriginalMaxPositionEmbeddings (1024); expected equal factors or positions within the original context, since frequencies are constants")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0009:Mscale = 1|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 3.0 }", "Mscale has no effect: RopeScaling is LongRope, and only YaRN reads it")]
     [InlineData("MaxPositionEmbeddings = 1, {|MLA0015:OriginalMaxPositionEmbeddings = 1|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 2.0 }", "OriginalMaxPositionEmbeddings is 1; expected 2 or more, or an AttentionFactor beside it")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:ShortFactor = new[] { 1.0, 1e-44 }|}, LongFactor = new[] { 1.0, 2.0 }", "The frequency of rotated pair 1 is Infinity; expected a positive number within the range of float (LongRoPE: frequency of pair i = 10000^(-2i/4) / ShortFactor[i])")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:AttentionFactor = 1e-50|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 2.0 }", "The factor on cosine and sine is 0; expected a positive number within the range of float (cosine and sine factor = 1E-50, as given)")]
     public Task LongRope_is_wrong(string attribute, string message) => VerifyAttribute($"{LongRope}, {attribute}", message);
 
     [Theory]

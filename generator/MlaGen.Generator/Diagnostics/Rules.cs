@@ -8,7 +8,7 @@ internal static class Rules
 {
     public const string Category = "MlaGen";
 
-    private const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
+    public const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
 
     public static readonly DiagnosticDescriptor ClassNotPartial = Error(
         "MLA0001",
@@ -100,6 +100,26 @@ internal static class Rules
         "Language version is too old",
         "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}");
 
+    public static readonly DiagnosticDescriptor HiddenType = Error(
+        "MLA0019",
+        "Project hides a type that layers need",
+        "Class '{0}' cannot be completed: '{1}' is declared in assembly '{2}', and hides what its layer knows by that name");
+
+    public static readonly DiagnosticDescriptor PrimaryConstructor = Error(
+        "MLA0020",
+        "Class has a primary constructor",
+        "Class '{0}' has a primary constructor, which the generated constructor could not call; expected none");
+
+    public static readonly DiagnosticDescriptor BaseConstructor = Error(
+        "MLA0021",
+        "Base class cannot be constructed",
+        "Base class '{1}' of '{0}' {2}; expected one without parameters, since the generated constructor calls it");
+
+    public static readonly DiagnosticDescriptor MemberTaken = Error(
+        "MLA0022",
+        "Member is declared twice",
+        "Class '{0}' {1}, and its layer gets a member of that name; expected another name");
+
     public static readonly DiagnosticDescriptor ConfigNotFound = Error(
         "MLA0100",
         "Model configuration not found",
@@ -125,6 +145,10 @@ internal static class Rules
         ScaleWithoutQueryLatent,
         FrameworkTooOld,
         LanguageTooOld,
+        HiddenType,
+        PrimaryConstructor,
+        BaseConstructor,
+        MemberTaken,
         ConfigNotFound);
 
     private static DiagnosticDescriptor Error(string id, string title, string message)

@@ -9,9 +9,10 @@ internal static class ClassEmitter
     private const string Mla = "global::MlaGen.";
     private const string Runtime = Mla + "Runtime.";
 
-    public static IEnumerable<(string HintName, string Text)> Emit(KernelPlan plan)
+    /// <param name="plan">The class and its kernels.</param>
+    /// <param name="prefix">What the names of its files begin with.</param>
+    public static IEnumerable<(string HintName, string Text)> Emit(KernelPlan plan, string prefix)
     {
-        string prefix = plan.Spec.Target.HintPrefix;
         yield return ($"{prefix}.g.cs", Layer(plan));
         yield return ($"{prefix}.Weights.g.cs", WeightsEmitter.Emit(plan.Spec));
         yield return ($"{prefix}.Kernels.g.cs", Kernels(plan));
@@ -26,10 +27,10 @@ internal static class ClassEmitter
     {
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
-        string type = spec.Target.Identifier;
+        string type = spec.Target.Reference;
         long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.HintPrefix}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
+            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
             $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         string documentation =
@@ -124,7 +125,7 @@ internal static class ClassEmitter
         writer.Line($"    BreakEvenQueries = {plan.BreakEvenQueries},");
         writer.Line("};");
         writer.Line();
-        string kernels = $"global::{EmittedNames.KernelNamespace(spec.Target)}.";
+        string kernels = $"global::{UniqueNames.KernelNamespace(spec.Target)}.";
         writer.Line($"private static readonly {Runtime}MlaKernels s_kernels = {Mla}SimdTiers.Current switch");
         writer.Line("{");
         foreach (TierPlan tier in plan.Tiers)
@@ -150,7 +151,7 @@ internal static class ClassEmitter
         writer.Line("/// <param name=\"weights\">The layer's weights.</param>");
         writer.Line("/// <param name=\"layer\">Which layer of the cache it writes and reads, counted from 0.</param>");
         writer.Line($"/// <exception cref=\"global::System.ArgumentOutOfRangeException\"><paramref name=\"layer\"/> is negative.</exception>");
-        using (writer.Braces($"public {type}(Weights weights, int layer)"))
+        using (writer.Braces($"public {plan.Spec.Target.Identifier}(Weights weights, int layer)"))
         {
             writer.Line("global::System.ArgumentNullException.ThrowIfNull(weights);");
             writer.Line($"_layer = new {Runtime}MlaLayer<{type}>(layer, s_kernels, new {Runtime}LayerWeights");
@@ -211,7 +212,7 @@ internal static class ClassEmitter
             Prepare("AppendLatent", batch, "int", input);
 
             void Prepare(string member, params string[] parameters) => writer.Line(
-                $"global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof({type}).GetMethod(nameof({member}), new[] {{ {string.Join(", ", parameters.Select(static parameter => $"typeof({parameter})"))} }}).MethodHandle);");
+                $"global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof({type}).GetMethod(\"{member}\", new[] {{ {string.Join(", ", parameters.Select(static parameter => $"typeof({parameter})"))} }}).MethodHandle);");
         }
 
         writer.Line();
@@ -242,23 +243,18 @@ internal static class ClassEmitter
     }
 
     private static string Kernels(KernelPlan plan)
-    {
-        CodeWriter writer = EmittedNames.BeginFile($"{plan.Spec.Target.HintPrefix}: the kernels of each tier as the runtime calls them; the process uses the widest it can run.");
-        KernelEmitter.BeginKernelNamespace(writer, plan);
-        bool first = true;
-        foreach (TierPlan tier in plan.Tiers)
+        => KernelEmitter.File(plan, $"{plan.Spec.Target.FullName}: the kernels of each tier as the runtime calls them; the process uses the widest it can run.", writer =>
         {
-            if (!first)
+            foreach (TierPlan tier in plan.Tiers)
             {
-                writer.Line();
+                if (tier != plan.Tiers[0])
+                {
+                    writer.Line();
+                }
+
+                KernelEmitter.Adapter(writer, plan, tier);
             }
-
-            KernelEmitter.Adapter(writer, plan, tier);
-            first = false;
-        }
-
-        return writer.ToString();
-    }
+        });
 
     /// <summary>Prose as it may stand in an XML comment.</summary>
     private static string Words(string text) => text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;");

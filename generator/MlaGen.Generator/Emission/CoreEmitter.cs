@@ -22,7 +22,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
-        using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, nint distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
+        using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.CachedRowBytes > 0 ? "ref byte upcoming, IntPtr distance, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {

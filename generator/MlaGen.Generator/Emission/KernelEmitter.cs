@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
@@ -6,15 +7,30 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Writes the two cores of a tier, a file each.</summary>
 internal static class KernelEmitter
 {
-    private const string BlockParameters = "ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics";
+    private const string BlockParameters = "ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics";
+
+    // Each under a name of its own, within the kernels' namespace: so no namespace, class or global using of the user's comes before it, and none beside it.
+    // IntPtr is nint, which a class of that name would be as well.
+    private static readonly string[] _types =
+    [
+        "MlaGen.Runtime.KernelLayout",
+        "MlaGen.Runtime.MlaKernels",
+        "MlaGen.Runtime.Prefetch",
+        "MlaGen.Runtime.VectorMath",
+        "System.IntPtr",
+        "System.Math",
+        "System.Runtime.CompilerServices.MethodImplAttribute",
+        "System.Runtime.CompilerServices.MethodImplOptions",
+        "System.Runtime.CompilerServices.Unsafe",
+    ];
 
     public static string Decode(KernelPlan plan, TierPlan tier)
     {
         Dimensions d = plan.Spec.Dimensions;
         CorePlan core = tier.Decode;
-        CodeWriter writer = EmittedNames.BeginFile(
+        string account =
             $"""
-            {plan.Spec.Target.HintPrefix}: the absorbed attention core for {TierText(tier.Tier)}.
+            {plan.Spec.Target.FullName}: the absorbed attention core for {TierText(tier.Tier)}.
 
             What it computes. All {PlanText.Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
             and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
@@ -25,8 +41,8 @@ internal static class KernelEmitter
             {PlanText.Threads(plan.KeySplit)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
-            """);
-        using (BeginClass(writer, plan, $"Decode{tier.Tier.Name}"))
+            """;
+        return ClassFile(plan, account, $"Decode{tier.Tier.Name}", writer =>
         {
             writer.Summary(
                 "Attends the heads of one query token to one block of rows.\n" +
@@ -48,18 +64,16 @@ internal static class KernelEmitter
             emitter.Softmax();
             writer.Line();
             emitter.Values();
-        }
-
-        return writer.ToString();
+        });
     }
 
     public static string Prefill(KernelPlan plan, TierPlan tier)
     {
         Dimensions d = plan.Spec.Dimensions;
         CorePlan core = tier.Prefill;
-        CodeWriter writer = EmittedNames.BeginFile(
+        string account =
             $"""
-            {plan.Spec.Target.HintPrefix}: the decompressed attention core for {TierText(tier.Tier)}.
+            {plan.Spec.Target.FullName}: the decompressed attention core for {TierText(tier.Tier)}.
 
             What it computes. Up to {core.Columns} queries of one head against a tile of up to {core.BlockTokens} decompressed keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} floats and values of {d.VHeadDim}.
             It costs {CodeWriter.Count(2L * (core.Depth + core.ValueDim))} operations a query and visible key; the key tile was decompressed once for all queries of the head.
@@ -69,8 +83,8 @@ internal static class KernelEmitter
             {PlanText.Caches(core)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
-            """);
-        using (BeginClass(writer, plan, $"Prefill{tier.Tier.Name}"))
+            """;
+        return ClassFile(plan, account, $"Prefill{tier.Tier.Name}", writer =>
         {
             writer.Summary(
                 "Attends queries of one head to one tile of keys and values.\n" +
@@ -98,9 +112,7 @@ internal static class KernelEmitter
             emitter.Softmax();
             writer.Line();
             emitter.Values();
-        }
-
-        return writer.ToString();
+        });
     }
 
     /// <summary>Writes the class that offers a tier's cores to the runtime, with the sizes that the driver needs to know.</summary>
@@ -139,23 +151,41 @@ internal static class KernelEmitter
         }
     }
 
-    public static void BeginKernelNamespace(CodeWriter writer, KernelPlan plan)
+    /// <summary>Writes a file of kernels: its account, their namespace, and what of the names they use stands in the text.</summary>
+    public static string File(KernelPlan plan, string account, Action<CodeWriter> content)
     {
-        writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Spec.Target)};");
+        var body = new CodeWriter();
+        content(body);
+        string text = body.ToString();
+
+        CodeWriter writer = EmittedNames.BeginFile(account);
+        writer.Line($"namespace {UniqueNames.KernelNamespace(plan.Spec.Target)};");
         writer.Line();
-        writer.Line("using System;");
-        writer.Line("using System.Runtime.CompilerServices;");
-        writer.Line("using System.Runtime.Intrinsics;");
-        writer.Line("using MlaGen.Runtime;");
+        if (Regex.IsMatch(text, @"\bVector\d+\b"))
+        {
+            writer.Line("using global::System.Runtime.Intrinsics;");
+        }
+
+        foreach (string type in _types.Where(type => Regex.IsMatch(text, $@"\b{SimpleName(type)}\b")))
+        {
+            writer.Line($"using {SimpleName(type)} = global::{type};");
+        }
+
         writer.Line();
+        writer.Lines(text.TrimEnd('\n'));
+        return writer.ToString();
     }
 
-    private static CodeWriter.Block BeginClass(CodeWriter writer, KernelPlan plan, string name)
+    private static string ClassFile(KernelPlan plan, string account, string name, Action<CodeWriter> content) => File(plan, account, writer =>
     {
-        BeginKernelNamespace(writer, plan);
         writer.Line(EmittedNames.GeneratedCode);
-        return writer.Braces($"internal static class {name}");
-    }
+        using (writer.Braces($"internal static class {name}"))
+        {
+            content(writer);
+        }
+    });
+
+    private static string SimpleName(string type) => type.Substring(type.LastIndexOf('.') + 1);
 
     private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";
 }

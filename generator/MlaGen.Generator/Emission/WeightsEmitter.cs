@@ -10,7 +10,7 @@ internal static class WeightsEmitter
     public static string Emit(MlaSpec spec)
     {
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.HintPrefix}: weights. Every projection is a type of its own, so that one cannot stand where another belongs;\n" +
+            $"{spec.Target.FullName}: weights. Every projection is a type of its own, so that one cannot stand where another belongs;\n" +
             "shapes are checked when a checkpoint is loaded, and elements keep the type that they have there.");
         EmittedNames.InTarget(writer, spec.Target, null, string.Empty, () =>
         {

@@ -11,7 +11,14 @@ internal sealed record AttributeModel(
     TargetClass Target,
     string? ConfigName,
     MlaSettings Settings,
-    EquatableArray<Problem> DeclarationProblems);
+    EquatableArray<Problem> DeclarationProblems)
+{
+    /// <summary>Whether the attribute is not MlaGen's, but another one of the same name: what is set in it means nothing here.</summary>
+    public bool IsForeign { get; init; }
+
+    /// <summary>The name by which a compilation finds the class again.</summary>
+    public string MetadataName { get; init; } = Target.MetadataName;
+}
 
 /// <summary>One model configuration of the project, by its values alone: no position in the file, so that reformatting it changes nothing.</summary>
 /// <param name="Name">The name by which an attribute asks for it.</param>

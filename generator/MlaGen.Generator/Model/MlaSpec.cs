@@ -1,5 +1,3 @@
-using Microsoft.CodeAnalysis.CSharp;
-
 namespace MlaGen.Generator.Model;
 
 /// <summary>Everything about one annotated class that its emitted code depends on: plain values, compared by value.</summary>
@@ -46,29 +44,6 @@ internal sealed record MlaSpec(
 /// <param name="Property">Name of the attribute's property.</param>
 /// <param name="Source">The configuration's file, or the attribute, with the value of the file that it overrides.</param>
 internal sealed record ValueSource(string Property, string Source);
-
-/// <summary>The partial class to complete.</summary>
-/// <param name="Namespace">Its namespace as source text, empty for the global one.</param>
-/// <param name="ContainingTypes">Declarations of the types around it, outermost first, as "partial class Outer".</param>
-/// <param name="Name">Its name, without an escaping @.</param>
-/// <param name="Accessibility">Its accessibility as C# keywords.</param>
-internal sealed record TargetClass(string Namespace, EquatableArray<string> ContainingTypes, string Name, string Accessibility)
-{
-    /// <summary>Its name as source text: with an @ where the bare name is a keyword.</summary>
-    public string Identifier => SyntaxFacts.GetKeywordKind(Name) == SyntaxKind.None ? Name : "@" + Name;
-
-    /// <summary>What the names of its emitted files begin with: namespace, types around it and name, with dots between.</summary>
-    public string HintPrefix
-    {
-        get
-        {
-            // A containing type is kept as a declaration, whose last word is its name.
-            IEnumerable<string> names = ContainingTypes.Select(static declaration => declaration.Substring(declaration.LastIndexOf(' ') + 1)).Append(Name);
-            string path = string.Join(".", names);
-            return (Namespace.Length == 0 ? path : Namespace + "." + path).Replace("@", string.Empty);
-        }
-    }
-}
 
 /// <summary>Widths, ranks and limits, by the names of Hugging Face's configurations.</summary>
 internal sealed record Dimensions(

@@ -28,6 +28,11 @@ internal static class SpecResolver
     /// <summary>All that is wrong with an attribute and its class. What the configuration brought in is reported in its file, by <see cref="ConfigUse"/>.</summary>
     public static IEnumerable<Problem> Problems(AttributeModel attribute, EquatableArray<ConfigModel> configs)
     {
+        if (attribute.IsForeign)
+        {
+            return attribute.DeclarationProblems;
+        }
+
         if (attribute.ConfigName is not { } name)
         {
             return attribute.DeclarationProblems.Concat(SpecValidator.Validate(attribute.Settings.ToSpec(attribute.Target), attribute.Settings));

@@ -19,10 +19,13 @@
 
 namespace MlaGen.Emitted.Models__DeepSeekV3Attention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class PrefillVector256
@@ -49,172 +52,187 @@ internal static class PrefillVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
-        if (tokens >= 6)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 6)
+            if (tokens >= 6)
             {
-                int token = Math.Min(next, tokens - 6);
-                ref float key = ref Unsafe.Add(ref keys, token * 192);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < columns; column += 16)
+                for (int next = 0; next < tokens; next += 6)
                 {
-                    Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 6);
+                    ref float key = ref Unsafe.Add(ref keys, token * 192);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < columns; column += 16)
+                    {
+                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 192);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < columns; column += 16)
+                for (int next = 0; next < tokens; next += 4)
                 {
-                    Scores4Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 192);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < columns; column += 16)
+                    {
+                        Scores4Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 192);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < columns; column += 16)
+                for (int token = 0; token < tokens; token += 1)
                 {
-                    Scores1Token16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    ref float key = ref Unsafe.Add(ref keys, token * 192);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < columns; column += 16)
+                    {
+                        Scores1Token16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
         }
     }
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 192; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 192));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 384));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 768));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c8 = Vector256.MultiplyAddEstimate(k4, q8, t4c8);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 960));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 192; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 192));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 384));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 768));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c8 = Vector256.MultiplyAddEstimate(k4, q8, t4c8);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 960));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c8.StoreUnsafe(ref score, 56);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c8.StoreUnsafe(ref score, 104);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c8.StoreUnsafe(ref score, 152);
-        t4c0.StoreUnsafe(ref score, 192);
-        t4c8.StoreUnsafe(ref score, 200);
-        t5c0.StoreUnsafe(ref score, 240);
-        t5c8.StoreUnsafe(ref score, 248);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t1c8, ref score, 56);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t2c8, ref score, 104);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+            Vector256.StoreUnsafe(t3c8, ref score, 152);
+            Vector256.StoreUnsafe(t4c0, ref score, 192);
+            Vector256.StoreUnsafe(t4c8, ref score, 200);
+            Vector256.StoreUnsafe(t5c0, ref score, 240);
+            Vector256.StoreUnsafe(t5c8, ref score, 248);
+        }
     }
 
     // 4 tokens by 2 × 8 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 192; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 192));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 384));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 192; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 192));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 384));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c8.StoreUnsafe(ref score, 56);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c8.StoreUnsafe(ref score, 104);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c8.StoreUnsafe(ref score, 152);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t1c8, ref score, 56);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t2c8, ref score, 104);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+            Vector256.StoreUnsafe(t3c8, ref score, 152);
+        }
     }
 
     // 1 token by 2 × 8 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 192; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 192; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+        }
     }
 
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
-        for (int column = 0; column < columns; column += 8)
+        unchecked
         {
-            Vector256<float> limit = Vector256.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-            ref float score = ref Unsafe.Add(ref scores, column);
-            for (int token = 0; token < tokens; token++)
+            for (int column = 0; column < columns; column += 8)
             {
-                Vector256<float> visible = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Create((float)token), limit), Vector256.LoadUnsafe(ref score), Vector256.Create(float.NegativeInfinity));
-                visible.StoreUnsafe(ref score);
-                score = ref Unsafe.Add(ref score, 48);
+                Vector256<float> limit = Vector256.LoadUnsafe(ref Unsafe.Add(ref limits, column));
+                ref float score = ref Unsafe.Add(ref scores, column);
+                for (int token = 0; token < tokens; token++)
+                {
+                    Vector256<float> visible = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Create((float)token), limit), Vector256.LoadUnsafe(ref score), Vector256.Create(float.NegativeInfinity));
+                    Vector256.StoreUnsafe(visible, ref score);
+                    score = ref Unsafe.Add(ref score, 48);
+                }
             }
         }
     }
@@ -223,217 +241,235 @@ internal static class PrefillVector256
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < columns; column += 8)
+        unchecked
         {
-            Softmax8Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < columns; column += 8)
+            {
+                Softmax8Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-        Vector256<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
+            Vector256<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
-        Vector256<float> rescale = VectorMath.Exp(before - origin);
-        Vector256<float> sum = Vector256<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
+            Vector256<float> rescale = VectorMath.Exp(before - origin);
+            Vector256<float> sum = Vector256<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector256.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 48), rescale, sum).StoreUnsafe(ref statistics, 48);
-        rescale.StoreUnsafe(ref statistics, 96);
+            Vector256.StoreUnsafe(maximum, ref statistics);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 48), rescale, sum), ref statistics, 48);
+            Vector256.StoreUnsafe(rescale, ref statistics, 96);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 128; i += 16)
+        unchecked
         {
+            for (int i = 0; i < 128; i += 16)
             {
-                int column = 0;
-                for (; column + 6 <= columns; column += 6)
                 {
-                    Values6Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
-                }
+                    int column = 0;
+                    for (; column + 6 <= columns; column += 6)
+                    {
+                        Values6Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                    }
 
-                if (column + 4 <= columns)
-                {
-                    Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 4;
-                }
+                    if (column + 4 <= columns)
+                    {
+                        Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 4;
+                    }
 
-                if (column + 2 <= columns)
-                {
-                    Values2Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 2;
+                    if (column + 2 <= columns)
+                    {
+                        Values2Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 2;
+                    }
                 }
             }
         }
     }
 
     // 6 columns by 2 × 8 dimensions: 12 sums, 2 of values and a broadcast, 15 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values6Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 128);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 384);
-        Prefetch.Ahead(ref output, 512);
-        Prefetch.Ahead(ref output, 640);
-
-        Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
-        Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-        Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
-        Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-        Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
-        Vector256<float> c5d0 = Vector256<float>.Zero, c5d8 = Vector256<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
-            Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
-            Vector256<float> p0 = Vector256.Create(probability);
-            c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
-            Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
-            Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-            Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
-            Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
-            value = ref Unsafe.Add(ref value, 144);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 128);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 384);
+            Prefetch.Ahead(ref output, 512);
+            Prefetch.Ahead(ref output, 640);
 
-        Vector256<float> r0 = Vector256.Create(rescale);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8).StoreUnsafe(ref output, 8);
-        Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0).StoreUnsafe(ref output, 128);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8).StoreUnsafe(ref output, 136);
-        Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 256), r2, c2d0).StoreUnsafe(ref output, 256);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 264), r2, c2d8).StoreUnsafe(ref output, 264);
-        Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 384), r3, c3d0).StoreUnsafe(ref output, 384);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 392), r3, c3d8).StoreUnsafe(ref output, 392);
-        Vector256<float> r4 = Vector256.Create(Unsafe.Add(ref rescale, 4));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 512), r4, c4d0).StoreUnsafe(ref output, 512);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 520), r4, c4d8).StoreUnsafe(ref output, 520);
-        Vector256<float> r5 = Vector256.Create(Unsafe.Add(ref rescale, 5));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 640), r5, c5d0).StoreUnsafe(ref output, 640);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 648), r5, c5d8).StoreUnsafe(ref output, 648);
+            Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
+            Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
+            Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
+            Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
+            Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
+            Vector256<float> c5d0 = Vector256<float>.Zero, c5d8 = Vector256<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
+                value = ref Unsafe.Add(ref value, 144);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
+
+            Vector256<float> r0 = Vector256.Create(rescale);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8), ref output, 8);
+            Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0), ref output, 128);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8), ref output, 136);
+            Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 256), r2, c2d0), ref output, 256);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 264), r2, c2d8), ref output, 264);
+            Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 384), r3, c3d0), ref output, 384);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 392), r3, c3d8), ref output, 392);
+            Vector256<float> r4 = Vector256.Create(Unsafe.Add(ref rescale, 4));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 512), r4, c4d0), ref output, 512);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 520), r4, c4d8), ref output, 520);
+            Vector256<float> r5 = Vector256.Create(Unsafe.Add(ref rescale, 5));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 640), r5, c5d0), ref output, 640);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 648), r5, c5d8), ref output, 648);
+        }
     }
 
     // 4 columns by 2 × 8 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 128);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 384);
-
-        Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
-        Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-        Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
-        Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
-            Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
-            Vector256<float> p0 = Vector256.Create(probability);
-            c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
-            Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
-            Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-            value = ref Unsafe.Add(ref value, 144);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 128);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 384);
 
-        Vector256<float> r0 = Vector256.Create(rescale);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8).StoreUnsafe(ref output, 8);
-        Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0).StoreUnsafe(ref output, 128);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8).StoreUnsafe(ref output, 136);
-        Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 256), r2, c2d0).StoreUnsafe(ref output, 256);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 264), r2, c2d8).StoreUnsafe(ref output, 264);
-        Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 384), r3, c3d0).StoreUnsafe(ref output, 384);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 392), r3, c3d8).StoreUnsafe(ref output, 392);
+            Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
+            Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
+            Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
+            Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                value = ref Unsafe.Add(ref value, 144);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
+
+            Vector256<float> r0 = Vector256.Create(rescale);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8), ref output, 8);
+            Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0), ref output, 128);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8), ref output, 136);
+            Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 256), r2, c2d0), ref output, 256);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 264), r2, c2d8), ref output, 264);
+            Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 384), r3, c3d0), ref output, 384);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 392), r3, c3d8), ref output, 392);
+        }
     }
 
     // 2 columns by 2 × 8 dimensions: 4 sums, 2 of values and a broadcast, 7 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values2Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 128);
-
-        Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
-        Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
-            Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
-            Vector256<float> p0 = Vector256.Create(probability);
-            c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
-            Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            value = ref Unsafe.Add(ref value, 144);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 128);
 
-        Vector256<float> r0 = Vector256.Create(rescale);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8).StoreUnsafe(ref output, 8);
-        Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0).StoreUnsafe(ref output, 128);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8).StoreUnsafe(ref output, 136);
+            Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
+            Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                value = ref Unsafe.Add(ref value, 144);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
+
+            Vector256<float> r0 = Vector256.Create(rescale);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8), ref output, 8);
+            Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r1, c1d0), ref output, 128);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r1, c1d8), ref output, 136);
+        }
     }
 }

@@ -19,10 +19,12 @@
 
 namespace MlaGen.Emitted.Models__Glm47FlashAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeScalar
@@ -33,7 +35,7 @@ internal static class DecodeScalar
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [20, 512], unnormalised;
     /// statistics: 20 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -45,262 +47,286 @@ internal static class DecodeScalar
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, ref float scores)
     {
-        if (tokens >= 6)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 6)
+            if (tokens >= 6)
             {
-                int token = Math.Min(next, tokens - 6);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < 20; column += 2)
+                for (int next = 0; next < tokens; next += 6)
                 {
-                    Scores6Tokens2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 6);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < 20; column += 2)
+                    {
+                        Scores6Tokens2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < 20; column += 2)
+                for (int next = 0; next < tokens; next += 4)
                 {
-                    Scores4Tokens2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < 20; column += 2)
+                    {
+                        Scores4Tokens2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                for (int column = 0; column < 20; column += 2)
+                for (int token = 0; token < tokens; token += 1)
                 {
-                    Scores1Token2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    for (int column = 0; column < 20; column += 2)
+                    {
+                        Scores1Token2Columns(ref key, ref Unsafe.Add(ref queries, column * 576), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
         }
     }
 
     // 6 tokens by 2 × 1 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens2Columns(ref float key, ref float query, ref float score)
     {
-        float t0c0 = 0f, t0c1 = 0f;
-        float t1c0 = 0f, t1c1 = 0f;
-        float t2c0 = 0f, t2c1 = 0f;
-        float t3c0 = 0f, t3c1 = 0f;
-        float t4c0 = 0f, t4c1 = 0f;
-        float t5c0 = 0f, t5c1 = 0f;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            float q0 = query;
-            float q1 = Unsafe.Add(ref query, 1);
-            float k0 = key;
-            t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
-            float k1 = Unsafe.Add(ref key, 576);
-            t1c0 = float.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c1 = float.MultiplyAddEstimate(k1, q1, t1c1);
-            float k2 = Unsafe.Add(ref key, 1152);
-            t2c0 = float.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c1 = float.MultiplyAddEstimate(k2, q1, t2c1);
-            float k3 = Unsafe.Add(ref key, 1728);
-            t3c0 = float.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c1 = float.MultiplyAddEstimate(k3, q1, t3c1);
-            float k4 = Unsafe.Add(ref key, 2304);
-            t4c0 = float.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c1 = float.MultiplyAddEstimate(k4, q1, t4c1);
-            float k5 = Unsafe.Add(ref key, 2880);
-            t5c0 = float.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c1 = float.MultiplyAddEstimate(k5, q1, t5c1);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 2);
-        }
+            float t0c0 = 0f, t0c1 = 0f;
+            float t1c0 = 0f, t1c1 = 0f;
+            float t2c0 = 0f, t2c1 = 0f;
+            float t3c0 = 0f, t3c1 = 0f;
+            float t4c0 = 0f, t4c1 = 0f;
+            float t5c0 = 0f, t5c1 = 0f;
+            for (int d = 0; d < 576; d++)
+            {
+                float q0 = query;
+                float q1 = Unsafe.Add(ref query, 1);
+                float k0 = key;
+                t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
+                float k1 = Unsafe.Add(ref key, 576);
+                t1c0 = float.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c1 = float.MultiplyAddEstimate(k1, q1, t1c1);
+                float k2 = Unsafe.Add(ref key, 1152);
+                t2c0 = float.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c1 = float.MultiplyAddEstimate(k2, q1, t2c1);
+                float k3 = Unsafe.Add(ref key, 1728);
+                t3c0 = float.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c1 = float.MultiplyAddEstimate(k3, q1, t3c1);
+                float k4 = Unsafe.Add(ref key, 2304);
+                t4c0 = float.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c1 = float.MultiplyAddEstimate(k4, q1, t4c1);
+                float k5 = Unsafe.Add(ref key, 2880);
+                t5c0 = float.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c1 = float.MultiplyAddEstimate(k5, q1, t5c1);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 2);
+            }
 
-        score = t0c0;
-        Unsafe.Add(ref score, 1) = t0c1;
-        Unsafe.Add(ref score, 48) = t1c0;
-        Unsafe.Add(ref score, 49) = t1c1;
-        Unsafe.Add(ref score, 96) = t2c0;
-        Unsafe.Add(ref score, 97) = t2c1;
-        Unsafe.Add(ref score, 144) = t3c0;
-        Unsafe.Add(ref score, 145) = t3c1;
-        Unsafe.Add(ref score, 192) = t4c0;
-        Unsafe.Add(ref score, 193) = t4c1;
-        Unsafe.Add(ref score, 240) = t5c0;
-        Unsafe.Add(ref score, 241) = t5c1;
+            score = t0c0;
+            Unsafe.Add(ref score, 1) = t0c1;
+            Unsafe.Add(ref score, 48) = t1c0;
+            Unsafe.Add(ref score, 49) = t1c1;
+            Unsafe.Add(ref score, 96) = t2c0;
+            Unsafe.Add(ref score, 97) = t2c1;
+            Unsafe.Add(ref score, 144) = t3c0;
+            Unsafe.Add(ref score, 145) = t3c1;
+            Unsafe.Add(ref score, 192) = t4c0;
+            Unsafe.Add(ref score, 193) = t4c1;
+            Unsafe.Add(ref score, 240) = t5c0;
+            Unsafe.Add(ref score, 241) = t5c1;
+        }
     }
 
     // 4 tokens by 2 × 1 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens2Columns(ref float key, ref float query, ref float score)
     {
-        float t0c0 = 0f, t0c1 = 0f;
-        float t1c0 = 0f, t1c1 = 0f;
-        float t2c0 = 0f, t2c1 = 0f;
-        float t3c0 = 0f, t3c1 = 0f;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            float q0 = query;
-            float q1 = Unsafe.Add(ref query, 1);
-            float k0 = key;
-            t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
-            float k1 = Unsafe.Add(ref key, 576);
-            t1c0 = float.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c1 = float.MultiplyAddEstimate(k1, q1, t1c1);
-            float k2 = Unsafe.Add(ref key, 1152);
-            t2c0 = float.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c1 = float.MultiplyAddEstimate(k2, q1, t2c1);
-            float k3 = Unsafe.Add(ref key, 1728);
-            t3c0 = float.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c1 = float.MultiplyAddEstimate(k3, q1, t3c1);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 2);
-        }
+            float t0c0 = 0f, t0c1 = 0f;
+            float t1c0 = 0f, t1c1 = 0f;
+            float t2c0 = 0f, t2c1 = 0f;
+            float t3c0 = 0f, t3c1 = 0f;
+            for (int d = 0; d < 576; d++)
+            {
+                float q0 = query;
+                float q1 = Unsafe.Add(ref query, 1);
+                float k0 = key;
+                t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
+                float k1 = Unsafe.Add(ref key, 576);
+                t1c0 = float.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c1 = float.MultiplyAddEstimate(k1, q1, t1c1);
+                float k2 = Unsafe.Add(ref key, 1152);
+                t2c0 = float.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c1 = float.MultiplyAddEstimate(k2, q1, t2c1);
+                float k3 = Unsafe.Add(ref key, 1728);
+                t3c0 = float.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c1 = float.MultiplyAddEstimate(k3, q1, t3c1);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 2);
+            }
 
-        score = t0c0;
-        Unsafe.Add(ref score, 1) = t0c1;
-        Unsafe.Add(ref score, 48) = t1c0;
-        Unsafe.Add(ref score, 49) = t1c1;
-        Unsafe.Add(ref score, 96) = t2c0;
-        Unsafe.Add(ref score, 97) = t2c1;
-        Unsafe.Add(ref score, 144) = t3c0;
-        Unsafe.Add(ref score, 145) = t3c1;
+            score = t0c0;
+            Unsafe.Add(ref score, 1) = t0c1;
+            Unsafe.Add(ref score, 48) = t1c0;
+            Unsafe.Add(ref score, 49) = t1c1;
+            Unsafe.Add(ref score, 96) = t2c0;
+            Unsafe.Add(ref score, 97) = t2c1;
+            Unsafe.Add(ref score, 144) = t3c0;
+            Unsafe.Add(ref score, 145) = t3c1;
+        }
     }
 
     // 1 token by 2 × 1 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token2Columns(ref float key, ref float query, ref float score)
     {
-        float t0c0 = 0f, t0c1 = 0f;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            float q0 = query;
-            float q1 = Unsafe.Add(ref query, 1);
-            float k0 = key;
-            t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 2);
-        }
+            float t0c0 = 0f, t0c1 = 0f;
+            for (int d = 0; d < 576; d++)
+            {
+                float q0 = query;
+                float q1 = Unsafe.Add(ref query, 1);
+                float k0 = key;
+                t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 2);
+            }
 
-        score = t0c0;
-        Unsafe.Add(ref score, 1) = t0c1;
+            score = t0c0;
+            Unsafe.Add(ref score, 1) = t0c1;
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < 20; column += 1)
+        unchecked
         {
-            Softmax1Column(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < 20; column += 1)
+            {
+                Softmax1Column(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax1Column(int tokens, ref float scores, ref float statistics)
     {
-        float before = statistics;
-        float maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = float.MaxNative(maximum, score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            float before = statistics;
+            float maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = float.MaxNative(maximum, score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        float origin = maximum == float.NegativeInfinity ? 0f : maximum;
-        float rescale = VectorMath.Exp(before - origin);
-        float sum = 0f;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            float probability = VectorMath.Exp(score - origin);
-            sum += probability;
-            score = probability;
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            float origin = maximum == float.NegativeInfinity ? 0f : maximum;
+            float rescale = VectorMath.Exp(before - origin);
+            float sum = 0f;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                float probability = VectorMath.Exp(score - origin);
+                sum += probability;
+                score = probability;
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        statistics = maximum;
-        Unsafe.Add(ref statistics, 20) = float.MultiplyAddEstimate(Unsafe.Add(ref statistics, 20), rescale, sum);
-        Unsafe.Add(ref statistics, 40) = rescale;
+            statistics = maximum;
+            Unsafe.Add(ref statistics, 20) = float.MultiplyAddEstimate(Unsafe.Add(ref statistics, 20), rescale, sum);
+            Unsafe.Add(ref statistics, 40) = rescale;
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 512; i += 2)
+        unchecked
         {
-            for (int column = 0; column < 20; column += 5)
+            for (int i = 0; i < 512; i += 2)
             {
-                Values5Columns2Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                for (int column = 0; column < 20; column += 5)
+                {
+                    Values5Columns2Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                }
             }
         }
     }
 
     // 5 columns by 2 × 1 dimensions: 10 sums, 2 of values and a broadcast, 13 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values5Columns2Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        float c0d0 = 0f, c0d1 = 0f;
-        float c1d0 = 0f, c1d1 = 0f;
-        float c2d0 = 0f, c2d1 = 0f;
-        float c3d0 = 0f, c3d1 = 0f;
-        float c4d0 = 0f, c4d1 = 0f;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            float v0 = value;
-            float v1 = Unsafe.Add(ref value, 1);
-            float p0 = probability;
-            c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
-            float p1 = Unsafe.Add(ref probability, 1);
-            c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
-            float p2 = Unsafe.Add(ref probability, 2);
-            c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
-            float p3 = Unsafe.Add(ref probability, 3);
-            c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
-            float p4 = Unsafe.Add(ref probability, 4);
-            c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d1 = float.MultiplyAddEstimate(p4, v1, c4d1);
-            value = ref Unsafe.Add(ref value, 576);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            float c0d0 = 0f, c0d1 = 0f;
+            float c1d0 = 0f, c1d1 = 0f;
+            float c2d0 = 0f, c2d1 = 0f;
+            float c3d0 = 0f, c3d1 = 0f;
+            float c4d0 = 0f, c4d1 = 0f;
+            for (int token = 0; token < tokens; token++)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d1 = float.MultiplyAddEstimate(p4, v1, c4d1);
+                value = ref Unsafe.Add(ref value, 576);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
 
-        float r0 = rescale;
-        output = float.MultiplyAddEstimate(output, r0, c0d0);
-        Unsafe.Add(ref output, 1) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1), r0, c0d1);
-        float r1 = Unsafe.Add(ref rescale, 1);
-        Unsafe.Add(ref output, 512) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 512), r1, c1d0);
-        Unsafe.Add(ref output, 513) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 513), r1, c1d1);
-        float r2 = Unsafe.Add(ref rescale, 2);
-        Unsafe.Add(ref output, 1024) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1024), r2, c2d0);
-        Unsafe.Add(ref output, 1025) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1025), r2, c2d1);
-        float r3 = Unsafe.Add(ref rescale, 3);
-        Unsafe.Add(ref output, 1536) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1536), r3, c3d0);
-        Unsafe.Add(ref output, 1537) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1537), r3, c3d1);
-        float r4 = Unsafe.Add(ref rescale, 4);
-        Unsafe.Add(ref output, 2048) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 2048), r4, c4d0);
-        Unsafe.Add(ref output, 2049) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 2049), r4, c4d1);
+            float r0 = rescale;
+            output = float.MultiplyAddEstimate(output, r0, c0d0);
+            Unsafe.Add(ref output, 1) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1), r0, c0d1);
+            float r1 = Unsafe.Add(ref rescale, 1);
+            Unsafe.Add(ref output, 512) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 512), r1, c1d0);
+            Unsafe.Add(ref output, 513) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 513), r1, c1d1);
+            float r2 = Unsafe.Add(ref rescale, 2);
+            Unsafe.Add(ref output, 1024) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1024), r2, c2d0);
+            Unsafe.Add(ref output, 1025) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1025), r2, c2d1);
+            float r3 = Unsafe.Add(ref rescale, 3);
+            Unsafe.Add(ref output, 1536) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1536), r3, c3d0);
+            Unsafe.Add(ref output, 1537) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 1537), r3, c3d1);
+            float r4 = Unsafe.Add(ref rescale, 4);
+            Unsafe.Add(ref output, 2048) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 2048), r4, c4d0);
+            Unsafe.Add(ref output, 2049) = float.MultiplyAddEstimate(Unsafe.Add(ref output, 2049), r4, c4d1);
+        }
     }
 }

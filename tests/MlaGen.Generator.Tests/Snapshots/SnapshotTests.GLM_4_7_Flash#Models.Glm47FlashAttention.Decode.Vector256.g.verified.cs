@@ -20,10 +20,14 @@
 
 namespace MlaGen.Emitted.Models__Glm47FlashAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector256
@@ -34,7 +38,7 @@ internal static class DecodeVector256
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [20, 512], unnormalised;
     /// statistics: 20 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -46,347 +50,380 @@ internal static class DecodeVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 6 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 6)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 6)
+            if (tokens >= 6)
             {
-                int token = Math.Min(next, tokens - 6);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores6Tokens16Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 2304));
-                for (int part = 0; part < 6; part += 2)
+                for (int next = 0; next < tokens; next += 6)
                 {
-                    Scores2Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    int token = Math.Min(next, tokens - 6);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores6Tokens16Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 2304));
+                    for (int part = 0; part < 6; part += 2)
+                    {
+                        Scores2Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores4Tokens16Columns(ref key, ref queries, ref score);
-                for (int part = 0; part < 4; part += 2)
+                for (int next = 0; next < tokens; next += 4)
                 {
-                    Scores2Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores4Tokens16Columns(ref key, ref queries, ref score);
+                    for (int part = 0; part < 4; part += 2)
+                    {
+                        Scores2Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    }
                 }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores1Token16Columns(ref key, ref queries, ref score);
-                Scores1Token4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores1Token16Columns(ref key, ref queries, ref score);
+                    Scores1Token4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                }
             }
         }
     }
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 1152));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 1728));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 2304));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c8 = Vector256.MultiplyAddEstimate(k4, q8, t4c8);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 2880));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
-            Prefetch.Ahead(ref upcoming, distance + (d * 24));
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 1152));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 1728));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 2304));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c8 = Vector256.MultiplyAddEstimate(k4, q8, t4c8);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 2880));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                Prefetch.Ahead(ref upcoming, distance + (d * 24));
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c8.StoreUnsafe(ref score, 56);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c8.StoreUnsafe(ref score, 104);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c8.StoreUnsafe(ref score, 152);
-        t4c0.StoreUnsafe(ref score, 192);
-        t4c8.StoreUnsafe(ref score, 200);
-        t5c0.StoreUnsafe(ref score, 240);
-        t5c8.StoreUnsafe(ref score, 248);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t1c8, ref score, 56);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t2c8, ref score, 104);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+            Vector256.StoreUnsafe(t3c8, ref score, 152);
+            Vector256.StoreUnsafe(t4c0, ref score, 192);
+            Vector256.StoreUnsafe(t4c8, ref score, 200);
+            Vector256.StoreUnsafe(t5c0, ref score, 240);
+            Vector256.StoreUnsafe(t5c8, ref score, 248);
+        }
     }
 
     // 4 tokens by 2 × 8 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 1152));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 1728));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1, q8, t1c8);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 1152));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2, q8, t2c8);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 1728));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c8.StoreUnsafe(ref score, 56);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c8.StoreUnsafe(ref score, 104);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c8.StoreUnsafe(ref score, 152);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t1c8, ref score, 56);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t2c8, ref score, 104);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+            Vector256.StoreUnsafe(t3c8, ref score, 152);
+        }
     }
 
     // 1 token by 2 × 8 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c8.StoreUnsafe(ref score, 8);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t0c8, ref score, 8);
+        }
     }
 
     // 2 tokens by 4 columns, 8 elements of depth in lanes: 8 sums, 4 of queries and one of a key, 13 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores2Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero, t1c1 = Vector256<float>.Zero, t1c2 = Vector256<float>.Zero, t1c3 = Vector256<float>.Zero;
-        for (int d = 0; d < 576; d += 8)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q1 = Vector256.LoadUnsafe(ref query, 576);
-            Vector256<float> q2 = Vector256.LoadUnsafe(ref query, 1152);
-            Vector256<float> q3 = Vector256.LoadUnsafe(ref query, 1728);
-            Vector256<float> k0 = Vector256.LoadUnsafe(ref key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = Vector256.MultiplyAddEstimate(k0, q1, t0c1);
-            t0c2 = Vector256.MultiplyAddEstimate(k0, q2, t0c2);
-            t0c3 = Vector256.MultiplyAddEstimate(k0, q3, t0c3);
-            Vector256<float> k1 = Vector256.LoadUnsafe(ref key, 576);
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c1 = Vector256.MultiplyAddEstimate(k1, q1, t1c1);
-            t1c2 = Vector256.MultiplyAddEstimate(k1, q2, t1c2);
-            t1c3 = Vector256.MultiplyAddEstimate(k1, q3, t1c3);
-            key = ref Unsafe.Add(ref key, 8);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero, t1c1 = Vector256<float>.Zero, t1c2 = Vector256<float>.Zero, t1c3 = Vector256<float>.Zero;
+            for (int d = 0; d < 576; d += 8)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q1 = Vector256.LoadUnsafe(ref query, 576);
+                Vector256<float> q2 = Vector256.LoadUnsafe(ref query, 1152);
+                Vector256<float> q3 = Vector256.LoadUnsafe(ref query, 1728);
+                Vector256<float> k0 = Vector256.LoadUnsafe(ref key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = Vector256.MultiplyAddEstimate(k0, q1, t0c1);
+                t0c2 = Vector256.MultiplyAddEstimate(k0, q2, t0c2);
+                t0c3 = Vector256.MultiplyAddEstimate(k0, q3, t0c3);
+                Vector256<float> k1 = Vector256.LoadUnsafe(ref key, 576);
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c1 = Vector256.MultiplyAddEstimate(k1, q1, t1c1);
+                t1c2 = Vector256.MultiplyAddEstimate(k1, q2, t1c2);
+                t1c3 = Vector256.MultiplyAddEstimate(k1, q3, t1c3);
+                key = ref Unsafe.Add(ref key, 8);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        VectorMath.Sums(t0c0, t0c1, t0c2, t0c3).StoreUnsafe(ref score);
-        VectorMath.Sums(t1c0, t1c1, t1c2, t1c3).StoreUnsafe(ref score, 48);
+            Vector128.StoreUnsafe(VectorMath.Sums(t0c0, t0c1, t0c2, t0c3), ref score);
+            Vector128.StoreUnsafe(VectorMath.Sums(t1c0, t1c1, t1c2, t1c3), ref score, 48);
+        }
     }
 
     // 1 token by 4 columns, 8 elements of depth in lanes: 4 sums, 4 of queries and one of a key, 9 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
-        for (int d = 0; d < 576; d += 8)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> q1 = Vector256.LoadUnsafe(ref query, 576);
-            Vector256<float> q2 = Vector256.LoadUnsafe(ref query, 1152);
-            Vector256<float> q3 = Vector256.LoadUnsafe(ref query, 1728);
-            Vector256<float> k0 = Vector256.LoadUnsafe(ref key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = Vector256.MultiplyAddEstimate(k0, q1, t0c1);
-            t0c2 = Vector256.MultiplyAddEstimate(k0, q2, t0c2);
-            t0c3 = Vector256.MultiplyAddEstimate(k0, q3, t0c3);
-            key = ref Unsafe.Add(ref key, 8);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero, t0c1 = Vector256<float>.Zero, t0c2 = Vector256<float>.Zero, t0c3 = Vector256<float>.Zero;
+            for (int d = 0; d < 576; d += 8)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> q1 = Vector256.LoadUnsafe(ref query, 576);
+                Vector256<float> q2 = Vector256.LoadUnsafe(ref query, 1152);
+                Vector256<float> q3 = Vector256.LoadUnsafe(ref query, 1728);
+                Vector256<float> k0 = Vector256.LoadUnsafe(ref key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = Vector256.MultiplyAddEstimate(k0, q1, t0c1);
+                t0c2 = Vector256.MultiplyAddEstimate(k0, q2, t0c2);
+                t0c3 = Vector256.MultiplyAddEstimate(k0, q3, t0c3);
+                key = ref Unsafe.Add(ref key, 8);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        VectorMath.Sums(t0c0, t0c1, t0c2, t0c3).StoreUnsafe(ref score);
+            Vector128.StoreUnsafe(VectorMath.Sums(t0c0, t0c1, t0c2, t0c3), ref score);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < 16; column += 8)
+        unchecked
         {
-            Softmax8Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < 16; column += 8)
+            {
+                Softmax8Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
+            Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
         }
-        Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-        Vector256<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
+            Vector256<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
-        Vector256<float> rescale = VectorMath.Exp(before - origin);
-        Vector256<float> sum = Vector256<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
+            Vector256<float> rescale = VectorMath.Exp(before - origin);
+            Vector256<float> sum = Vector256<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector256.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 20), rescale, sum).StoreUnsafe(ref statistics, 20);
-        rescale.StoreUnsafe(ref statistics, 40);
+            Vector256.StoreUnsafe(maximum, ref statistics);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 20), rescale, sum), ref statistics, 20);
+            Vector256.StoreUnsafe(rescale, ref statistics, 40);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-        Vector128<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
+            Vector128<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
-        Vector128<float> rescale = VectorMath.Exp(before - origin);
-        Vector128<float> sum = Vector128<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
+            Vector128<float> rescale = VectorMath.Exp(before - origin);
+            Vector128<float> sum = Vector128<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector128.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 20), rescale, sum).StoreUnsafe(ref statistics, 20);
-        rescale.StoreUnsafe(ref statistics, 40);
+            Vector128.StoreUnsafe(maximum, ref statistics);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 20), rescale, sum), ref statistics, 20);
+            Vector128.StoreUnsafe(rescale, ref statistics, 40);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 512; i += 16)
+        unchecked
         {
-            for (int column = 0; column < 20; column += 5)
+            for (int i = 0; i < 512; i += 16)
             {
-                Values5Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                for (int column = 0; column < 20; column += 5)
+                {
+                    Values5Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                }
             }
         }
     }
 
     // 5 columns by 2 × 8 dimensions: 10 sums, 2 of values and a broadcast, 13 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values5Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
-        Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-        Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
-        Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-        Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
-            Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
-            Vector256<float> p0 = Vector256.Create(probability);
-            c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
-            Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
-            Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-            Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
-            value = ref Unsafe.Add(ref value, 576);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
+            Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
+            Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
+            Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
+            Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
+                value = ref Unsafe.Add(ref value, 576);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
 
-        Vector256<float> r0 = Vector256.Create(rescale);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8).StoreUnsafe(ref output, 8);
-        Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 512), r1, c1d0).StoreUnsafe(ref output, 512);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 520), r1, c1d8).StoreUnsafe(ref output, 520);
-        Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1024), r2, c2d0).StoreUnsafe(ref output, 1024);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1032), r2, c2d8).StoreUnsafe(ref output, 1032);
-        Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1536), r3, c3d0).StoreUnsafe(ref output, 1536);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1544), r3, c3d8).StoreUnsafe(ref output, 1544);
-        Vector256<float> r4 = Vector256.Create(Unsafe.Add(ref rescale, 4));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 2048), r4, c4d0).StoreUnsafe(ref output, 2048);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 2056), r4, c4d8).StoreUnsafe(ref output, 2056);
+            Vector256<float> r0 = Vector256.Create(rescale);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8), ref output, 8);
+            Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 512), r1, c1d0), ref output, 512);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 520), r1, c1d8), ref output, 520);
+            Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1024), r2, c2d0), ref output, 1024);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1032), r2, c2d8), ref output, 1032);
+            Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1536), r3, c3d0), ref output, 1536);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 1544), r3, c3d8), ref output, 1544);
+            Vector256<float> r4 = Vector256.Create(Unsafe.Add(ref rescale, 4));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 2048), r4, c4d0), ref output, 2048);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 2056), r4, c4d8), ref output, 2056);
+        }
     }
 }

@@ -20,10 +20,14 @@
 
 namespace MlaGen.Emitted.Models__Glm47FlashAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector512
@@ -34,7 +38,7 @@ internal static class DecodeVector512
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [20, 512], unnormalised;
     /// statistics: 20 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -46,571 +50,610 @@ internal static class DecodeVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 24 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 24)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 24)
+            if (tokens >= 24)
             {
-                int token = Math.Min(next, tokens - 24);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores24Tokens16Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 2304));
-                for (int part = 0; part < 24; part += 6)
+                for (int next = 0; next < tokens; next += 24)
                 {
-                    Scores6Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    int token = Math.Min(next, tokens - 24);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores24Tokens16Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 2304));
+                    for (int part = 0; part < 24; part += 6)
+                    {
+                        Scores6Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    }
                 }
             }
-        }
-        else if (tokens >= 12)
-        {
-            for (int next = 0; next < tokens; next += 12)
+            else if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores12Tokens16Columns(ref key, ref queries, ref score);
-                for (int part = 0; part < 12; part += 6)
+                for (int next = 0; next < tokens; next += 12)
                 {
-                    Scores6Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores12Tokens16Columns(ref key, ref queries, ref score);
+                    for (int part = 0; part < 12; part += 6)
+                    {
+                        Scores6Tokens4ColumnsByDepth(ref Unsafe.Add(ref key, part * 576), ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, (part * 48) + 16));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores4Tokens16Columns(ref key, ref queries, ref score);
-                Scores4Tokens4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                for (int next = 0; next < tokens; next += 4)
+                {
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores4Tokens16Columns(ref key, ref queries, ref score);
+                    Scores4Tokens4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 576);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores1Token16Columns(ref key, ref queries, ref score);
-                Scores1Token4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 576);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores1Token16Columns(ref key, ref queries, ref score);
+                    Scores1Token4ColumnsByDepth(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 16));
+                }
             }
         }
     }
 
     // 24 tokens by 1 × 16 columns: 24 sums, 1 of queries and a broadcast, 26 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores24Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores24Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero;
-        Vector512<float> t4c0 = Vector512<float>.Zero;
-        Vector512<float> t5c0 = Vector512<float>.Zero;
-        Vector512<float> t6c0 = Vector512<float>.Zero;
-        Vector512<float> t7c0 = Vector512<float>.Zero;
-        Vector512<float> t8c0 = Vector512<float>.Zero;
-        Vector512<float> t9c0 = Vector512<float>.Zero;
-        Vector512<float> t10c0 = Vector512<float>.Zero;
-        Vector512<float> t11c0 = Vector512<float>.Zero;
-        Vector512<float> t12c0 = Vector512<float>.Zero;
-        Vector512<float> t13c0 = Vector512<float>.Zero;
-        Vector512<float> t14c0 = Vector512<float>.Zero;
-        Vector512<float> t15c0 = Vector512<float>.Zero;
-        Vector512<float> t16c0 = Vector512<float>.Zero;
-        Vector512<float> t17c0 = Vector512<float>.Zero;
-        Vector512<float> t18c0 = Vector512<float>.Zero;
-        Vector512<float> t19c0 = Vector512<float>.Zero;
-        Vector512<float> t20c0 = Vector512<float>.Zero;
-        Vector512<float> t21c0 = Vector512<float>.Zero;
-        Vector512<float> t22c0 = Vector512<float>.Zero;
-        Vector512<float> t23c0 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 2304));
-            t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 2880));
-            t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 3456));
-            t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 4032));
-            t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 4608));
-            t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 5184));
-            t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 5760));
-            t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
-            t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
-            Vector512<float> k12 = Vector512.Create(Unsafe.Add(ref key, 6912));
-            t12c0 = Vector512.MultiplyAddEstimate(k12, q0, t12c0);
-            Vector512<float> k13 = Vector512.Create(Unsafe.Add(ref key, 7488));
-            t13c0 = Vector512.MultiplyAddEstimate(k13, q0, t13c0);
-            Vector512<float> k14 = Vector512.Create(Unsafe.Add(ref key, 8064));
-            t14c0 = Vector512.MultiplyAddEstimate(k14, q0, t14c0);
-            Vector512<float> k15 = Vector512.Create(Unsafe.Add(ref key, 8640));
-            t15c0 = Vector512.MultiplyAddEstimate(k15, q0, t15c0);
-            Vector512<float> k16 = Vector512.Create(Unsafe.Add(ref key, 9216));
-            t16c0 = Vector512.MultiplyAddEstimate(k16, q0, t16c0);
-            Vector512<float> k17 = Vector512.Create(Unsafe.Add(ref key, 9792));
-            t17c0 = Vector512.MultiplyAddEstimate(k17, q0, t17c0);
-            Vector512<float> k18 = Vector512.Create(Unsafe.Add(ref key, 10368));
-            t18c0 = Vector512.MultiplyAddEstimate(k18, q0, t18c0);
-            Vector512<float> k19 = Vector512.Create(Unsafe.Add(ref key, 10944));
-            t19c0 = Vector512.MultiplyAddEstimate(k19, q0, t19c0);
-            Vector512<float> k20 = Vector512.Create(Unsafe.Add(ref key, 11520));
-            t20c0 = Vector512.MultiplyAddEstimate(k20, q0, t20c0);
-            Vector512<float> k21 = Vector512.Create(Unsafe.Add(ref key, 12096));
-            t21c0 = Vector512.MultiplyAddEstimate(k21, q0, t21c0);
-            Vector512<float> k22 = Vector512.Create(Unsafe.Add(ref key, 12672));
-            t22c0 = Vector512.MultiplyAddEstimate(k22, q0, t22c0);
-            Vector512<float> k23 = Vector512.Create(Unsafe.Add(ref key, 13248));
-            t23c0 = Vector512.MultiplyAddEstimate(k23, q0, t23c0);
-            Prefetch.Ahead(ref upcoming, distance + (d * 96));
-            Prefetch.Ahead(ref upcoming, distance + (d * 96) + 64);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero;
+            Vector512<float> t4c0 = Vector512<float>.Zero;
+            Vector512<float> t5c0 = Vector512<float>.Zero;
+            Vector512<float> t6c0 = Vector512<float>.Zero;
+            Vector512<float> t7c0 = Vector512<float>.Zero;
+            Vector512<float> t8c0 = Vector512<float>.Zero;
+            Vector512<float> t9c0 = Vector512<float>.Zero;
+            Vector512<float> t10c0 = Vector512<float>.Zero;
+            Vector512<float> t11c0 = Vector512<float>.Zero;
+            Vector512<float> t12c0 = Vector512<float>.Zero;
+            Vector512<float> t13c0 = Vector512<float>.Zero;
+            Vector512<float> t14c0 = Vector512<float>.Zero;
+            Vector512<float> t15c0 = Vector512<float>.Zero;
+            Vector512<float> t16c0 = Vector512<float>.Zero;
+            Vector512<float> t17c0 = Vector512<float>.Zero;
+            Vector512<float> t18c0 = Vector512<float>.Zero;
+            Vector512<float> t19c0 = Vector512<float>.Zero;
+            Vector512<float> t20c0 = Vector512<float>.Zero;
+            Vector512<float> t21c0 = Vector512<float>.Zero;
+            Vector512<float> t22c0 = Vector512<float>.Zero;
+            Vector512<float> t23c0 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 2304));
+                t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 2880));
+                t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 3456));
+                t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 4032));
+                t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 4608));
+                t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 5184));
+                t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 5760));
+                t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
+                t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
+                Vector512<float> k12 = Vector512.Create(Unsafe.Add(ref key, 6912));
+                t12c0 = Vector512.MultiplyAddEstimate(k12, q0, t12c0);
+                Vector512<float> k13 = Vector512.Create(Unsafe.Add(ref key, 7488));
+                t13c0 = Vector512.MultiplyAddEstimate(k13, q0, t13c0);
+                Vector512<float> k14 = Vector512.Create(Unsafe.Add(ref key, 8064));
+                t14c0 = Vector512.MultiplyAddEstimate(k14, q0, t14c0);
+                Vector512<float> k15 = Vector512.Create(Unsafe.Add(ref key, 8640));
+                t15c0 = Vector512.MultiplyAddEstimate(k15, q0, t15c0);
+                Vector512<float> k16 = Vector512.Create(Unsafe.Add(ref key, 9216));
+                t16c0 = Vector512.MultiplyAddEstimate(k16, q0, t16c0);
+                Vector512<float> k17 = Vector512.Create(Unsafe.Add(ref key, 9792));
+                t17c0 = Vector512.MultiplyAddEstimate(k17, q0, t17c0);
+                Vector512<float> k18 = Vector512.Create(Unsafe.Add(ref key, 10368));
+                t18c0 = Vector512.MultiplyAddEstimate(k18, q0, t18c0);
+                Vector512<float> k19 = Vector512.Create(Unsafe.Add(ref key, 10944));
+                t19c0 = Vector512.MultiplyAddEstimate(k19, q0, t19c0);
+                Vector512<float> k20 = Vector512.Create(Unsafe.Add(ref key, 11520));
+                t20c0 = Vector512.MultiplyAddEstimate(k20, q0, t20c0);
+                Vector512<float> k21 = Vector512.Create(Unsafe.Add(ref key, 12096));
+                t21c0 = Vector512.MultiplyAddEstimate(k21, q0, t21c0);
+                Vector512<float> k22 = Vector512.Create(Unsafe.Add(ref key, 12672));
+                t22c0 = Vector512.MultiplyAddEstimate(k22, q0, t22c0);
+                Vector512<float> k23 = Vector512.Create(Unsafe.Add(ref key, 13248));
+                t23c0 = Vector512.MultiplyAddEstimate(k23, q0, t23c0);
+                Prefetch.Ahead(ref upcoming, distance + (d * 96));
+                Prefetch.Ahead(ref upcoming, distance + (d * 96) + 64);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 48);
-        t2c0.StoreUnsafe(ref score, 96);
-        t3c0.StoreUnsafe(ref score, 144);
-        t4c0.StoreUnsafe(ref score, 192);
-        t5c0.StoreUnsafe(ref score, 240);
-        t6c0.StoreUnsafe(ref score, 288);
-        t7c0.StoreUnsafe(ref score, 336);
-        t8c0.StoreUnsafe(ref score, 384);
-        t9c0.StoreUnsafe(ref score, 432);
-        t10c0.StoreUnsafe(ref score, 480);
-        t11c0.StoreUnsafe(ref score, 528);
-        t12c0.StoreUnsafe(ref score, 576);
-        t13c0.StoreUnsafe(ref score, 624);
-        t14c0.StoreUnsafe(ref score, 672);
-        t15c0.StoreUnsafe(ref score, 720);
-        t16c0.StoreUnsafe(ref score, 768);
-        t17c0.StoreUnsafe(ref score, 816);
-        t18c0.StoreUnsafe(ref score, 864);
-        t19c0.StoreUnsafe(ref score, 912);
-        t20c0.StoreUnsafe(ref score, 960);
-        t21c0.StoreUnsafe(ref score, 1008);
-        t22c0.StoreUnsafe(ref score, 1056);
-        t23c0.StoreUnsafe(ref score, 1104);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t1c0, ref score, 48);
+            Vector512.StoreUnsafe(t2c0, ref score, 96);
+            Vector512.StoreUnsafe(t3c0, ref score, 144);
+            Vector512.StoreUnsafe(t4c0, ref score, 192);
+            Vector512.StoreUnsafe(t5c0, ref score, 240);
+            Vector512.StoreUnsafe(t6c0, ref score, 288);
+            Vector512.StoreUnsafe(t7c0, ref score, 336);
+            Vector512.StoreUnsafe(t8c0, ref score, 384);
+            Vector512.StoreUnsafe(t9c0, ref score, 432);
+            Vector512.StoreUnsafe(t10c0, ref score, 480);
+            Vector512.StoreUnsafe(t11c0, ref score, 528);
+            Vector512.StoreUnsafe(t12c0, ref score, 576);
+            Vector512.StoreUnsafe(t13c0, ref score, 624);
+            Vector512.StoreUnsafe(t14c0, ref score, 672);
+            Vector512.StoreUnsafe(t15c0, ref score, 720);
+            Vector512.StoreUnsafe(t16c0, ref score, 768);
+            Vector512.StoreUnsafe(t17c0, ref score, 816);
+            Vector512.StoreUnsafe(t18c0, ref score, 864);
+            Vector512.StoreUnsafe(t19c0, ref score, 912);
+            Vector512.StoreUnsafe(t20c0, ref score, 960);
+            Vector512.StoreUnsafe(t21c0, ref score, 1008);
+            Vector512.StoreUnsafe(t22c0, ref score, 1056);
+            Vector512.StoreUnsafe(t23c0, ref score, 1104);
+        }
     }
 
     // 12 tokens by 1 × 16 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens16Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero;
-        Vector512<float> t4c0 = Vector512<float>.Zero;
-        Vector512<float> t5c0 = Vector512<float>.Zero;
-        Vector512<float> t6c0 = Vector512<float>.Zero;
-        Vector512<float> t7c0 = Vector512<float>.Zero;
-        Vector512<float> t8c0 = Vector512<float>.Zero;
-        Vector512<float> t9c0 = Vector512<float>.Zero;
-        Vector512<float> t10c0 = Vector512<float>.Zero;
-        Vector512<float> t11c0 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 2304));
-            t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 2880));
-            t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 3456));
-            t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 4032));
-            t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 4608));
-            t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 5184));
-            t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 5760));
-            t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
-            t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero;
+            Vector512<float> t4c0 = Vector512<float>.Zero;
+            Vector512<float> t5c0 = Vector512<float>.Zero;
+            Vector512<float> t6c0 = Vector512<float>.Zero;
+            Vector512<float> t7c0 = Vector512<float>.Zero;
+            Vector512<float> t8c0 = Vector512<float>.Zero;
+            Vector512<float> t9c0 = Vector512<float>.Zero;
+            Vector512<float> t10c0 = Vector512<float>.Zero;
+            Vector512<float> t11c0 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 2304));
+                t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 2880));
+                t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 3456));
+                t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 4032));
+                t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 4608));
+                t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 5184));
+                t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 5760));
+                t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
+                t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 48);
-        t2c0.StoreUnsafe(ref score, 96);
-        t3c0.StoreUnsafe(ref score, 144);
-        t4c0.StoreUnsafe(ref score, 192);
-        t5c0.StoreUnsafe(ref score, 240);
-        t6c0.StoreUnsafe(ref score, 288);
-        t7c0.StoreUnsafe(ref score, 336);
-        t8c0.StoreUnsafe(ref score, 384);
-        t9c0.StoreUnsafe(ref score, 432);
-        t10c0.StoreUnsafe(ref score, 480);
-        t11c0.StoreUnsafe(ref score, 528);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t1c0, ref score, 48);
+            Vector512.StoreUnsafe(t2c0, ref score, 96);
+            Vector512.StoreUnsafe(t3c0, ref score, 144);
+            Vector512.StoreUnsafe(t4c0, ref score, 192);
+            Vector512.StoreUnsafe(t5c0, ref score, 240);
+            Vector512.StoreUnsafe(t6c0, ref score, 288);
+            Vector512.StoreUnsafe(t7c0, ref score, 336);
+            Vector512.StoreUnsafe(t8c0, ref score, 384);
+            Vector512.StoreUnsafe(t9c0, ref score, 432);
+            Vector512.StoreUnsafe(t10c0, ref score, 480);
+            Vector512.StoreUnsafe(t11c0, ref score, 528);
+        }
     }
 
     // 4 tokens by 1 × 16 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens16Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 1152));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 48);
-        t2c0.StoreUnsafe(ref score, 96);
-        t3c0.StoreUnsafe(ref score, 144);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t1c0, ref score, 48);
+            Vector512.StoreUnsafe(t2c0, ref score, 96);
+            Vector512.StoreUnsafe(t3c0, ref score, 144);
+        }
     }
 
     // 1 token by 1 × 16 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token16Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        t0c0.StoreUnsafe(ref score);
+            Vector512.StoreUnsafe(t0c0, ref score);
+        }
     }
 
     // 6 tokens by 4 columns, 16 elements of depth in lanes: 24 sums, 4 of queries and one of a key, 29 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c1 = Vector512<float>.Zero, t1c2 = Vector512<float>.Zero, t1c3 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c1 = Vector512<float>.Zero, t2c2 = Vector512<float>.Zero, t2c3 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c1 = Vector512<float>.Zero, t3c2 = Vector512<float>.Zero, t3c3 = Vector512<float>.Zero;
-        Vector512<float> t4c0 = Vector512<float>.Zero, t4c1 = Vector512<float>.Zero, t4c2 = Vector512<float>.Zero, t4c3 = Vector512<float>.Zero;
-        Vector512<float> t5c0 = Vector512<float>.Zero, t5c1 = Vector512<float>.Zero, t5c2 = Vector512<float>.Zero, t5c3 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d += 16)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
-            Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
-            Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
-            Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
-            t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
-            t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
-            Vector512<float> k1 = Vector512.LoadUnsafe(ref key, 576);
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c1 = Vector512.MultiplyAddEstimate(k1, q1, t1c1);
-            t1c2 = Vector512.MultiplyAddEstimate(k1, q2, t1c2);
-            t1c3 = Vector512.MultiplyAddEstimate(k1, q3, t1c3);
-            Vector512<float> k2 = Vector512.LoadUnsafe(ref key, 1152);
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c1 = Vector512.MultiplyAddEstimate(k2, q1, t2c1);
-            t2c2 = Vector512.MultiplyAddEstimate(k2, q2, t2c2);
-            t2c3 = Vector512.MultiplyAddEstimate(k2, q3, t2c3);
-            Vector512<float> k3 = Vector512.LoadUnsafe(ref key, 1728);
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c1 = Vector512.MultiplyAddEstimate(k3, q1, t3c1);
-            t3c2 = Vector512.MultiplyAddEstimate(k3, q2, t3c2);
-            t3c3 = Vector512.MultiplyAddEstimate(k3, q3, t3c3);
-            Vector512<float> k4 = Vector512.LoadUnsafe(ref key, 2304);
-            t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c1 = Vector512.MultiplyAddEstimate(k4, q1, t4c1);
-            t4c2 = Vector512.MultiplyAddEstimate(k4, q2, t4c2);
-            t4c3 = Vector512.MultiplyAddEstimate(k4, q3, t4c3);
-            Vector512<float> k5 = Vector512.LoadUnsafe(ref key, 2880);
-            t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c1 = Vector512.MultiplyAddEstimate(k5, q1, t5c1);
-            t5c2 = Vector512.MultiplyAddEstimate(k5, q2, t5c2);
-            t5c3 = Vector512.MultiplyAddEstimate(k5, q3, t5c3);
-            key = ref Unsafe.Add(ref key, 16);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c1 = Vector512<float>.Zero, t1c2 = Vector512<float>.Zero, t1c3 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c1 = Vector512<float>.Zero, t2c2 = Vector512<float>.Zero, t2c3 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c1 = Vector512<float>.Zero, t3c2 = Vector512<float>.Zero, t3c3 = Vector512<float>.Zero;
+            Vector512<float> t4c0 = Vector512<float>.Zero, t4c1 = Vector512<float>.Zero, t4c2 = Vector512<float>.Zero, t4c3 = Vector512<float>.Zero;
+            Vector512<float> t5c0 = Vector512<float>.Zero, t5c1 = Vector512<float>.Zero, t5c2 = Vector512<float>.Zero, t5c3 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d += 16)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
+                Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
+                Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
+                Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
+                t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
+                t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
+                Vector512<float> k1 = Vector512.LoadUnsafe(ref key, 576);
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c1 = Vector512.MultiplyAddEstimate(k1, q1, t1c1);
+                t1c2 = Vector512.MultiplyAddEstimate(k1, q2, t1c2);
+                t1c3 = Vector512.MultiplyAddEstimate(k1, q3, t1c3);
+                Vector512<float> k2 = Vector512.LoadUnsafe(ref key, 1152);
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c1 = Vector512.MultiplyAddEstimate(k2, q1, t2c1);
+                t2c2 = Vector512.MultiplyAddEstimate(k2, q2, t2c2);
+                t2c3 = Vector512.MultiplyAddEstimate(k2, q3, t2c3);
+                Vector512<float> k3 = Vector512.LoadUnsafe(ref key, 1728);
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c1 = Vector512.MultiplyAddEstimate(k3, q1, t3c1);
+                t3c2 = Vector512.MultiplyAddEstimate(k3, q2, t3c2);
+                t3c3 = Vector512.MultiplyAddEstimate(k3, q3, t3c3);
+                Vector512<float> k4 = Vector512.LoadUnsafe(ref key, 2304);
+                t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c1 = Vector512.MultiplyAddEstimate(k4, q1, t4c1);
+                t4c2 = Vector512.MultiplyAddEstimate(k4, q2, t4c2);
+                t4c3 = Vector512.MultiplyAddEstimate(k4, q3, t4c3);
+                Vector512<float> k5 = Vector512.LoadUnsafe(ref key, 2880);
+                t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c1 = Vector512.MultiplyAddEstimate(k5, q1, t5c1);
+                t5c2 = Vector512.MultiplyAddEstimate(k5, q2, t5c2);
+                t5c3 = Vector512.MultiplyAddEstimate(k5, q3, t5c3);
+                key = ref Unsafe.Add(ref key, 16);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        VectorMath.Sums(t0c0, t0c1, t0c2, t0c3).StoreUnsafe(ref score);
-        VectorMath.Sums(t1c0, t1c1, t1c2, t1c3).StoreUnsafe(ref score, 48);
-        VectorMath.Sums(t2c0, t2c1, t2c2, t2c3).StoreUnsafe(ref score, 96);
-        VectorMath.Sums(t3c0, t3c1, t3c2, t3c3).StoreUnsafe(ref score, 144);
-        VectorMath.Sums(t4c0, t4c1, t4c2, t4c3).StoreUnsafe(ref score, 192);
-        VectorMath.Sums(t5c0, t5c1, t5c2, t5c3).StoreUnsafe(ref score, 240);
+            Vector128.StoreUnsafe(VectorMath.Sums(t0c0, t0c1, t0c2, t0c3), ref score);
+            Vector128.StoreUnsafe(VectorMath.Sums(t1c0, t1c1, t1c2, t1c3), ref score, 48);
+            Vector128.StoreUnsafe(VectorMath.Sums(t2c0, t2c1, t2c2, t2c3), ref score, 96);
+            Vector128.StoreUnsafe(VectorMath.Sums(t3c0, t3c1, t3c2, t3c3), ref score, 144);
+            Vector128.StoreUnsafe(VectorMath.Sums(t4c0, t4c1, t4c2, t4c3), ref score, 192);
+            Vector128.StoreUnsafe(VectorMath.Sums(t5c0, t5c1, t5c2, t5c3), ref score, 240);
+        }
     }
 
     // 4 tokens by 4 columns, 16 elements of depth in lanes: 16 sums, 4 of queries and one of a key, 21 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c1 = Vector512<float>.Zero, t1c2 = Vector512<float>.Zero, t1c3 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c1 = Vector512<float>.Zero, t2c2 = Vector512<float>.Zero, t2c3 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c1 = Vector512<float>.Zero, t3c2 = Vector512<float>.Zero, t3c3 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d += 16)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
-            Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
-            Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
-            Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
-            t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
-            t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
-            Vector512<float> k1 = Vector512.LoadUnsafe(ref key, 576);
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c1 = Vector512.MultiplyAddEstimate(k1, q1, t1c1);
-            t1c2 = Vector512.MultiplyAddEstimate(k1, q2, t1c2);
-            t1c3 = Vector512.MultiplyAddEstimate(k1, q3, t1c3);
-            Vector512<float> k2 = Vector512.LoadUnsafe(ref key, 1152);
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c1 = Vector512.MultiplyAddEstimate(k2, q1, t2c1);
-            t2c2 = Vector512.MultiplyAddEstimate(k2, q2, t2c2);
-            t2c3 = Vector512.MultiplyAddEstimate(k2, q3, t2c3);
-            Vector512<float> k3 = Vector512.LoadUnsafe(ref key, 1728);
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c1 = Vector512.MultiplyAddEstimate(k3, q1, t3c1);
-            t3c2 = Vector512.MultiplyAddEstimate(k3, q2, t3c2);
-            t3c3 = Vector512.MultiplyAddEstimate(k3, q3, t3c3);
-            key = ref Unsafe.Add(ref key, 16);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c1 = Vector512<float>.Zero, t1c2 = Vector512<float>.Zero, t1c3 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c1 = Vector512<float>.Zero, t2c2 = Vector512<float>.Zero, t2c3 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c1 = Vector512<float>.Zero, t3c2 = Vector512<float>.Zero, t3c3 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d += 16)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
+                Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
+                Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
+                Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
+                t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
+                t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
+                Vector512<float> k1 = Vector512.LoadUnsafe(ref key, 576);
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c1 = Vector512.MultiplyAddEstimate(k1, q1, t1c1);
+                t1c2 = Vector512.MultiplyAddEstimate(k1, q2, t1c2);
+                t1c3 = Vector512.MultiplyAddEstimate(k1, q3, t1c3);
+                Vector512<float> k2 = Vector512.LoadUnsafe(ref key, 1152);
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c1 = Vector512.MultiplyAddEstimate(k2, q1, t2c1);
+                t2c2 = Vector512.MultiplyAddEstimate(k2, q2, t2c2);
+                t2c3 = Vector512.MultiplyAddEstimate(k2, q3, t2c3);
+                Vector512<float> k3 = Vector512.LoadUnsafe(ref key, 1728);
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c1 = Vector512.MultiplyAddEstimate(k3, q1, t3c1);
+                t3c2 = Vector512.MultiplyAddEstimate(k3, q2, t3c2);
+                t3c3 = Vector512.MultiplyAddEstimate(k3, q3, t3c3);
+                key = ref Unsafe.Add(ref key, 16);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        VectorMath.Sums(t0c0, t0c1, t0c2, t0c3).StoreUnsafe(ref score);
-        VectorMath.Sums(t1c0, t1c1, t1c2, t1c3).StoreUnsafe(ref score, 48);
-        VectorMath.Sums(t2c0, t2c1, t2c2, t2c3).StoreUnsafe(ref score, 96);
-        VectorMath.Sums(t3c0, t3c1, t3c2, t3c3).StoreUnsafe(ref score, 144);
+            Vector128.StoreUnsafe(VectorMath.Sums(t0c0, t0c1, t0c2, t0c3), ref score);
+            Vector128.StoreUnsafe(VectorMath.Sums(t1c0, t1c1, t1c2, t1c3), ref score, 48);
+            Vector128.StoreUnsafe(VectorMath.Sums(t2c0, t2c1, t2c2, t2c3), ref score, 96);
+            Vector128.StoreUnsafe(VectorMath.Sums(t3c0, t3c1, t3c2, t3c3), ref score, 144);
+        }
     }
 
     // 1 token by 4 columns, 16 elements of depth in lanes: 4 sums, 4 of queries and one of a key, 9 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token4ColumnsByDepth(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
-        for (int d = 0; d < 576; d += 16)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
-            Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
-            Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
-            Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
-            t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
-            t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
-            key = ref Unsafe.Add(ref key, 16);
-            query = ref Unsafe.Add(ref query, 16);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c1 = Vector512<float>.Zero, t0c2 = Vector512<float>.Zero, t0c3 = Vector512<float>.Zero;
+            for (int d = 0; d < 576; d += 16)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q1 = Vector512.LoadUnsafe(ref query, 576);
+                Vector512<float> q2 = Vector512.LoadUnsafe(ref query, 1152);
+                Vector512<float> q3 = Vector512.LoadUnsafe(ref query, 1728);
+                Vector512<float> k0 = Vector512.LoadUnsafe(ref key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c1 = Vector512.MultiplyAddEstimate(k0, q1, t0c1);
+                t0c2 = Vector512.MultiplyAddEstimate(k0, q2, t0c2);
+                t0c3 = Vector512.MultiplyAddEstimate(k0, q3, t0c3);
+                key = ref Unsafe.Add(ref key, 16);
+                query = ref Unsafe.Add(ref query, 16);
+            }
 
-        VectorMath.Sums(t0c0, t0c1, t0c2, t0c3).StoreUnsafe(ref score);
+            Vector128.StoreUnsafe(VectorMath.Sums(t0c0, t0c1, t0c2, t0c3), ref score);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        Softmax16Columns(tokens, ref scores, ref statistics);
-        Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
+        unchecked
+        {
+            Softmax16Columns(tokens, ref scores, ref statistics);
+            Softmax4Columns(tokens, ref Unsafe.Add(ref scores, 16), ref Unsafe.Add(ref statistics, 16));
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-        Vector512<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
+            Vector512<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
-        Vector512<float> rescale = VectorMath.Exp(before - origin);
-        Vector512<float> sum = Vector512<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
+            Vector512<float> rescale = VectorMath.Exp(before - origin);
+            Vector512<float> sum = Vector512<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector512.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 20), rescale, sum).StoreUnsafe(ref statistics, 20);
-        rescale.StoreUnsafe(ref statistics, 40);
+            Vector512.StoreUnsafe(maximum, ref statistics);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 20), rescale, sum), ref statistics, 20);
+            Vector512.StoreUnsafe(rescale, ref statistics, 40);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-        Vector128<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
+            Vector128<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
-        Vector128<float> rescale = VectorMath.Exp(before - origin);
-        Vector128<float> sum = Vector128<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
+            Vector128<float> rescale = VectorMath.Exp(before - origin);
+            Vector128<float> sum = Vector128<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector128.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 20), rescale, sum).StoreUnsafe(ref statistics, 20);
-        rescale.StoreUnsafe(ref statistics, 40);
+            Vector128.StoreUnsafe(maximum, ref statistics);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 20), rescale, sum), ref statistics, 20);
+            Vector128.StoreUnsafe(rescale, ref statistics, 40);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 512; i += 32)
+        unchecked
         {
-            for (int column = 0; column < 20; column += 10)
+            for (int i = 0; i < 512; i += 32)
             {
-                Values10Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                for (int column = 0; column < 20; column += 10)
+                {
+                    Values10Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 512) + i), ref Unsafe.Add(ref rescale, column));
+                }
             }
         }
     }
 
     // 10 columns by 2 × 16 dimensions: 20 sums, 2 of values and a broadcast, 23 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values10Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
-        Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
-            c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
-            c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
-            Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
-            c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
-            c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
-            value = ref Unsafe.Add(ref value, 576);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
+            Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                value = ref Unsafe.Add(ref value, 576);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r1, c1d0).StoreUnsafe(ref output, 512);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r1, c1d16).StoreUnsafe(ref output, 528);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r2, c2d0).StoreUnsafe(ref output, 1024);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r2, c2d16).StoreUnsafe(ref output, 1040);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r3, c3d0).StoreUnsafe(ref output, 1536);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r3, c3d16).StoreUnsafe(ref output, 1552);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r4, c4d0).StoreUnsafe(ref output, 2048);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r4, c4d16).StoreUnsafe(ref output, 2064);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r5, c5d0).StoreUnsafe(ref output, 2560);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r5, c5d16).StoreUnsafe(ref output, 2576);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r6, c6d0).StoreUnsafe(ref output, 3072);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r6, c6d16).StoreUnsafe(ref output, 3088);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3584), r7, c7d0).StoreUnsafe(ref output, 3584);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3600), r7, c7d16).StoreUnsafe(ref output, 3600);
-        Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4096), r8, c8d0).StoreUnsafe(ref output, 4096);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4112), r8, c8d16).StoreUnsafe(ref output, 4112);
-        Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4608), r9, c9d0).StoreUnsafe(ref output, 4608);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4624), r9, c9d16).StoreUnsafe(ref output, 4624);
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r1, c1d0), ref output, 512);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r1, c1d16), ref output, 528);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r2, c2d0), ref output, 1024);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r2, c2d16), ref output, 1040);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r3, c3d0), ref output, 1536);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r3, c3d16), ref output, 1552);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r4, c4d0), ref output, 2048);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r4, c4d16), ref output, 2064);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r5, c5d0), ref output, 2560);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r5, c5d16), ref output, 2576);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r6, c6d0), ref output, 3072);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r6, c6d16), ref output, 3088);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3584), r7, c7d0), ref output, 3584);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3600), r7, c7d16), ref output, 3600);
+            Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4096), r8, c8d0), ref output, 4096);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4112), r8, c8d16), ref output, 4112);
+            Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4608), r9, c9d0), ref output, 4608);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 4624), r9, c9d16), ref output, 4624);
+        }
     }
 }

@@ -6,10 +6,9 @@
 
 namespace MlaGen.Emitted.Models__Glm47FlashAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using KernelLayout = global::MlaGen.Runtime.KernelLayout;
+using MlaKernels = global::MlaGen.Runtime.MlaKernels;
+using IntPtr = global::System.IntPtr;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal sealed class Vector512Kernels() : MlaKernels(s_layout)
@@ -32,7 +31,7 @@ internal sealed class Vector512Kernels() : MlaKernels(s_layout)
         QueryPanel = 32,
     };
 
-    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector512.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
@@ -60,7 +59,7 @@ internal sealed class Vector256Kernels() : MlaKernels(s_layout)
         QueryPanel = 16,
     };
 
-    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector256.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
@@ -88,7 +87,7 @@ internal sealed class Vector128Kernels() : MlaKernels(s_layout)
         QueryPanel = 8,
     };
 
-    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeVector128.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>
@@ -116,7 +115,7 @@ internal sealed class ScalarKernels() : MlaKernels(s_layout)
         QueryPanel = 2,
     };
 
-    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
+    public override void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics) =>
         DecodeScalar.AttendBlock(ref rows, tokens, ref upcoming, distance, ref queries, ref scores, ref output, ref statistics);
 
     public override void AttendTile(ref float keys, ref float values, int tokens, ref float queries, int columns, ref float limits, bool masked, ref float scores, ref float output, ref float statistics) =>

@@ -20,10 +20,13 @@
 
 namespace MlaGen.Emitted.Models__Glm47FlashAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class PrefillVector128
@@ -50,208 +53,223 @@ internal static class PrefillVector128
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
-        if (tokens >= 12)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 12)
+            if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 256);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 8)
+                for (int next = 0; next < tokens; next += 12)
                 {
-                    Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 256);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 8)
+                    {
+                        Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 256);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 8)
+                for (int next = 0; next < tokens; next += 4)
                 {
-                    Scores4Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 256);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 8)
+                    {
+                        Scores4Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 256);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 8)
+                for (int token = 0; token < tokens; token += 1)
                 {
-                    Scores1Token8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    ref float key = ref Unsafe.Add(ref keys, token * 256);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 8)
+                    {
+                        Scores1Token8Columns(ref key, ref Unsafe.Add(ref queries, column * 256), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
         }
     }
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
-        Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
-        Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
-        Vector128<float> t4c0 = Vector128<float>.Zero, t4c4 = Vector128<float>.Zero;
-        Vector128<float> t5c0 = Vector128<float>.Zero, t5c4 = Vector128<float>.Zero;
-        Vector128<float> t6c0 = Vector128<float>.Zero, t6c4 = Vector128<float>.Zero;
-        Vector128<float> t7c0 = Vector128<float>.Zero, t7c4 = Vector128<float>.Zero;
-        Vector128<float> t8c0 = Vector128<float>.Zero, t8c4 = Vector128<float>.Zero;
-        Vector128<float> t9c0 = Vector128<float>.Zero, t9c4 = Vector128<float>.Zero;
-        Vector128<float> t10c0 = Vector128<float>.Zero, t10c4 = Vector128<float>.Zero;
-        Vector128<float> t11c0 = Vector128<float>.Zero, t11c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 256; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 256));
-            t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
-            Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 512));
-            t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
-            Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 768));
-            t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
-            Vector128<float> k4 = Vector128.Create(Unsafe.Add(ref key, 1024));
-            t4c0 = Vector128.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c4 = Vector128.MultiplyAddEstimate(k4, q4, t4c4);
-            Vector128<float> k5 = Vector128.Create(Unsafe.Add(ref key, 1280));
-            t5c0 = Vector128.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c4 = Vector128.MultiplyAddEstimate(k5, q4, t5c4);
-            Vector128<float> k6 = Vector128.Create(Unsafe.Add(ref key, 1536));
-            t6c0 = Vector128.MultiplyAddEstimate(k6, q0, t6c0);
-            t6c4 = Vector128.MultiplyAddEstimate(k6, q4, t6c4);
-            Vector128<float> k7 = Vector128.Create(Unsafe.Add(ref key, 1792));
-            t7c0 = Vector128.MultiplyAddEstimate(k7, q0, t7c0);
-            t7c4 = Vector128.MultiplyAddEstimate(k7, q4, t7c4);
-            Vector128<float> k8 = Vector128.Create(Unsafe.Add(ref key, 2048));
-            t8c0 = Vector128.MultiplyAddEstimate(k8, q0, t8c0);
-            t8c4 = Vector128.MultiplyAddEstimate(k8, q4, t8c4);
-            Vector128<float> k9 = Vector128.Create(Unsafe.Add(ref key, 2304));
-            t9c0 = Vector128.MultiplyAddEstimate(k9, q0, t9c0);
-            t9c4 = Vector128.MultiplyAddEstimate(k9, q4, t9c4);
-            Vector128<float> k10 = Vector128.Create(Unsafe.Add(ref key, 2560));
-            t10c0 = Vector128.MultiplyAddEstimate(k10, q0, t10c0);
-            t10c4 = Vector128.MultiplyAddEstimate(k10, q4, t10c4);
-            Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 2816));
-            t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
-            t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
+            Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
+            Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
+            Vector128<float> t4c0 = Vector128<float>.Zero, t4c4 = Vector128<float>.Zero;
+            Vector128<float> t5c0 = Vector128<float>.Zero, t5c4 = Vector128<float>.Zero;
+            Vector128<float> t6c0 = Vector128<float>.Zero, t6c4 = Vector128<float>.Zero;
+            Vector128<float> t7c0 = Vector128<float>.Zero, t7c4 = Vector128<float>.Zero;
+            Vector128<float> t8c0 = Vector128<float>.Zero, t8c4 = Vector128<float>.Zero;
+            Vector128<float> t9c0 = Vector128<float>.Zero, t9c4 = Vector128<float>.Zero;
+            Vector128<float> t10c0 = Vector128<float>.Zero, t10c4 = Vector128<float>.Zero;
+            Vector128<float> t11c0 = Vector128<float>.Zero, t11c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 256; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 256));
+                t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
+                Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 512));
+                t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
+                Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 768));
+                t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
+                Vector128<float> k4 = Vector128.Create(Unsafe.Add(ref key, 1024));
+                t4c0 = Vector128.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c4 = Vector128.MultiplyAddEstimate(k4, q4, t4c4);
+                Vector128<float> k5 = Vector128.Create(Unsafe.Add(ref key, 1280));
+                t5c0 = Vector128.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c4 = Vector128.MultiplyAddEstimate(k5, q4, t5c4);
+                Vector128<float> k6 = Vector128.Create(Unsafe.Add(ref key, 1536));
+                t6c0 = Vector128.MultiplyAddEstimate(k6, q0, t6c0);
+                t6c4 = Vector128.MultiplyAddEstimate(k6, q4, t6c4);
+                Vector128<float> k7 = Vector128.Create(Unsafe.Add(ref key, 1792));
+                t7c0 = Vector128.MultiplyAddEstimate(k7, q0, t7c0);
+                t7c4 = Vector128.MultiplyAddEstimate(k7, q4, t7c4);
+                Vector128<float> k8 = Vector128.Create(Unsafe.Add(ref key, 2048));
+                t8c0 = Vector128.MultiplyAddEstimate(k8, q0, t8c0);
+                t8c4 = Vector128.MultiplyAddEstimate(k8, q4, t8c4);
+                Vector128<float> k9 = Vector128.Create(Unsafe.Add(ref key, 2304));
+                t9c0 = Vector128.MultiplyAddEstimate(k9, q0, t9c0);
+                t9c4 = Vector128.MultiplyAddEstimate(k9, q4, t9c4);
+                Vector128<float> k10 = Vector128.Create(Unsafe.Add(ref key, 2560));
+                t10c0 = Vector128.MultiplyAddEstimate(k10, q0, t10c0);
+                t10c4 = Vector128.MultiplyAddEstimate(k10, q4, t10c4);
+                Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 2816));
+                t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
+                t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
-        t1c0.StoreUnsafe(ref score, 112);
-        t1c4.StoreUnsafe(ref score, 116);
-        t2c0.StoreUnsafe(ref score, 224);
-        t2c4.StoreUnsafe(ref score, 228);
-        t3c0.StoreUnsafe(ref score, 336);
-        t3c4.StoreUnsafe(ref score, 340);
-        t4c0.StoreUnsafe(ref score, 448);
-        t4c4.StoreUnsafe(ref score, 452);
-        t5c0.StoreUnsafe(ref score, 560);
-        t5c4.StoreUnsafe(ref score, 564);
-        t6c0.StoreUnsafe(ref score, 672);
-        t6c4.StoreUnsafe(ref score, 676);
-        t7c0.StoreUnsafe(ref score, 784);
-        t7c4.StoreUnsafe(ref score, 788);
-        t8c0.StoreUnsafe(ref score, 896);
-        t8c4.StoreUnsafe(ref score, 900);
-        t9c0.StoreUnsafe(ref score, 1008);
-        t9c4.StoreUnsafe(ref score, 1012);
-        t10c0.StoreUnsafe(ref score, 1120);
-        t10c4.StoreUnsafe(ref score, 1124);
-        t11c0.StoreUnsafe(ref score, 1232);
-        t11c4.StoreUnsafe(ref score, 1236);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+            Vector128.StoreUnsafe(t1c0, ref score, 112);
+            Vector128.StoreUnsafe(t1c4, ref score, 116);
+            Vector128.StoreUnsafe(t2c0, ref score, 224);
+            Vector128.StoreUnsafe(t2c4, ref score, 228);
+            Vector128.StoreUnsafe(t3c0, ref score, 336);
+            Vector128.StoreUnsafe(t3c4, ref score, 340);
+            Vector128.StoreUnsafe(t4c0, ref score, 448);
+            Vector128.StoreUnsafe(t4c4, ref score, 452);
+            Vector128.StoreUnsafe(t5c0, ref score, 560);
+            Vector128.StoreUnsafe(t5c4, ref score, 564);
+            Vector128.StoreUnsafe(t6c0, ref score, 672);
+            Vector128.StoreUnsafe(t6c4, ref score, 676);
+            Vector128.StoreUnsafe(t7c0, ref score, 784);
+            Vector128.StoreUnsafe(t7c4, ref score, 788);
+            Vector128.StoreUnsafe(t8c0, ref score, 896);
+            Vector128.StoreUnsafe(t8c4, ref score, 900);
+            Vector128.StoreUnsafe(t9c0, ref score, 1008);
+            Vector128.StoreUnsafe(t9c4, ref score, 1012);
+            Vector128.StoreUnsafe(t10c0, ref score, 1120);
+            Vector128.StoreUnsafe(t10c4, ref score, 1124);
+            Vector128.StoreUnsafe(t11c0, ref score, 1232);
+            Vector128.StoreUnsafe(t11c4, ref score, 1236);
+        }
     }
 
     // 4 tokens by 2 × 4 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
-        Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
-        Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 256; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 256));
-            t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
-            Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 512));
-            t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
-            Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 768));
-            t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
+            Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
+            Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 256; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 256));
+                t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
+                Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 512));
+                t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
+                Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 768));
+                t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
-        t1c0.StoreUnsafe(ref score, 112);
-        t1c4.StoreUnsafe(ref score, 116);
-        t2c0.StoreUnsafe(ref score, 224);
-        t2c4.StoreUnsafe(ref score, 228);
-        t3c0.StoreUnsafe(ref score, 336);
-        t3c4.StoreUnsafe(ref score, 340);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+            Vector128.StoreUnsafe(t1c0, ref score, 112);
+            Vector128.StoreUnsafe(t1c4, ref score, 116);
+            Vector128.StoreUnsafe(t2c0, ref score, 224);
+            Vector128.StoreUnsafe(t2c4, ref score, 228);
+            Vector128.StoreUnsafe(t3c0, ref score, 336);
+            Vector128.StoreUnsafe(t3c4, ref score, 340);
+        }
     }
 
     // 1 token by 2 × 4 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 256; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 256; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+        }
     }
 
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
-        for (int column = 0; column < columns; column += 4)
+        unchecked
         {
-            Vector128<float> limit = Vector128.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-            ref float score = ref Unsafe.Add(ref scores, column);
-            for (int token = 0; token < tokens; token++)
+            for (int column = 0; column < columns; column += 4)
             {
-                Vector128<float> visible = Vector128.ConditionalSelect(Vector128.LessThan(Vector128.Create((float)token), limit), Vector128.LoadUnsafe(ref score), Vector128.Create(float.NegativeInfinity));
-                visible.StoreUnsafe(ref score);
-                score = ref Unsafe.Add(ref score, 112);
+                Vector128<float> limit = Vector128.LoadUnsafe(ref Unsafe.Add(ref limits, column));
+                ref float score = ref Unsafe.Add(ref scores, column);
+                for (int token = 0; token < tokens; token++)
+                {
+                    Vector128<float> visible = Vector128.ConditionalSelect(Vector128.LessThan(Vector128.Create((float)token), limit), Vector128.LoadUnsafe(ref score), Vector128.Create(float.NegativeInfinity));
+                    Vector128.StoreUnsafe(visible, ref score);
+                    score = ref Unsafe.Add(ref score, 112);
+                }
             }
         }
     }
@@ -260,313 +278,331 @@ internal static class PrefillVector128
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < columns; column += 4)
+        unchecked
         {
-            Softmax4Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < columns; column += 4)
+            {
+                Softmax4Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-        Vector128<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 112);
-        }
+            Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
+            Vector128<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 112);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
-        Vector128<float> rescale = VectorMath.Exp(before - origin);
-        Vector128<float> sum = Vector128<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 112);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
+            Vector128<float> rescale = VectorMath.Exp(before - origin);
+            Vector128<float> sum = Vector128<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector128.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 112);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 96), rescale, sum).StoreUnsafe(ref statistics, 96);
-        rescale.StoreUnsafe(ref statistics, 192);
+            Vector128.StoreUnsafe(maximum, ref statistics);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 96), rescale, sum), ref statistics, 96);
+            Vector128.StoreUnsafe(rescale, ref statistics, 192);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 256; i += 8)
+        unchecked
         {
+            for (int i = 0; i < 256; i += 8)
             {
-                int column = 0;
-                for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
-                }
+                    int column = 0;
+                    for (; column + 12 <= columns; column += 12)
+                    {
+                        Values12Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
+                    }
 
-                if (column + 8 <= columns)
-                {
-                    Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 8;
-                }
+                    if (column + 8 <= columns)
+                    {
+                        Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 8;
+                    }
 
-                if (column + 4 <= columns)
-                {
-                    Values4Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 4;
+                    if (column + 4 <= columns)
+                    {
+                        Values4Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 4;
+                    }
                 }
             }
         }
     }
 
     // 12 columns by 2 × 4 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 512);
-        Prefetch.Ahead(ref output, 768);
-        Prefetch.Ahead(ref output, 1024);
-        Prefetch.Ahead(ref output, 1280);
-        Prefetch.Ahead(ref output, 1536);
-        Prefetch.Ahead(ref output, 1792);
-        Prefetch.Ahead(ref output, 2048);
-        Prefetch.Ahead(ref output, 2304);
-        Prefetch.Ahead(ref output, 2560);
-        Prefetch.Ahead(ref output, 2816);
-
-        Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
-        Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
-        Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
-        Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
-        Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
-        Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
-        Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
-        Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
-        Vector128<float> c8d0 = Vector128<float>.Zero, c8d4 = Vector128<float>.Zero;
-        Vector128<float> c9d0 = Vector128<float>.Zero, c9d4 = Vector128<float>.Zero;
-        Vector128<float> c10d0 = Vector128<float>.Zero, c10d4 = Vector128<float>.Zero;
-        Vector128<float> c11d0 = Vector128<float>.Zero, c11d4 = Vector128<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
-            Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
-            Vector128<float> p0 = Vector128.Create(probability);
-            c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
-            Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
-            Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
-            Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
-            Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
-            Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
-            Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
-            Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
-            Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
-            c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
-            c8d4 = Vector128.MultiplyAddEstimate(p8, v4, c8d4);
-            Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
-            c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
-            c9d4 = Vector128.MultiplyAddEstimate(p9, v4, c9d4);
-            Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
-            c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
-            c10d4 = Vector128.MultiplyAddEstimate(p10, v4, c10d4);
-            Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
-            c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
-            c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
-            value = ref Unsafe.Add(ref value, 272);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 512);
+            Prefetch.Ahead(ref output, 768);
+            Prefetch.Ahead(ref output, 1024);
+            Prefetch.Ahead(ref output, 1280);
+            Prefetch.Ahead(ref output, 1536);
+            Prefetch.Ahead(ref output, 1792);
+            Prefetch.Ahead(ref output, 2048);
+            Prefetch.Ahead(ref output, 2304);
+            Prefetch.Ahead(ref output, 2560);
+            Prefetch.Ahead(ref output, 2816);
 
-        Vector128<float> r0 = Vector128.Create(rescale);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4).StoreUnsafe(ref output, 4);
-        Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0).StoreUnsafe(ref output, 256);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4).StoreUnsafe(ref output, 260);
-        Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0).StoreUnsafe(ref output, 512);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4).StoreUnsafe(ref output, 516);
-        Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0).StoreUnsafe(ref output, 768);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4).StoreUnsafe(ref output, 772);
-        Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1024), r4, c4d0).StoreUnsafe(ref output, 1024);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1028), r4, c4d4).StoreUnsafe(ref output, 1028);
-        Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1280), r5, c5d0).StoreUnsafe(ref output, 1280);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1284), r5, c5d4).StoreUnsafe(ref output, 1284);
-        Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1536), r6, c6d0).StoreUnsafe(ref output, 1536);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1540), r6, c6d4).StoreUnsafe(ref output, 1540);
-        Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1792), r7, c7d0).StoreUnsafe(ref output, 1792);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1796), r7, c7d4).StoreUnsafe(ref output, 1796);
-        Vector128<float> r8 = Vector128.Create(Unsafe.Add(ref rescale, 8));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2048), r8, c8d0).StoreUnsafe(ref output, 2048);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2052), r8, c8d4).StoreUnsafe(ref output, 2052);
-        Vector128<float> r9 = Vector128.Create(Unsafe.Add(ref rescale, 9));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2304), r9, c9d0).StoreUnsafe(ref output, 2304);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2308), r9, c9d4).StoreUnsafe(ref output, 2308);
-        Vector128<float> r10 = Vector128.Create(Unsafe.Add(ref rescale, 10));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2560), r10, c10d0).StoreUnsafe(ref output, 2560);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2564), r10, c10d4).StoreUnsafe(ref output, 2564);
-        Vector128<float> r11 = Vector128.Create(Unsafe.Add(ref rescale, 11));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2816), r11, c11d0).StoreUnsafe(ref output, 2816);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2820), r11, c11d4).StoreUnsafe(ref output, 2820);
+            Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
+            Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
+            Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
+            Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
+            Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
+            Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
+            Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
+            Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
+            Vector128<float> c8d0 = Vector128<float>.Zero, c8d4 = Vector128<float>.Zero;
+            Vector128<float> c9d0 = Vector128<float>.Zero, c9d4 = Vector128<float>.Zero;
+            Vector128<float> c10d0 = Vector128<float>.Zero, c10d4 = Vector128<float>.Zero;
+            Vector128<float> c11d0 = Vector128<float>.Zero, c11d4 = Vector128<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8, v4, c8d4);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9, v4, c9d4);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10, v4, c10d4);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
+                value = ref Unsafe.Add(ref value, 272);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector128<float> r0 = Vector128.Create(rescale);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4), ref output, 4);
+            Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0), ref output, 256);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4), ref output, 260);
+            Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0), ref output, 512);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4), ref output, 516);
+            Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0), ref output, 768);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4), ref output, 772);
+            Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1024), r4, c4d0), ref output, 1024);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1028), r4, c4d4), ref output, 1028);
+            Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1280), r5, c5d0), ref output, 1280);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1284), r5, c5d4), ref output, 1284);
+            Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1536), r6, c6d0), ref output, 1536);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1540), r6, c6d4), ref output, 1540);
+            Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1792), r7, c7d0), ref output, 1792);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1796), r7, c7d4), ref output, 1796);
+            Vector128<float> r8 = Vector128.Create(Unsafe.Add(ref rescale, 8));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2048), r8, c8d0), ref output, 2048);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2052), r8, c8d4), ref output, 2052);
+            Vector128<float> r9 = Vector128.Create(Unsafe.Add(ref rescale, 9));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2304), r9, c9d0), ref output, 2304);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2308), r9, c9d4), ref output, 2308);
+            Vector128<float> r10 = Vector128.Create(Unsafe.Add(ref rescale, 10));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2560), r10, c10d0), ref output, 2560);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2564), r10, c10d4), ref output, 2564);
+            Vector128<float> r11 = Vector128.Create(Unsafe.Add(ref rescale, 11));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2816), r11, c11d0), ref output, 2816);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 2820), r11, c11d4), ref output, 2820);
+        }
     }
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 512);
-        Prefetch.Ahead(ref output, 768);
-        Prefetch.Ahead(ref output, 1024);
-        Prefetch.Ahead(ref output, 1280);
-        Prefetch.Ahead(ref output, 1536);
-        Prefetch.Ahead(ref output, 1792);
-
-        Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
-        Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
-        Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
-        Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
-        Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
-        Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
-        Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
-        Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
-            Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
-            Vector128<float> p0 = Vector128.Create(probability);
-            c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
-            Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
-            Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
-            Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
-            Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
-            Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
-            Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
-            Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
-            value = ref Unsafe.Add(ref value, 272);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 512);
+            Prefetch.Ahead(ref output, 768);
+            Prefetch.Ahead(ref output, 1024);
+            Prefetch.Ahead(ref output, 1280);
+            Prefetch.Ahead(ref output, 1536);
+            Prefetch.Ahead(ref output, 1792);
 
-        Vector128<float> r0 = Vector128.Create(rescale);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4).StoreUnsafe(ref output, 4);
-        Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0).StoreUnsafe(ref output, 256);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4).StoreUnsafe(ref output, 260);
-        Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0).StoreUnsafe(ref output, 512);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4).StoreUnsafe(ref output, 516);
-        Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0).StoreUnsafe(ref output, 768);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4).StoreUnsafe(ref output, 772);
-        Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1024), r4, c4d0).StoreUnsafe(ref output, 1024);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1028), r4, c4d4).StoreUnsafe(ref output, 1028);
-        Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1280), r5, c5d0).StoreUnsafe(ref output, 1280);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1284), r5, c5d4).StoreUnsafe(ref output, 1284);
-        Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1536), r6, c6d0).StoreUnsafe(ref output, 1536);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1540), r6, c6d4).StoreUnsafe(ref output, 1540);
-        Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1792), r7, c7d0).StoreUnsafe(ref output, 1792);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1796), r7, c7d4).StoreUnsafe(ref output, 1796);
+            Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
+            Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
+            Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
+            Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
+            Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
+            Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
+            Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
+            Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                value = ref Unsafe.Add(ref value, 272);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector128<float> r0 = Vector128.Create(rescale);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4), ref output, 4);
+            Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0), ref output, 256);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4), ref output, 260);
+            Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0), ref output, 512);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4), ref output, 516);
+            Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0), ref output, 768);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4), ref output, 772);
+            Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1024), r4, c4d0), ref output, 1024);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1028), r4, c4d4), ref output, 1028);
+            Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1280), r5, c5d0), ref output, 1280);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1284), r5, c5d4), ref output, 1284);
+            Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1536), r6, c6d0), ref output, 1536);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1540), r6, c6d4), ref output, 1540);
+            Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1792), r7, c7d0), ref output, 1792);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 1796), r7, c7d4), ref output, 1796);
+        }
     }
 
     // 4 columns by 2 × 4 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 512);
-        Prefetch.Ahead(ref output, 768);
-
-        Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
-        Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
-        Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
-        Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
-            Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
-            Vector128<float> p0 = Vector128.Create(probability);
-            c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
-            Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
-            Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
-            Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
-            value = ref Unsafe.Add(ref value, 272);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 512);
+            Prefetch.Ahead(ref output, 768);
 
-        Vector128<float> r0 = Vector128.Create(rescale);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4).StoreUnsafe(ref output, 4);
-        Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0).StoreUnsafe(ref output, 256);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4).StoreUnsafe(ref output, 260);
-        Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0).StoreUnsafe(ref output, 512);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4).StoreUnsafe(ref output, 516);
-        Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0).StoreUnsafe(ref output, 768);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4).StoreUnsafe(ref output, 772);
+            Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
+            Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
+            Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
+            Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                value = ref Unsafe.Add(ref value, 272);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector128<float> r0 = Vector128.Create(rescale);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4), ref output, 4);
+            Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r1, c1d0), ref output, 256);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r1, c1d4), ref output, 260);
+            Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 512), r2, c2d0), ref output, 512);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 516), r2, c2d4), ref output, 516);
+            Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 768), r3, c3d0), ref output, 768);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 772), r3, c3d4), ref output, 772);
+        }
     }
 }

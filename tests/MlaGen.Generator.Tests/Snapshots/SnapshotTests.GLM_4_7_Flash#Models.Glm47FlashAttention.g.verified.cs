@@ -5,6 +5,9 @@
 #nullable enable annotations
 #nullable disable warnings
 
+// The runtime's types make no promise to other languages, whatever the project promises of its own.
+#pragma warning disable CS3001, CS3002, CS3003, CS3009
+
 namespace Models;
 
 /// <remarks>
@@ -13,7 +16,7 @@ namespace Models;
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
-partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAttention>
+partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<global::Models.Glm47FlashAttention>
 {
     /// <summary>
     /// Width of the residual stream (<c>hidden_size</c>).
@@ -103,7 +106,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
         _ => new global::MlaGen.Emitted.Models__Glm47FlashAttention.ScalarKernels(),
     };
 
-    private readonly global::MlaGen.Runtime.MlaLayer<Glm47FlashAttention> _layer;
+    private readonly global::MlaGen.Runtime.MlaLayer<global::Models.Glm47FlashAttention> _layer;
 
     /// <summary>
     /// Makes a layer from its weights.
@@ -114,7 +117,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     public Glm47FlashAttention(Weights weights, int layer)
     {
         global::System.ArgumentNullException.ThrowIfNull(weights);
-        _layer = new global::MlaGen.Runtime.MlaLayer<Glm47FlashAttention>(layer, s_kernels, new global::MlaGen.Runtime.LayerWeights
+        _layer = new global::MlaGen.Runtime.MlaLayer<global::Models.Glm47FlashAttention>(layer, s_kernels, new global::MlaGen.Runtime.LayerWeights
         {
             QAProj = weights.QAProj,
             QALayernorm = weights.QALayernorm,
@@ -131,9 +134,9 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// </summary>
     public static global::MlaGen.MlaShape Shape => s_definition.Shape;
 
-    static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<Glm47FlashAttention>.Definition => s_definition;
+    static global::MlaGen.Runtime.MlaDefinition global::MlaGen.IMlaAttention<global::Models.Glm47FlashAttention>.Definition => s_definition;
 
-    static void global::MlaGen.IMlaAttention<Glm47FlashAttention>.Reserve(global::MlaGen.MlaBatch<Glm47FlashAttention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
+    static void global::MlaGen.IMlaAttention<global::Models.Glm47FlashAttention>.Reserve(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention> batch, int rows) => global::MlaGen.Runtime.MlaLayer.Reserve(batch, s_kernels, rows);
 
     /// <summary>
     /// Which layer of the cache this one writes and reads.
@@ -155,7 +158,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// <param name="maxTokens">Tokens that all sequences together may hold.</param>
     /// <param name="options">Page size and memory; null for the defaults.</param>
     /// <returns>An empty cache.</returns>
-    public static global::MlaGen.LatentCache<Glm47FlashAttention> CreateCache(int layers, long maxTokens, global::MlaGen.LatentCacheOptions? options = null) => new(layers, maxTokens, options);
+    public static global::MlaGen.LatentCache<global::Models.Glm47FlashAttention> CreateCache(int layers, long maxTokens, global::MlaGen.LatentCacheOptions? options = null) => new(layers, maxTokens, options);
 
     /// <summary>
     /// Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.
@@ -164,12 +167,12 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>
     public static void Warmup()
     {
-        global::MlaGen.Runtime.MlaLayer.Warmup<Glm47FlashAttention>(s_kernels);
+        global::MlaGen.Runtime.MlaLayer.Warmup<global::Models.Glm47FlashAttention>(s_kernels);
 
         // The members that lead there take weights and a cache, and there are none yet.
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(Forward), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(AttendLatent), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
-        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(Glm47FlashAttention).GetMethod(nameof(AppendLatent), new[] { typeof(global::MlaGen.MlaBatch<Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(global::Models.Glm47FlashAttention).GetMethod("Forward", new[] { typeof(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention>), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(global::Models.Glm47FlashAttention).GetMethod("AttendLatent", new[] { typeof(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>), typeof(global::System.Span<float>), typeof(global::System.Span<float>) }).MethodHandle);
+        global::System.Runtime.CompilerServices.RuntimeHelpers.PrepareMethod(typeof(global::Models.Glm47FlashAttention).GetMethod("AppendLatent", new[] { typeof(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention>), typeof(int), typeof(global::System.ReadOnlySpan<float>) }).MethodHandle);
     }
 
     /// <summary>
@@ -182,7 +185,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="global::System.InvalidOperationException">The batch is empty, or has rows that append no token.</exception>
     /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled; the step can only be rolled back.</exception>
-    public void Forward(global::MlaGen.MlaBatch<Glm47FlashAttention> batch, global::System.ReadOnlySpan<float> hidden, global::System.Span<float> output) => _layer.Forward(batch, hidden, output);
+    public void Forward(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention> batch, global::System.ReadOnlySpan<float> hidden, global::System.Span<float> output) => _layer.Forward(batch, hidden, output);
 
     /// <summary>
     /// The attention core alone, for engines that own their projections: absorbed queries against cached rows.
@@ -192,7 +195,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, 20, 576]</c>; the softmax scale is applied inside.</param>
     /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, 20, 512]</c>; zeros for a row without keys.</param>
     /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, 20]</c>; negative infinity for a row without keys.</param>
-    public static void AttendLatent(global::MlaGen.MlaBatch<Glm47FlashAttention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);
+    public static void AttendLatent(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, s_kernels, queries, output, logSumExp);
 
     /// <summary>
     /// Writes the rows of the batch's new tokens, for engines that own their projections.
@@ -200,5 +203,5 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<Glm47FlashAtten
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
     /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, 576]</c>.</param>
-    public static void AppendLatent(global::MlaGen.MlaBatch<Glm47FlashAttention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, s_kernels, rows);
+    public static void AppendLatent(global::MlaGen.MlaBatch<global::Models.Glm47FlashAttention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, s_kernels, rows);
 }

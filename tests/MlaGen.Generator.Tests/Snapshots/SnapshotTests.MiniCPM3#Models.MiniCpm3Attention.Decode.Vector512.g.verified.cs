@@ -20,10 +20,14 @@
 
 namespace MlaGen.Emitted.Models__MiniCpm3Attention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector512
@@ -34,7 +38,7 @@ internal static class DecodeVector512
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [40, 256], unnormalised;
     /// statistics: 40 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -46,600 +50,639 @@ internal static class DecodeVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 12)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 12)
+            if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 288);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores12Tokens32Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 1152));
-                Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                for (int next = 0; next < tokens; next += 12)
+                {
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 288);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores12Tokens32Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 1152));
+                    Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 288);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores4Tokens32Columns(ref key, ref queries, ref score);
-                Scores4Tokens8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                for (int next = 0; next < tokens; next += 4)
+                {
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 288);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores4Tokens32Columns(ref key, ref queries, ref score);
+                    Scores4Tokens8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 288);
-                ref float score = ref Unsafe.Add(ref scores, token * 48);
-                Scores1Token32Columns(ref key, ref queries, ref score);
-                Scores1Token8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 288);
+                    ref float score = ref Unsafe.Add(ref scores, token * 48);
+                    Scores1Token32Columns(ref key, ref queries, ref score);
+                    Scores1Token8Columns(ref key, ref Unsafe.Add(ref queries, 9216), ref Unsafe.Add(ref score, 32));
+                }
             }
         }
     }
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-        Vector512<float> t4c0 = Vector512<float>.Zero, t4c16 = Vector512<float>.Zero;
-        Vector512<float> t5c0 = Vector512<float>.Zero, t5c16 = Vector512<float>.Zero;
-        Vector512<float> t6c0 = Vector512<float>.Zero, t6c16 = Vector512<float>.Zero;
-        Vector512<float> t7c0 = Vector512<float>.Zero, t7c16 = Vector512<float>.Zero;
-        Vector512<float> t8c0 = Vector512<float>.Zero, t8c16 = Vector512<float>.Zero;
-        Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
-        Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
-        Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 288));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 864));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-            Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 1152));
-            t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c16 = Vector512.MultiplyAddEstimate(k4, q16, t4c16);
-            Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 1440));
-            t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c16 = Vector512.MultiplyAddEstimate(k5, q16, t5c16);
-            Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 1728));
-            t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
-            t6c16 = Vector512.MultiplyAddEstimate(k6, q16, t6c16);
-            Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 2016));
-            t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
-            t7c16 = Vector512.MultiplyAddEstimate(k7, q16, t7c16);
-            Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 2304));
-            t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
-            t8c16 = Vector512.MultiplyAddEstimate(k8, q16, t8c16);
-            Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 2592));
-            t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
-            t9c16 = Vector512.MultiplyAddEstimate(k9, q16, t9c16);
-            Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 2880));
-            t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
-            t10c16 = Vector512.MultiplyAddEstimate(k10, q16, t10c16);
-            Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 3168));
-            t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
-            t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
-            Prefetch.Ahead(ref upcoming, distance + (d * 48));
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
+            Vector512<float> t4c0 = Vector512<float>.Zero, t4c16 = Vector512<float>.Zero;
+            Vector512<float> t5c0 = Vector512<float>.Zero, t5c16 = Vector512<float>.Zero;
+            Vector512<float> t6c0 = Vector512<float>.Zero, t6c16 = Vector512<float>.Zero;
+            Vector512<float> t7c0 = Vector512<float>.Zero, t7c16 = Vector512<float>.Zero;
+            Vector512<float> t8c0 = Vector512<float>.Zero, t8c16 = Vector512<float>.Zero;
+            Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
+            Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
+            Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 288));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 864));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
+                Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 1152));
+                t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c16 = Vector512.MultiplyAddEstimate(k4, q16, t4c16);
+                Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 1440));
+                t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c16 = Vector512.MultiplyAddEstimate(k5, q16, t5c16);
+                Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 1728));
+                t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
+                t6c16 = Vector512.MultiplyAddEstimate(k6, q16, t6c16);
+                Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 2016));
+                t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
+                t7c16 = Vector512.MultiplyAddEstimate(k7, q16, t7c16);
+                Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 2304));
+                t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
+                t8c16 = Vector512.MultiplyAddEstimate(k8, q16, t8c16);
+                Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 2592));
+                t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
+                t9c16 = Vector512.MultiplyAddEstimate(k9, q16, t9c16);
+                Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 2880));
+                t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
+                t10c16 = Vector512.MultiplyAddEstimate(k10, q16, t10c16);
+                Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 3168));
+                t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
+                t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                Prefetch.Ahead(ref upcoming, distance + (d * 48));
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c16.StoreUnsafe(ref score, 64);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c16.StoreUnsafe(ref score, 112);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c16.StoreUnsafe(ref score, 160);
-        t4c0.StoreUnsafe(ref score, 192);
-        t4c16.StoreUnsafe(ref score, 208);
-        t5c0.StoreUnsafe(ref score, 240);
-        t5c16.StoreUnsafe(ref score, 256);
-        t6c0.StoreUnsafe(ref score, 288);
-        t6c16.StoreUnsafe(ref score, 304);
-        t7c0.StoreUnsafe(ref score, 336);
-        t7c16.StoreUnsafe(ref score, 352);
-        t8c0.StoreUnsafe(ref score, 384);
-        t8c16.StoreUnsafe(ref score, 400);
-        t9c0.StoreUnsafe(ref score, 432);
-        t9c16.StoreUnsafe(ref score, 448);
-        t10c0.StoreUnsafe(ref score, 480);
-        t10c16.StoreUnsafe(ref score, 496);
-        t11c0.StoreUnsafe(ref score, 528);
-        t11c16.StoreUnsafe(ref score, 544);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+            Vector512.StoreUnsafe(t1c0, ref score, 48);
+            Vector512.StoreUnsafe(t1c16, ref score, 64);
+            Vector512.StoreUnsafe(t2c0, ref score, 96);
+            Vector512.StoreUnsafe(t2c16, ref score, 112);
+            Vector512.StoreUnsafe(t3c0, ref score, 144);
+            Vector512.StoreUnsafe(t3c16, ref score, 160);
+            Vector512.StoreUnsafe(t4c0, ref score, 192);
+            Vector512.StoreUnsafe(t4c16, ref score, 208);
+            Vector512.StoreUnsafe(t5c0, ref score, 240);
+            Vector512.StoreUnsafe(t5c16, ref score, 256);
+            Vector512.StoreUnsafe(t6c0, ref score, 288);
+            Vector512.StoreUnsafe(t6c16, ref score, 304);
+            Vector512.StoreUnsafe(t7c0, ref score, 336);
+            Vector512.StoreUnsafe(t7c16, ref score, 352);
+            Vector512.StoreUnsafe(t8c0, ref score, 384);
+            Vector512.StoreUnsafe(t8c16, ref score, 400);
+            Vector512.StoreUnsafe(t9c0, ref score, 432);
+            Vector512.StoreUnsafe(t9c16, ref score, 448);
+            Vector512.StoreUnsafe(t10c0, ref score, 480);
+            Vector512.StoreUnsafe(t10c16, ref score, 496);
+            Vector512.StoreUnsafe(t11c0, ref score, 528);
+            Vector512.StoreUnsafe(t11c16, ref score, 544);
+        }
     }
 
     // 4 tokens by 2 × 16 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens32Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 288));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 864));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 288));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 864));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
-        t1c0.StoreUnsafe(ref score, 48);
-        t1c16.StoreUnsafe(ref score, 64);
-        t2c0.StoreUnsafe(ref score, 96);
-        t2c16.StoreUnsafe(ref score, 112);
-        t3c0.StoreUnsafe(ref score, 144);
-        t3c16.StoreUnsafe(ref score, 160);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+            Vector512.StoreUnsafe(t1c0, ref score, 48);
+            Vector512.StoreUnsafe(t1c16, ref score, 64);
+            Vector512.StoreUnsafe(t2c0, ref score, 96);
+            Vector512.StoreUnsafe(t2c16, ref score, 112);
+            Vector512.StoreUnsafe(t3c0, ref score, 144);
+            Vector512.StoreUnsafe(t3c16, ref score, 160);
+        }
     }
 
     // 1 token by 2 × 16 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token32Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+        }
     }
 
     // 12 tokens by 1 × 8 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero;
-        Vector256<float> t6c0 = Vector256<float>.Zero;
-        Vector256<float> t7c0 = Vector256<float>.Zero;
-        Vector256<float> t8c0 = Vector256<float>.Zero;
-        Vector256<float> t9c0 = Vector256<float>.Zero;
-        Vector256<float> t10c0 = Vector256<float>.Zero;
-        Vector256<float> t11c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 288));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 864));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 1152));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 1440));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 1728));
-            t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 2016));
-            t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 2304));
-            t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 2592));
-            t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 2880));
-            t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 3168));
-            t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero;
+            Vector256<float> t6c0 = Vector256<float>.Zero;
+            Vector256<float> t7c0 = Vector256<float>.Zero;
+            Vector256<float> t8c0 = Vector256<float>.Zero;
+            Vector256<float> t9c0 = Vector256<float>.Zero;
+            Vector256<float> t10c0 = Vector256<float>.Zero;
+            Vector256<float> t11c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 288));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 864));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 1152));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 1440));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 1728));
+                t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 2016));
+                t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 2304));
+                t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 2592));
+                t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 2880));
+                t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 3168));
+                t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 48);
-        t2c0.StoreUnsafe(ref score, 96);
-        t3c0.StoreUnsafe(ref score, 144);
-        t4c0.StoreUnsafe(ref score, 192);
-        t5c0.StoreUnsafe(ref score, 240);
-        t6c0.StoreUnsafe(ref score, 288);
-        t7c0.StoreUnsafe(ref score, 336);
-        t8c0.StoreUnsafe(ref score, 384);
-        t9c0.StoreUnsafe(ref score, 432);
-        t10c0.StoreUnsafe(ref score, 480);
-        t11c0.StoreUnsafe(ref score, 528);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+            Vector256.StoreUnsafe(t4c0, ref score, 192);
+            Vector256.StoreUnsafe(t5c0, ref score, 240);
+            Vector256.StoreUnsafe(t6c0, ref score, 288);
+            Vector256.StoreUnsafe(t7c0, ref score, 336);
+            Vector256.StoreUnsafe(t8c0, ref score, 384);
+            Vector256.StoreUnsafe(t9c0, ref score, 432);
+            Vector256.StoreUnsafe(t10c0, ref score, 480);
+            Vector256.StoreUnsafe(t11c0, ref score, 528);
+        }
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 288));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 576));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 864));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 288));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 576));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 864));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 48);
-        t2c0.StoreUnsafe(ref score, 96);
-        t3c0.StoreUnsafe(ref score, 144);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 48);
+            Vector256.StoreUnsafe(t2c0, ref score, 96);
+            Vector256.StoreUnsafe(t3c0, ref score, 144);
+        }
     }
 
     // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 288; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 288; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
+            Vector256.StoreUnsafe(t0c0, ref score);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < 32; column += 16)
+        unchecked
         {
-            Softmax16Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < 32; column += 16)
+            {
+                Softmax16Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
+            Softmax8Columns(tokens, ref Unsafe.Add(ref scores, 32), ref Unsafe.Add(ref statistics, 32));
         }
-        Softmax8Columns(tokens, ref Unsafe.Add(ref scores, 32), ref Unsafe.Add(ref statistics, 32));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-        Vector512<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
+            Vector512<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
-        Vector512<float> rescale = VectorMath.Exp(before - origin);
-        Vector512<float> sum = Vector512<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
+            Vector512<float> rescale = VectorMath.Exp(before - origin);
+            Vector512<float> sum = Vector512<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector512.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 40), rescale, sum).StoreUnsafe(ref statistics, 40);
-        rescale.StoreUnsafe(ref statistics, 80);
+            Vector512.StoreUnsafe(maximum, ref statistics);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 40), rescale, sum), ref statistics, 40);
+            Vector512.StoreUnsafe(rescale, ref statistics, 80);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-        Vector256<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
+            Vector256<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
-        Vector256<float> rescale = VectorMath.Exp(before - origin);
-        Vector256<float> sum = Vector256<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 48);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
+            Vector256<float> rescale = VectorMath.Exp(before - origin);
+            Vector256<float> sum = Vector256<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector256.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 48);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 40), rescale, sum).StoreUnsafe(ref statistics, 40);
-        rescale.StoreUnsafe(ref statistics, 80);
+            Vector256.StoreUnsafe(maximum, ref statistics);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 40), rescale, sum), ref statistics, 40);
+            Vector256.StoreUnsafe(rescale, ref statistics, 80);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 256; i += 32)
+        unchecked
         {
-            Values14Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
-            for (int column = 14; column < 40; column += 13)
+            for (int i = 0; i < 256; i += 32)
             {
-                Values13Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
+                Values14Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
+                for (int column = 14; column < 40; column += 13)
+                {
+                    Values13Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 256) + i), ref Unsafe.Add(ref rescale, column));
+                }
             }
         }
     }
 
     // 14 columns by 2 × 16 dimensions: 28 sums, 2 of values and a broadcast, 31 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values14Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
-        Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
-        Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
-        Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
-        Vector512<float> c12d0 = Vector512<float>.Zero, c12d16 = Vector512<float>.Zero;
-        Vector512<float> c13d0 = Vector512<float>.Zero, c13d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
-            c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
-            c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
-            Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
-            c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
-            c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
-            Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
-            c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
-            c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
-            Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
-            c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
-            c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
-            Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
-            c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
-            c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
-            Vector512<float> p13 = Vector512.Create(Unsafe.Add(ref probability, 13));
-            c13d0 = Vector512.MultiplyAddEstimate(p13, v0, c13d0);
-            c13d16 = Vector512.MultiplyAddEstimate(p13, v16, c13d16);
-            value = ref Unsafe.Add(ref value, 288);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
+            Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
+            Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
+            Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
+            Vector512<float> c12d0 = Vector512<float>.Zero, c12d16 = Vector512<float>.Zero;
+            Vector512<float> c13d0 = Vector512<float>.Zero, c13d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
+                c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
+                c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
+                Vector512<float> p13 = Vector512.Create(Unsafe.Add(ref probability, 13));
+                c13d0 = Vector512.MultiplyAddEstimate(p13, v0, c13d0);
+                c13d16 = Vector512.MultiplyAddEstimate(p13, v16, c13d16);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r1, c1d0).StoreUnsafe(ref output, 256);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r1, c1d16).StoreUnsafe(ref output, 272);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r2, c2d0).StoreUnsafe(ref output, 512);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r2, c2d16).StoreUnsafe(ref output, 528);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 768), r3, c3d0).StoreUnsafe(ref output, 768);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 784), r3, c3d16).StoreUnsafe(ref output, 784);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r4, c4d0).StoreUnsafe(ref output, 1024);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r4, c4d16).StoreUnsafe(ref output, 1040);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1280), r5, c5d0).StoreUnsafe(ref output, 1280);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1296), r5, c5d16).StoreUnsafe(ref output, 1296);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r6, c6d0).StoreUnsafe(ref output, 1536);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r6, c6d16).StoreUnsafe(ref output, 1552);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1792), r7, c7d0).StoreUnsafe(ref output, 1792);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1808), r7, c7d16).StoreUnsafe(ref output, 1808);
-        Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r8, c8d0).StoreUnsafe(ref output, 2048);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r8, c8d16).StoreUnsafe(ref output, 2064);
-        Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2304), r9, c9d0).StoreUnsafe(ref output, 2304);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2320), r9, c9d16).StoreUnsafe(ref output, 2320);
-        Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r10, c10d0).StoreUnsafe(ref output, 2560);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r10, c10d16).StoreUnsafe(ref output, 2576);
-        Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2816), r11, c11d0).StoreUnsafe(ref output, 2816);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2832), r11, c11d16).StoreUnsafe(ref output, 2832);
-        Vector512<float> r12 = Vector512.Create(Unsafe.Add(ref rescale, 12));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r12, c12d0).StoreUnsafe(ref output, 3072);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r12, c12d16).StoreUnsafe(ref output, 3088);
-        Vector512<float> r13 = Vector512.Create(Unsafe.Add(ref rescale, 13));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3328), r13, c13d0).StoreUnsafe(ref output, 3328);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3344), r13, c13d16).StoreUnsafe(ref output, 3344);
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r1, c1d0), ref output, 256);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r1, c1d16), ref output, 272);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r2, c2d0), ref output, 512);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r2, c2d16), ref output, 528);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 768), r3, c3d0), ref output, 768);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 784), r3, c3d16), ref output, 784);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r4, c4d0), ref output, 1024);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r4, c4d16), ref output, 1040);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1280), r5, c5d0), ref output, 1280);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1296), r5, c5d16), ref output, 1296);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r6, c6d0), ref output, 1536);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r6, c6d16), ref output, 1552);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1792), r7, c7d0), ref output, 1792);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1808), r7, c7d16), ref output, 1808);
+            Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r8, c8d0), ref output, 2048);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r8, c8d16), ref output, 2064);
+            Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2304), r9, c9d0), ref output, 2304);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2320), r9, c9d16), ref output, 2320);
+            Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r10, c10d0), ref output, 2560);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r10, c10d16), ref output, 2576);
+            Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2816), r11, c11d0), ref output, 2816);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2832), r11, c11d16), ref output, 2832);
+            Vector512<float> r12 = Vector512.Create(Unsafe.Add(ref rescale, 12));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r12, c12d0), ref output, 3072);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r12, c12d16), ref output, 3088);
+            Vector512<float> r13 = Vector512.Create(Unsafe.Add(ref rescale, 13));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3328), r13, c13d0), ref output, 3328);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3344), r13, c13d16), ref output, 3344);
+        }
     }
 
     // 13 columns by 2 × 16 dimensions: 26 sums, 2 of values and a broadcast, 29 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values13Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
-        Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
-        Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
-        Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
-        Vector512<float> c12d0 = Vector512<float>.Zero, c12d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
-            c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
-            c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
-            Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
-            c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
-            c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
-            Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
-            c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
-            c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
-            Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
-            c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
-            c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
-            Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
-            c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
-            c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
-            value = ref Unsafe.Add(ref value, 288);
-            probability = ref Unsafe.Add(ref probability, 48);
-        }
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
+            Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
+            Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
+            Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
+            Vector512<float> c12d0 = Vector512<float>.Zero, c12d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
+                c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
+                c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 48);
+            }
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r1, c1d0).StoreUnsafe(ref output, 256);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r1, c1d16).StoreUnsafe(ref output, 272);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r2, c2d0).StoreUnsafe(ref output, 512);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r2, c2d16).StoreUnsafe(ref output, 528);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 768), r3, c3d0).StoreUnsafe(ref output, 768);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 784), r3, c3d16).StoreUnsafe(ref output, 784);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r4, c4d0).StoreUnsafe(ref output, 1024);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r4, c4d16).StoreUnsafe(ref output, 1040);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1280), r5, c5d0).StoreUnsafe(ref output, 1280);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1296), r5, c5d16).StoreUnsafe(ref output, 1296);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r6, c6d0).StoreUnsafe(ref output, 1536);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r6, c6d16).StoreUnsafe(ref output, 1552);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1792), r7, c7d0).StoreUnsafe(ref output, 1792);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1808), r7, c7d16).StoreUnsafe(ref output, 1808);
-        Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r8, c8d0).StoreUnsafe(ref output, 2048);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r8, c8d16).StoreUnsafe(ref output, 2064);
-        Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2304), r9, c9d0).StoreUnsafe(ref output, 2304);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2320), r9, c9d16).StoreUnsafe(ref output, 2320);
-        Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r10, c10d0).StoreUnsafe(ref output, 2560);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r10, c10d16).StoreUnsafe(ref output, 2576);
-        Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2816), r11, c11d0).StoreUnsafe(ref output, 2816);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2832), r11, c11d16).StoreUnsafe(ref output, 2832);
-        Vector512<float> r12 = Vector512.Create(Unsafe.Add(ref rescale, 12));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r12, c12d0).StoreUnsafe(ref output, 3072);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r12, c12d16).StoreUnsafe(ref output, 3088);
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r1, c1d0), ref output, 256);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r1, c1d16), ref output, 272);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r2, c2d0), ref output, 512);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r2, c2d16), ref output, 528);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 768), r3, c3d0), ref output, 768);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 784), r3, c3d16), ref output, 784);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1024), r4, c4d0), ref output, 1024);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1040), r4, c4d16), ref output, 1040);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1280), r5, c5d0), ref output, 1280);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1296), r5, c5d16), ref output, 1296);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1536), r6, c6d0), ref output, 1536);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1552), r6, c6d16), ref output, 1552);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1792), r7, c7d0), ref output, 1792);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 1808), r7, c7d16), ref output, 1808);
+            Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2048), r8, c8d0), ref output, 2048);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2064), r8, c8d16), ref output, 2064);
+            Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2304), r9, c9d0), ref output, 2304);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2320), r9, c9d16), ref output, 2320);
+            Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2560), r10, c10d0), ref output, 2560);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2576), r10, c10d16), ref output, 2576);
+            Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2816), r11, c11d0), ref output, 2816);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 2832), r11, c11d16), ref output, 2832);
+            Vector512<float> r12 = Vector512.Create(Unsafe.Add(ref rescale, 12));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3072), r12, c12d0), ref output, 3072);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 3088), r12, c12d16), ref output, 3088);
+        }
     }
 }

@@ -19,10 +19,13 @@
 
 namespace MlaGen.Emitted.Models__MiniCpm3Attention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class PrefillVector512
@@ -49,208 +52,223 @@ internal static class PrefillVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(ref float keys, int tokens, ref float queries, int columns, ref float scores)
     {
-        if (tokens >= 12)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 12)
+            if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 96);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 32)
+                for (int next = 0; next < tokens; next += 12)
                 {
-                    Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 96);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 32)
+                    {
+                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 96);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 32)
+                for (int next = 0; next < tokens; next += 4)
                 {
-                    Scores4Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 96);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 32)
+                    {
+                        Scores4Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 96);
-                ref float score = ref Unsafe.Add(ref scores, token * 112);
-                for (int column = 0; column < columns; column += 32)
+                for (int token = 0; token < tokens; token += 1)
                 {
-                    Scores1Token32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    ref float key = ref Unsafe.Add(ref keys, token * 96);
+                    ref float score = ref Unsafe.Add(ref scores, token * 112);
+                    for (int column = 0; column < columns; column += 32)
+                    {
+                        Scores1Token32Columns(ref key, ref Unsafe.Add(ref queries, column * 96), ref Unsafe.Add(ref score, column));
+                    }
                 }
             }
         }
     }
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-        Vector512<float> t4c0 = Vector512<float>.Zero, t4c16 = Vector512<float>.Zero;
-        Vector512<float> t5c0 = Vector512<float>.Zero, t5c16 = Vector512<float>.Zero;
-        Vector512<float> t6c0 = Vector512<float>.Zero, t6c16 = Vector512<float>.Zero;
-        Vector512<float> t7c0 = Vector512<float>.Zero, t7c16 = Vector512<float>.Zero;
-        Vector512<float> t8c0 = Vector512<float>.Zero, t8c16 = Vector512<float>.Zero;
-        Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
-        Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
-        Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 96; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 96));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 192));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 288));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-            Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 384));
-            t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c16 = Vector512.MultiplyAddEstimate(k4, q16, t4c16);
-            Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 480));
-            t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c16 = Vector512.MultiplyAddEstimate(k5, q16, t5c16);
-            Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 576));
-            t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
-            t6c16 = Vector512.MultiplyAddEstimate(k6, q16, t6c16);
-            Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 672));
-            t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
-            t7c16 = Vector512.MultiplyAddEstimate(k7, q16, t7c16);
-            Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 768));
-            t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
-            t8c16 = Vector512.MultiplyAddEstimate(k8, q16, t8c16);
-            Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 864));
-            t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
-            t9c16 = Vector512.MultiplyAddEstimate(k9, q16, t9c16);
-            Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 960));
-            t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
-            t10c16 = Vector512.MultiplyAddEstimate(k10, q16, t10c16);
-            Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 1056));
-            t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
-            t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
+            Vector512<float> t4c0 = Vector512<float>.Zero, t4c16 = Vector512<float>.Zero;
+            Vector512<float> t5c0 = Vector512<float>.Zero, t5c16 = Vector512<float>.Zero;
+            Vector512<float> t6c0 = Vector512<float>.Zero, t6c16 = Vector512<float>.Zero;
+            Vector512<float> t7c0 = Vector512<float>.Zero, t7c16 = Vector512<float>.Zero;
+            Vector512<float> t8c0 = Vector512<float>.Zero, t8c16 = Vector512<float>.Zero;
+            Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
+            Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
+            Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 96; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 96));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 192));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 288));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
+                Vector512<float> k4 = Vector512.Create(Unsafe.Add(ref key, 384));
+                t4c0 = Vector512.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c16 = Vector512.MultiplyAddEstimate(k4, q16, t4c16);
+                Vector512<float> k5 = Vector512.Create(Unsafe.Add(ref key, 480));
+                t5c0 = Vector512.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c16 = Vector512.MultiplyAddEstimate(k5, q16, t5c16);
+                Vector512<float> k6 = Vector512.Create(Unsafe.Add(ref key, 576));
+                t6c0 = Vector512.MultiplyAddEstimate(k6, q0, t6c0);
+                t6c16 = Vector512.MultiplyAddEstimate(k6, q16, t6c16);
+                Vector512<float> k7 = Vector512.Create(Unsafe.Add(ref key, 672));
+                t7c0 = Vector512.MultiplyAddEstimate(k7, q0, t7c0);
+                t7c16 = Vector512.MultiplyAddEstimate(k7, q16, t7c16);
+                Vector512<float> k8 = Vector512.Create(Unsafe.Add(ref key, 768));
+                t8c0 = Vector512.MultiplyAddEstimate(k8, q0, t8c0);
+                t8c16 = Vector512.MultiplyAddEstimate(k8, q16, t8c16);
+                Vector512<float> k9 = Vector512.Create(Unsafe.Add(ref key, 864));
+                t9c0 = Vector512.MultiplyAddEstimate(k9, q0, t9c0);
+                t9c16 = Vector512.MultiplyAddEstimate(k9, q16, t9c16);
+                Vector512<float> k10 = Vector512.Create(Unsafe.Add(ref key, 960));
+                t10c0 = Vector512.MultiplyAddEstimate(k10, q0, t10c0);
+                t10c16 = Vector512.MultiplyAddEstimate(k10, q16, t10c16);
+                Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 1056));
+                t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
+                t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
-        t1c0.StoreUnsafe(ref score, 112);
-        t1c16.StoreUnsafe(ref score, 128);
-        t2c0.StoreUnsafe(ref score, 224);
-        t2c16.StoreUnsafe(ref score, 240);
-        t3c0.StoreUnsafe(ref score, 336);
-        t3c16.StoreUnsafe(ref score, 352);
-        t4c0.StoreUnsafe(ref score, 448);
-        t4c16.StoreUnsafe(ref score, 464);
-        t5c0.StoreUnsafe(ref score, 560);
-        t5c16.StoreUnsafe(ref score, 576);
-        t6c0.StoreUnsafe(ref score, 672);
-        t6c16.StoreUnsafe(ref score, 688);
-        t7c0.StoreUnsafe(ref score, 784);
-        t7c16.StoreUnsafe(ref score, 800);
-        t8c0.StoreUnsafe(ref score, 896);
-        t8c16.StoreUnsafe(ref score, 912);
-        t9c0.StoreUnsafe(ref score, 1008);
-        t9c16.StoreUnsafe(ref score, 1024);
-        t10c0.StoreUnsafe(ref score, 1120);
-        t10c16.StoreUnsafe(ref score, 1136);
-        t11c0.StoreUnsafe(ref score, 1232);
-        t11c16.StoreUnsafe(ref score, 1248);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+            Vector512.StoreUnsafe(t1c0, ref score, 112);
+            Vector512.StoreUnsafe(t1c16, ref score, 128);
+            Vector512.StoreUnsafe(t2c0, ref score, 224);
+            Vector512.StoreUnsafe(t2c16, ref score, 240);
+            Vector512.StoreUnsafe(t3c0, ref score, 336);
+            Vector512.StoreUnsafe(t3c16, ref score, 352);
+            Vector512.StoreUnsafe(t4c0, ref score, 448);
+            Vector512.StoreUnsafe(t4c16, ref score, 464);
+            Vector512.StoreUnsafe(t5c0, ref score, 560);
+            Vector512.StoreUnsafe(t5c16, ref score, 576);
+            Vector512.StoreUnsafe(t6c0, ref score, 672);
+            Vector512.StoreUnsafe(t6c16, ref score, 688);
+            Vector512.StoreUnsafe(t7c0, ref score, 784);
+            Vector512.StoreUnsafe(t7c16, ref score, 800);
+            Vector512.StoreUnsafe(t8c0, ref score, 896);
+            Vector512.StoreUnsafe(t8c16, ref score, 912);
+            Vector512.StoreUnsafe(t9c0, ref score, 1008);
+            Vector512.StoreUnsafe(t9c16, ref score, 1024);
+            Vector512.StoreUnsafe(t10c0, ref score, 1120);
+            Vector512.StoreUnsafe(t10c16, ref score, 1136);
+            Vector512.StoreUnsafe(t11c0, ref score, 1232);
+            Vector512.StoreUnsafe(t11c16, ref score, 1248);
+        }
     }
 
     // 4 tokens by 2 × 16 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens32Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
-        Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
-        Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 96; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 96));
-            t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
-            Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 192));
-            t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
-            Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 288));
-            t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
+            Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
+            Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 96; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                Vector512<float> k1 = Vector512.Create(Unsafe.Add(ref key, 96));
+                t1c0 = Vector512.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1, q16, t1c16);
+                Vector512<float> k2 = Vector512.Create(Unsafe.Add(ref key, 192));
+                t2c0 = Vector512.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2, q16, t2c16);
+                Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 288));
+                t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
-        t1c0.StoreUnsafe(ref score, 112);
-        t1c16.StoreUnsafe(ref score, 128);
-        t2c0.StoreUnsafe(ref score, 224);
-        t2c16.StoreUnsafe(ref score, 240);
-        t3c0.StoreUnsafe(ref score, 336);
-        t3c16.StoreUnsafe(ref score, 352);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+            Vector512.StoreUnsafe(t1c0, ref score, 112);
+            Vector512.StoreUnsafe(t1c16, ref score, 128);
+            Vector512.StoreUnsafe(t2c0, ref score, 224);
+            Vector512.StoreUnsafe(t2c16, ref score, 240);
+            Vector512.StoreUnsafe(t3c0, ref score, 336);
+            Vector512.StoreUnsafe(t3c16, ref score, 352);
+        }
     }
 
     // 1 token by 2 × 16 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token32Columns(ref float key, ref float query, ref float score)
     {
-        Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-        for (int d = 0; d < 96; d++)
+        unchecked
         {
-            Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
-            Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
-            Vector512<float> k0 = Vector512.Create(key);
-            t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 32);
-        }
+            Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
+            for (int d = 0; d < 96; d++)
+            {
+                Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
+                Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
+                Vector512<float> k0 = Vector512.Create(key);
+                t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 32);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c16.StoreUnsafe(ref score, 16);
+            Vector512.StoreUnsafe(t0c0, ref score);
+            Vector512.StoreUnsafe(t0c16, ref score, 16);
+        }
     }
 
     /// <summary>
     /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(int tokens, int columns, ref float scores, ref float limits)
     {
-        for (int column = 0; column < columns; column += 16)
+        unchecked
         {
-            Vector512<float> limit = Vector512.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-            ref float score = ref Unsafe.Add(ref scores, column);
-            for (int token = 0; token < tokens; token++)
+            for (int column = 0; column < columns; column += 16)
             {
-                Vector512<float> visible = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Create((float)token), limit), Vector512.LoadUnsafe(ref score), Vector512.Create(float.NegativeInfinity));
-                visible.StoreUnsafe(ref score);
-                score = ref Unsafe.Add(ref score, 112);
+                Vector512<float> limit = Vector512.LoadUnsafe(ref Unsafe.Add(ref limits, column));
+                ref float score = ref Unsafe.Add(ref scores, column);
+                for (int token = 0; token < tokens; token++)
+                {
+                    Vector512<float> visible = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Create((float)token), limit), Vector512.LoadUnsafe(ref score), Vector512.Create(float.NegativeInfinity));
+                    Vector512.StoreUnsafe(visible, ref score);
+                    score = ref Unsafe.Add(ref score, 112);
+                }
             }
         }
     }
@@ -259,337 +277,355 @@ internal static class PrefillVector512
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, int columns, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < columns; column += 16)
+        unchecked
         {
-            Softmax16Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < columns; column += 16)
+            {
+                Softmax16Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax16Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-        Vector512<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 112);
-        }
+            Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
+            Vector512<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 112);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
-        Vector512<float> rescale = VectorMath.Exp(before - origin);
-        Vector512<float> sum = Vector512<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 112);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
+            Vector512<float> rescale = VectorMath.Exp(before - origin);
+            Vector512<float> sum = Vector512<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector512.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 112);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 96), rescale, sum).StoreUnsafe(ref statistics, 96);
-        rescale.StoreUnsafe(ref statistics, 192);
+            Vector512.StoreUnsafe(maximum, ref statistics);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref statistics, 96), rescale, sum), ref statistics, 96);
+            Vector512.StoreUnsafe(rescale, ref statistics, 192);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, int columns, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 64; i += 32)
+        unchecked
         {
+            for (int i = 0; i < 64; i += 32)
             {
-                int column = 0;
-                for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
-                }
+                    int column = 0;
+                    for (; column + 12 <= columns; column += 12)
+                    {
+                        Values12Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
+                    }
 
-                if (column + 8 <= columns)
-                {
-                    Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 8;
-                }
+                    if (column + 8 <= columns)
+                    {
+                        Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 8;
+                    }
 
-                if (column + 4 <= columns)
-                {
-                    Values4Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
-                    column += 4;
+                    if (column + 4 <= columns)
+                    {
+                        Values4Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
+                        column += 4;
+                    }
                 }
             }
         }
     }
 
     // 12 columns by 2 × 16 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values12Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 16);
-        Prefetch.Ahead(ref output, 64);
-        Prefetch.Ahead(ref output, 80);
-        Prefetch.Ahead(ref output, 128);
-        Prefetch.Ahead(ref output, 144);
-        Prefetch.Ahead(ref output, 192);
-        Prefetch.Ahead(ref output, 208);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 272);
-        Prefetch.Ahead(ref output, 320);
-        Prefetch.Ahead(ref output, 336);
-        Prefetch.Ahead(ref output, 384);
-        Prefetch.Ahead(ref output, 400);
-        Prefetch.Ahead(ref output, 448);
-        Prefetch.Ahead(ref output, 464);
-        Prefetch.Ahead(ref output, 512);
-        Prefetch.Ahead(ref output, 528);
-        Prefetch.Ahead(ref output, 576);
-        Prefetch.Ahead(ref output, 592);
-        Prefetch.Ahead(ref output, 640);
-        Prefetch.Ahead(ref output, 656);
-        Prefetch.Ahead(ref output, 704);
-        Prefetch.Ahead(ref output, 720);
-
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
-        Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
-        Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
-        Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
-            c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
-            c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
-            Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
-            c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
-            c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
-            Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
-            c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
-            c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
-            Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
-            c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
-            c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 16);
+            Prefetch.Ahead(ref output, 64);
+            Prefetch.Ahead(ref output, 80);
+            Prefetch.Ahead(ref output, 128);
+            Prefetch.Ahead(ref output, 144);
+            Prefetch.Ahead(ref output, 192);
+            Prefetch.Ahead(ref output, 208);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 272);
+            Prefetch.Ahead(ref output, 320);
+            Prefetch.Ahead(ref output, 336);
+            Prefetch.Ahead(ref output, 384);
+            Prefetch.Ahead(ref output, 400);
+            Prefetch.Ahead(ref output, 448);
+            Prefetch.Ahead(ref output, 464);
+            Prefetch.Ahead(ref output, 512);
+            Prefetch.Ahead(ref output, 528);
+            Prefetch.Ahead(ref output, 576);
+            Prefetch.Ahead(ref output, 592);
+            Prefetch.Ahead(ref output, 640);
+            Prefetch.Ahead(ref output, 656);
+            Prefetch.Ahead(ref output, 704);
+            Prefetch.Ahead(ref output, 720);
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16).StoreUnsafe(ref output, 80);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16).StoreUnsafe(ref output, 144);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16).StoreUnsafe(ref output, 208);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0).StoreUnsafe(ref output, 256);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16).StoreUnsafe(ref output, 272);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0).StoreUnsafe(ref output, 320);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16).StoreUnsafe(ref output, 336);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0).StoreUnsafe(ref output, 384);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16).StoreUnsafe(ref output, 400);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0).StoreUnsafe(ref output, 448);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16).StoreUnsafe(ref output, 464);
-        Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r8, c8d0).StoreUnsafe(ref output, 512);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r8, c8d16).StoreUnsafe(ref output, 528);
-        Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 576), r9, c9d0).StoreUnsafe(ref output, 576);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 592), r9, c9d16).StoreUnsafe(ref output, 592);
-        Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 640), r10, c10d0).StoreUnsafe(ref output, 640);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 656), r10, c10d16).StoreUnsafe(ref output, 656);
-        Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 704), r11, c11d0).StoreUnsafe(ref output, 704);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 720), r11, c11d16).StoreUnsafe(ref output, 720);
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            Vector512<float> c8d0 = Vector512<float>.Zero, c8d16 = Vector512<float>.Zero;
+            Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
+            Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
+            Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16), ref output, 80);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16), ref output, 144);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16), ref output, 208);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0), ref output, 256);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16), ref output, 272);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0), ref output, 320);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16), ref output, 336);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0), ref output, 384);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16), ref output, 400);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0), ref output, 448);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16), ref output, 464);
+            Vector512<float> r8 = Vector512.Create(Unsafe.Add(ref rescale, 8));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 512), r8, c8d0), ref output, 512);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 528), r8, c8d16), ref output, 528);
+            Vector512<float> r9 = Vector512.Create(Unsafe.Add(ref rescale, 9));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 576), r9, c9d0), ref output, 576);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 592), r9, c9d16), ref output, 592);
+            Vector512<float> r10 = Vector512.Create(Unsafe.Add(ref rescale, 10));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 640), r10, c10d0), ref output, 640);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 656), r10, c10d16), ref output, 656);
+            Vector512<float> r11 = Vector512.Create(Unsafe.Add(ref rescale, 11));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 704), r11, c11d0), ref output, 704);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 720), r11, c11d16), ref output, 720);
+        }
     }
 
     // 8 columns by 2 × 16 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 16);
-        Prefetch.Ahead(ref output, 64);
-        Prefetch.Ahead(ref output, 80);
-        Prefetch.Ahead(ref output, 128);
-        Prefetch.Ahead(ref output, 144);
-        Prefetch.Ahead(ref output, 192);
-        Prefetch.Ahead(ref output, 208);
-        Prefetch.Ahead(ref output, 256);
-        Prefetch.Ahead(ref output, 272);
-        Prefetch.Ahead(ref output, 320);
-        Prefetch.Ahead(ref output, 336);
-        Prefetch.Ahead(ref output, 384);
-        Prefetch.Ahead(ref output, 400);
-        Prefetch.Ahead(ref output, 448);
-        Prefetch.Ahead(ref output, 464);
-
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 16);
+            Prefetch.Ahead(ref output, 64);
+            Prefetch.Ahead(ref output, 80);
+            Prefetch.Ahead(ref output, 128);
+            Prefetch.Ahead(ref output, 144);
+            Prefetch.Ahead(ref output, 192);
+            Prefetch.Ahead(ref output, 208);
+            Prefetch.Ahead(ref output, 256);
+            Prefetch.Ahead(ref output, 272);
+            Prefetch.Ahead(ref output, 320);
+            Prefetch.Ahead(ref output, 336);
+            Prefetch.Ahead(ref output, 384);
+            Prefetch.Ahead(ref output, 400);
+            Prefetch.Ahead(ref output, 448);
+            Prefetch.Ahead(ref output, 464);
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16).StoreUnsafe(ref output, 80);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16).StoreUnsafe(ref output, 144);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16).StoreUnsafe(ref output, 208);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0).StoreUnsafe(ref output, 256);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16).StoreUnsafe(ref output, 272);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0).StoreUnsafe(ref output, 320);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16).StoreUnsafe(ref output, 336);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0).StoreUnsafe(ref output, 384);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16).StoreUnsafe(ref output, 400);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0).StoreUnsafe(ref output, 448);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16).StoreUnsafe(ref output, 464);
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16), ref output, 80);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16), ref output, 144);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16), ref output, 208);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0), ref output, 256);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16), ref output, 272);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0), ref output, 320);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16), ref output, 336);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0), ref output, 384);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16), ref output, 400);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0), ref output, 448);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16), ref output, 464);
+        }
     }
 
     // 4 columns by 2 × 16 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        // The outputs, to be near when the sums meet them.
-        Prefetch.Ahead(ref output, 0);
-        Prefetch.Ahead(ref output, 16);
-        Prefetch.Ahead(ref output, 64);
-        Prefetch.Ahead(ref output, 80);
-        Prefetch.Ahead(ref output, 128);
-        Prefetch.Ahead(ref output, 144);
-        Prefetch.Ahead(ref output, 192);
-        Prefetch.Ahead(ref output, 208);
-
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 112);
-        }
+            // The outputs, to be near when the sums meet them.
+            Prefetch.Ahead(ref output, 0);
+            Prefetch.Ahead(ref output, 16);
+            Prefetch.Ahead(ref output, 64);
+            Prefetch.Ahead(ref output, 80);
+            Prefetch.Ahead(ref output, 128);
+            Prefetch.Ahead(ref output, 144);
+            Prefetch.Ahead(ref output, 192);
+            Prefetch.Ahead(ref output, 208);
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16).StoreUnsafe(ref output, 80);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16).StoreUnsafe(ref output, 144);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16).StoreUnsafe(ref output, 208);
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 112);
+            }
+
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16), ref output, 80);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16), ref output, 144);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16), ref output, 208);
+        }
     }
 }

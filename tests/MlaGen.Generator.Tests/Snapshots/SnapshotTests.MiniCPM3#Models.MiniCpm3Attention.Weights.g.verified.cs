@@ -5,6 +5,9 @@
 #nullable enable annotations
 #nullable disable warnings
 
+// The runtime's types make no promise to other languages, whatever the project promises of its own.
+#pragma warning disable CS3001, CS3002, CS3003, CS3009
+
 namespace Models;
 
 partial class MiniCpm3Attention

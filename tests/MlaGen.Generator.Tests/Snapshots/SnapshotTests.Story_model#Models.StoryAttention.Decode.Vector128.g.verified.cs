@@ -21,10 +21,14 @@
 
 namespace MlaGen.Emitted.Models__StoryAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector128
@@ -35,7 +39,7 @@ internal static class DecodeVector128
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [8, 64], unnormalised;
     /// statistics: 8 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -47,308 +51,332 @@ internal static class DecodeVector128
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 12)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 12)
+            if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores12Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                for (int next = 0; next < tokens; next += 12)
+                {
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores12Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores4Tokens8Columns(ref key, ref queries, ref score);
+                for (int next = 0; next < tokens; next += 4)
+                {
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores4Tokens8Columns(ref key, ref queries, ref score);
+                }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores1Token8Columns(ref key, ref queries, ref score);
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores1Token8Columns(ref key, ref queries, ref score);
+                }
             }
         }
     }
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
-        Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
-        Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
-        Vector128<float> t4c0 = Vector128<float>.Zero, t4c4 = Vector128<float>.Zero;
-        Vector128<float> t5c0 = Vector128<float>.Zero, t5c4 = Vector128<float>.Zero;
-        Vector128<float> t6c0 = Vector128<float>.Zero, t6c4 = Vector128<float>.Zero;
-        Vector128<float> t7c0 = Vector128<float>.Zero, t7c4 = Vector128<float>.Zero;
-        Vector128<float> t8c0 = Vector128<float>.Zero, t8c4 = Vector128<float>.Zero;
-        Vector128<float> t9c0 = Vector128<float>.Zero, t9c4 = Vector128<float>.Zero;
-        Vector128<float> t10c0 = Vector128<float>.Zero, t10c4 = Vector128<float>.Zero;
-        Vector128<float> t11c0 = Vector128<float>.Zero, t11c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
-            Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
-            Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
-            Vector128<float> k4 = Vector128.Create(Unsafe.Add(ref key, 320));
-            t4c0 = Vector128.MultiplyAddEstimate(k4, q0, t4c0);
-            t4c4 = Vector128.MultiplyAddEstimate(k4, q4, t4c4);
-            Vector128<float> k5 = Vector128.Create(Unsafe.Add(ref key, 400));
-            t5c0 = Vector128.MultiplyAddEstimate(k5, q0, t5c0);
-            t5c4 = Vector128.MultiplyAddEstimate(k5, q4, t5c4);
-            Vector128<float> k6 = Vector128.Create(Unsafe.Add(ref key, 480));
-            t6c0 = Vector128.MultiplyAddEstimate(k6, q0, t6c0);
-            t6c4 = Vector128.MultiplyAddEstimate(k6, q4, t6c4);
-            Vector128<float> k7 = Vector128.Create(Unsafe.Add(ref key, 560));
-            t7c0 = Vector128.MultiplyAddEstimate(k7, q0, t7c0);
-            t7c4 = Vector128.MultiplyAddEstimate(k7, q4, t7c4);
-            Vector128<float> k8 = Vector128.Create(Unsafe.Add(ref key, 640));
-            t8c0 = Vector128.MultiplyAddEstimate(k8, q0, t8c0);
-            t8c4 = Vector128.MultiplyAddEstimate(k8, q4, t8c4);
-            Vector128<float> k9 = Vector128.Create(Unsafe.Add(ref key, 720));
-            t9c0 = Vector128.MultiplyAddEstimate(k9, q0, t9c0);
-            t9c4 = Vector128.MultiplyAddEstimate(k9, q4, t9c4);
-            Vector128<float> k10 = Vector128.Create(Unsafe.Add(ref key, 800));
-            t10c0 = Vector128.MultiplyAddEstimate(k10, q0, t10c0);
-            t10c4 = Vector128.MultiplyAddEstimate(k10, q4, t10c4);
-            Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 880));
-            t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
-            t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
-            Prefetch.Ahead(ref upcoming, distance + (d * 48));
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
+            Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
+            Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
+            Vector128<float> t4c0 = Vector128<float>.Zero, t4c4 = Vector128<float>.Zero;
+            Vector128<float> t5c0 = Vector128<float>.Zero, t5c4 = Vector128<float>.Zero;
+            Vector128<float> t6c0 = Vector128<float>.Zero, t6c4 = Vector128<float>.Zero;
+            Vector128<float> t7c0 = Vector128<float>.Zero, t7c4 = Vector128<float>.Zero;
+            Vector128<float> t8c0 = Vector128<float>.Zero, t8c4 = Vector128<float>.Zero;
+            Vector128<float> t9c0 = Vector128<float>.Zero, t9c4 = Vector128<float>.Zero;
+            Vector128<float> t10c0 = Vector128<float>.Zero, t10c4 = Vector128<float>.Zero;
+            Vector128<float> t11c0 = Vector128<float>.Zero, t11c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
+                Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
+                Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
+                Vector128<float> k4 = Vector128.Create(Unsafe.Add(ref key, 320));
+                t4c0 = Vector128.MultiplyAddEstimate(k4, q0, t4c0);
+                t4c4 = Vector128.MultiplyAddEstimate(k4, q4, t4c4);
+                Vector128<float> k5 = Vector128.Create(Unsafe.Add(ref key, 400));
+                t5c0 = Vector128.MultiplyAddEstimate(k5, q0, t5c0);
+                t5c4 = Vector128.MultiplyAddEstimate(k5, q4, t5c4);
+                Vector128<float> k6 = Vector128.Create(Unsafe.Add(ref key, 480));
+                t6c0 = Vector128.MultiplyAddEstimate(k6, q0, t6c0);
+                t6c4 = Vector128.MultiplyAddEstimate(k6, q4, t6c4);
+                Vector128<float> k7 = Vector128.Create(Unsafe.Add(ref key, 560));
+                t7c0 = Vector128.MultiplyAddEstimate(k7, q0, t7c0);
+                t7c4 = Vector128.MultiplyAddEstimate(k7, q4, t7c4);
+                Vector128<float> k8 = Vector128.Create(Unsafe.Add(ref key, 640));
+                t8c0 = Vector128.MultiplyAddEstimate(k8, q0, t8c0);
+                t8c4 = Vector128.MultiplyAddEstimate(k8, q4, t8c4);
+                Vector128<float> k9 = Vector128.Create(Unsafe.Add(ref key, 720));
+                t9c0 = Vector128.MultiplyAddEstimate(k9, q0, t9c0);
+                t9c4 = Vector128.MultiplyAddEstimate(k9, q4, t9c4);
+                Vector128<float> k10 = Vector128.Create(Unsafe.Add(ref key, 800));
+                t10c0 = Vector128.MultiplyAddEstimate(k10, q0, t10c0);
+                t10c4 = Vector128.MultiplyAddEstimate(k10, q4, t10c4);
+                Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 880));
+                t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
+                t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+                Prefetch.Ahead(ref upcoming, distance + (d * 48));
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
-        t1c0.StoreUnsafe(ref score, 16);
-        t1c4.StoreUnsafe(ref score, 20);
-        t2c0.StoreUnsafe(ref score, 32);
-        t2c4.StoreUnsafe(ref score, 36);
-        t3c0.StoreUnsafe(ref score, 48);
-        t3c4.StoreUnsafe(ref score, 52);
-        t4c0.StoreUnsafe(ref score, 64);
-        t4c4.StoreUnsafe(ref score, 68);
-        t5c0.StoreUnsafe(ref score, 80);
-        t5c4.StoreUnsafe(ref score, 84);
-        t6c0.StoreUnsafe(ref score, 96);
-        t6c4.StoreUnsafe(ref score, 100);
-        t7c0.StoreUnsafe(ref score, 112);
-        t7c4.StoreUnsafe(ref score, 116);
-        t8c0.StoreUnsafe(ref score, 128);
-        t8c4.StoreUnsafe(ref score, 132);
-        t9c0.StoreUnsafe(ref score, 144);
-        t9c4.StoreUnsafe(ref score, 148);
-        t10c0.StoreUnsafe(ref score, 160);
-        t10c4.StoreUnsafe(ref score, 164);
-        t11c0.StoreUnsafe(ref score, 176);
-        t11c4.StoreUnsafe(ref score, 180);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+            Vector128.StoreUnsafe(t1c0, ref score, 16);
+            Vector128.StoreUnsafe(t1c4, ref score, 20);
+            Vector128.StoreUnsafe(t2c0, ref score, 32);
+            Vector128.StoreUnsafe(t2c4, ref score, 36);
+            Vector128.StoreUnsafe(t3c0, ref score, 48);
+            Vector128.StoreUnsafe(t3c4, ref score, 52);
+            Vector128.StoreUnsafe(t4c0, ref score, 64);
+            Vector128.StoreUnsafe(t4c4, ref score, 68);
+            Vector128.StoreUnsafe(t5c0, ref score, 80);
+            Vector128.StoreUnsafe(t5c4, ref score, 84);
+            Vector128.StoreUnsafe(t6c0, ref score, 96);
+            Vector128.StoreUnsafe(t6c4, ref score, 100);
+            Vector128.StoreUnsafe(t7c0, ref score, 112);
+            Vector128.StoreUnsafe(t7c4, ref score, 116);
+            Vector128.StoreUnsafe(t8c0, ref score, 128);
+            Vector128.StoreUnsafe(t8c4, ref score, 132);
+            Vector128.StoreUnsafe(t9c0, ref score, 144);
+            Vector128.StoreUnsafe(t9c4, ref score, 148);
+            Vector128.StoreUnsafe(t10c0, ref score, 160);
+            Vector128.StoreUnsafe(t10c4, ref score, 164);
+            Vector128.StoreUnsafe(t11c0, ref score, 176);
+            Vector128.StoreUnsafe(t11c4, ref score, 180);
+        }
     }
 
     // 4 tokens by 2 × 4 columns: 8 sums, 2 of queries and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
-        Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
-        Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
-            t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
-            Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
-            t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
-            Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
-            t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
+            Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
+            Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                Vector128<float> k1 = Vector128.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector128.MultiplyAddEstimate(k1, q0, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1, q4, t1c4);
+                Vector128<float> k2 = Vector128.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector128.MultiplyAddEstimate(k2, q0, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2, q4, t2c4);
+                Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
-        t1c0.StoreUnsafe(ref score, 16);
-        t1c4.StoreUnsafe(ref score, 20);
-        t2c0.StoreUnsafe(ref score, 32);
-        t2c4.StoreUnsafe(ref score, 36);
-        t3c0.StoreUnsafe(ref score, 48);
-        t3c4.StoreUnsafe(ref score, 52);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+            Vector128.StoreUnsafe(t1c0, ref score, 16);
+            Vector128.StoreUnsafe(t1c4, ref score, 20);
+            Vector128.StoreUnsafe(t2c0, ref score, 32);
+            Vector128.StoreUnsafe(t2c4, ref score, 36);
+            Vector128.StoreUnsafe(t3c0, ref score, 48);
+            Vector128.StoreUnsafe(t3c4, ref score, 52);
+        }
     }
 
     // 1 token by 2 × 4 columns: 2 sums, 2 of queries and a broadcast, 5 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
-        Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
-            Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
-            Vector128<float> k0 = Vector128.Create(key);
-            t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
-            t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
+                Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
+                Vector128<float> k0 = Vector128.Create(key);
+                t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t0c4.StoreUnsafe(ref score, 4);
+            Vector128.StoreUnsafe(t0c0, ref score);
+            Vector128.StoreUnsafe(t0c4, ref score, 4);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        for (int column = 0; column < 8; column += 4)
+        unchecked
         {
-            Softmax4Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            for (int column = 0; column < 8; column += 4)
+            {
+                Softmax4Columns(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+            }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax4Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-        Vector128<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
+            Vector128<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
-        Vector128<float> rescale = VectorMath.Exp(before - origin);
-        Vector128<float> sum = Vector128<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
+            Vector128<float> rescale = VectorMath.Exp(before - origin);
+            Vector128<float> sum = Vector128<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector128.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 8), rescale, sum).StoreUnsafe(ref statistics, 8);
-        rescale.StoreUnsafe(ref statistics, 16);
+            Vector128.StoreUnsafe(maximum, ref statistics);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref statistics, 8), rescale, sum), ref statistics, 8);
+            Vector128.StoreUnsafe(rescale, ref statistics, 16);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 64; i += 8)
+        unchecked
         {
-            Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
+            for (int i = 0; i < 64; i += 8)
+            {
+                Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
+            }
         }
     }
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
-        Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
-        Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
-        Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
-        Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
-        Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
-        Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
-        Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
-            Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
-            Vector128<float> p0 = Vector128.Create(probability);
-            c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
-            Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
-            Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
-            Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
-            Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
-            Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
-            Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
-            Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 16);
-        }
+            Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
+            Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
+            Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
+            Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
+            Vector128<float> c4d0 = Vector128<float>.Zero, c4d4 = Vector128<float>.Zero;
+            Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
+            Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
+            Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 16);
+            }
 
-        Vector128<float> r0 = Vector128.Create(rescale);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4).StoreUnsafe(ref output, 4);
-        Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 68), r1, c1d4).StoreUnsafe(ref output, 68);
-        Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 132), r2, c2d4).StoreUnsafe(ref output, 132);
-        Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 196), r3, c3d4).StoreUnsafe(ref output, 196);
-        Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r4, c4d0).StoreUnsafe(ref output, 256);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r4, c4d4).StoreUnsafe(ref output, 260);
-        Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 320), r5, c5d0).StoreUnsafe(ref output, 320);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 324), r5, c5d4).StoreUnsafe(ref output, 324);
-        Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 384), r6, c6d0).StoreUnsafe(ref output, 384);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 388), r6, c6d4).StoreUnsafe(ref output, 388);
-        Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 448), r7, c7d0).StoreUnsafe(ref output, 448);
-        Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 452), r7, c7d4).StoreUnsafe(ref output, 452);
+            Vector128<float> r0 = Vector128.Create(rescale);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 4), r0, c0d4), ref output, 4);
+            Vector128<float> r1 = Vector128.Create(Unsafe.Add(ref rescale, 1));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 68), r1, c1d4), ref output, 68);
+            Vector128<float> r2 = Vector128.Create(Unsafe.Add(ref rescale, 2));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 132), r2, c2d4), ref output, 132);
+            Vector128<float> r3 = Vector128.Create(Unsafe.Add(ref rescale, 3));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 196), r3, c3d4), ref output, 196);
+            Vector128<float> r4 = Vector128.Create(Unsafe.Add(ref rescale, 4));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 256), r4, c4d0), ref output, 256);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 260), r4, c4d4), ref output, 260);
+            Vector128<float> r5 = Vector128.Create(Unsafe.Add(ref rescale, 5));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 320), r5, c5d0), ref output, 320);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 324), r5, c5d4), ref output, 324);
+            Vector128<float> r6 = Vector128.Create(Unsafe.Add(ref rescale, 6));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 384), r6, c6d0), ref output, 384);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 388), r6, c6d4), ref output, 388);
+            Vector128<float> r7 = Vector128.Create(Unsafe.Add(ref rescale, 7));
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 448), r7, c7d0), ref output, 448);
+            Vector128.StoreUnsafe(Vector128.MultiplyAddEstimate(Vector128.LoadUnsafe(ref output, 452), r7, c7d4), ref output, 452);
+        }
     }
 }

@@ -20,10 +20,14 @@
 
 namespace MlaGen.Emitted.Models__StoryAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector256
@@ -34,7 +38,7 @@ internal static class DecodeVector256
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [8, 64], unnormalised;
     /// statistics: 8 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -46,290 +50,317 @@ internal static class DecodeVector256
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 12 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 12)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 12)
+            if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores12Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                for (int next = 0; next < tokens; next += 12)
+                {
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores12Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                }
             }
-        }
-        else if (tokens >= 6)
-        {
-            for (int next = 0; next < tokens; next += 6)
+            else if (tokens >= 6)
             {
-                int token = Math.Min(next, tokens - 6);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores6Tokens8Columns(ref key, ref queries, ref score);
+                for (int next = 0; next < tokens; next += 6)
+                {
+                    int token = Math.Min(next, tokens - 6);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores6Tokens8Columns(ref key, ref queries, ref score);
+                }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores4Tokens8Columns(ref key, ref queries, ref score);
+                for (int next = 0; next < tokens; next += 4)
+                {
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores4Tokens8Columns(ref key, ref queries, ref score);
+                }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores1Token8Columns(ref key, ref queries, ref score);
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores1Token8Columns(ref key, ref queries, ref score);
+                }
             }
         }
     }
 
     // 12 tokens by 1 × 8 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero;
-        Vector256<float> t6c0 = Vector256<float>.Zero;
-        Vector256<float> t7c0 = Vector256<float>.Zero;
-        Vector256<float> t8c0 = Vector256<float>.Zero;
-        Vector256<float> t9c0 = Vector256<float>.Zero;
-        Vector256<float> t10c0 = Vector256<float>.Zero;
-        Vector256<float> t11c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
-            t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
-            t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
-            t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
-            t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
-            t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
-            t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
-            Prefetch.Ahead(ref upcoming, distance + (d * 48));
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero;
+            Vector256<float> t6c0 = Vector256<float>.Zero;
+            Vector256<float> t7c0 = Vector256<float>.Zero;
+            Vector256<float> t8c0 = Vector256<float>.Zero;
+            Vector256<float> t9c0 = Vector256<float>.Zero;
+            Vector256<float> t10c0 = Vector256<float>.Zero;
+            Vector256<float> t11c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
+                t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
+                t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
+                t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
+                t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
+                t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
+                t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
+                Prefetch.Ahead(ref upcoming, distance + (d * 48));
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
-        t4c0.StoreUnsafe(ref score, 64);
-        t5c0.StoreUnsafe(ref score, 80);
-        t6c0.StoreUnsafe(ref score, 96);
-        t7c0.StoreUnsafe(ref score, 112);
-        t8c0.StoreUnsafe(ref score, 128);
-        t9c0.StoreUnsafe(ref score, 144);
-        t10c0.StoreUnsafe(ref score, 160);
-        t11c0.StoreUnsafe(ref score, 176);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+            Vector256.StoreUnsafe(t4c0, ref score, 64);
+            Vector256.StoreUnsafe(t5c0, ref score, 80);
+            Vector256.StoreUnsafe(t6c0, ref score, 96);
+            Vector256.StoreUnsafe(t7c0, ref score, 112);
+            Vector256.StoreUnsafe(t8c0, ref score, 128);
+            Vector256.StoreUnsafe(t9c0, ref score, 144);
+            Vector256.StoreUnsafe(t10c0, ref score, 160);
+            Vector256.StoreUnsafe(t11c0, ref score, 176);
+        }
     }
 
     // 6 tokens by 1 × 8 columns: 6 sums, 1 of queries and a broadcast, 8 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores6Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
-        t4c0.StoreUnsafe(ref score, 64);
-        t5c0.StoreUnsafe(ref score, 80);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+            Vector256.StoreUnsafe(t4c0, ref score, 64);
+            Vector256.StoreUnsafe(t5c0, ref score, 80);
+        }
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+        }
     }
 
     // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
+            Vector256.StoreUnsafe(t0c0, ref score);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        Softmax8Columns(tokens, ref scores, ref statistics);
+        unchecked
+        {
+            Softmax8Columns(tokens, ref scores, ref statistics);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-        Vector256<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
+            Vector256<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
-        Vector256<float> rescale = VectorMath.Exp(before - origin);
-        Vector256<float> sum = Vector256<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
+            Vector256<float> rescale = VectorMath.Exp(before - origin);
+            Vector256<float> sum = Vector256<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector256.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 8), rescale, sum).StoreUnsafe(ref statistics, 8);
-        rescale.StoreUnsafe(ref statistics, 16);
+            Vector256.StoreUnsafe(maximum, ref statistics);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 8), rescale, sum), ref statistics, 8);
+            Vector256.StoreUnsafe(rescale, ref statistics, 16);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 64; i += 16)
+        unchecked
         {
-            for (int column = 0; column < 8; column += 4)
+            for (int i = 0; i < 64; i += 16)
             {
-                Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
+                for (int column = 0; column < 8; column += 4)
+                {
+                    Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 64) + i), ref Unsafe.Add(ref rescale, column));
+                }
             }
         }
     }
 
     // 4 columns by 2 × 8 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
-        Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-        Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
-        Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
-            Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
-            Vector256<float> p0 = Vector256.Create(probability);
-            c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
-            Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
-            Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
-            Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 16);
-        }
+            Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
+            Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
+            Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
+            Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 16);
+            }
 
-        Vector256<float> r0 = Vector256.Create(rescale);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8).StoreUnsafe(ref output, 8);
-        Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 72), r1, c1d8).StoreUnsafe(ref output, 72);
-        Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r2, c2d8).StoreUnsafe(ref output, 136);
-        Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 200), r3, c3d8).StoreUnsafe(ref output, 200);
+            Vector256<float> r0 = Vector256.Create(rescale);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 8), r0, c0d8), ref output, 8);
+            Vector256<float> r1 = Vector256.Create(Unsafe.Add(ref rescale, 1));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 72), r1, c1d8), ref output, 72);
+            Vector256<float> r2 = Vector256.Create(Unsafe.Add(ref rescale, 2));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 136), r2, c2d8), ref output, 136);
+            Vector256<float> r3 = Vector256.Create(Unsafe.Add(ref rescale, 3));
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref output, 200), r3, c3d8), ref output, 200);
+        }
     }
 }

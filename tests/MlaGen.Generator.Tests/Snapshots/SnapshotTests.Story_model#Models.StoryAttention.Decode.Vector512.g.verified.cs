@@ -20,10 +20,14 @@
 
 namespace MlaGen.Emitted.Models__StoryAttention;
 
-using System;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using MlaGen.Runtime;
+using global::System.Runtime.Intrinsics;
+using Prefetch = global::MlaGen.Runtime.Prefetch;
+using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
+using Math = global::System.Math;
+using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
+using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
+using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
 [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
 internal static class DecodeVector512
@@ -34,7 +38,7 @@ internal static class DecodeVector512
     /// queries: panels [d][columns] of the absorbed, scaled query; scores: scratch; output: [8, 64], unnormalised;
     /// statistics: 8 running maxima, then as many sums, then as many factors of the last rescaling.
     /// </summary>
-    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores, ref float output, ref float statistics)
+    public static void AttendBlock(ref float rows, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores, ref float output, ref float statistics)
     {
         Scores(ref rows, tokens, ref upcoming, distance, ref queries, ref scores);
         Softmax(tokens, ref scores, ref statistics);
@@ -46,388 +50,415 @@ internal static class DecodeVector512
     /// Columns lie in lanes, a token's elements are broadcast. The last tile of 24 tokens moves back over the one before it:
     /// what it computes twice has the same bits.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(ref float keys, int tokens, ref byte upcoming, nint distance, ref float queries, ref float scores)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores(ref float keys, int tokens, ref byte upcoming, IntPtr distance, ref float queries, ref float scores)
     {
-        if (tokens >= 24)
+        unchecked
         {
-            for (int next = 0; next < tokens; next += 24)
+            if (tokens >= 24)
             {
-                int token = Math.Min(next, tokens - 24);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores24Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                for (int next = 0; next < tokens; next += 24)
+                {
+                    int token = Math.Min(next, tokens - 24);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores24Tokens8Columns(ref key, ref queries, ref score, ref upcoming, distance + (token * 320));
+                }
             }
-        }
-        else if (tokens >= 12)
-        {
-            for (int next = 0; next < tokens; next += 12)
+            else if (tokens >= 12)
             {
-                int token = Math.Min(next, tokens - 12);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores12Tokens8Columns(ref key, ref queries, ref score);
+                for (int next = 0; next < tokens; next += 12)
+                {
+                    int token = Math.Min(next, tokens - 12);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores12Tokens8Columns(ref key, ref queries, ref score);
+                }
             }
-        }
-        else if (tokens >= 4)
-        {
-            for (int next = 0; next < tokens; next += 4)
+            else if (tokens >= 4)
             {
-                int token = Math.Min(next, tokens - 4);
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores4Tokens8Columns(ref key, ref queries, ref score);
+                for (int next = 0; next < tokens; next += 4)
+                {
+                    int token = Math.Min(next, tokens - 4);
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores4Tokens8Columns(ref key, ref queries, ref score);
+                }
             }
-        }
-        else
-        {
-            for (int token = 0; token < tokens; token += 1)
+            else
             {
-                ref float key = ref Unsafe.Add(ref keys, token * 80);
-                ref float score = ref Unsafe.Add(ref scores, token * 16);
-                Scores1Token8Columns(ref key, ref queries, ref score);
+                for (int token = 0; token < tokens; token += 1)
+                {
+                    ref float key = ref Unsafe.Add(ref keys, token * 80);
+                    ref float score = ref Unsafe.Add(ref scores, token * 16);
+                    Scores1Token8Columns(ref key, ref queries, ref score);
+                }
             }
         }
     }
 
     // 24 tokens by 1 × 8 columns: 24 sums, 1 of queries and a broadcast, 26 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores24Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, nint distance)
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores24Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero;
-        Vector256<float> t6c0 = Vector256<float>.Zero;
-        Vector256<float> t7c0 = Vector256<float>.Zero;
-        Vector256<float> t8c0 = Vector256<float>.Zero;
-        Vector256<float> t9c0 = Vector256<float>.Zero;
-        Vector256<float> t10c0 = Vector256<float>.Zero;
-        Vector256<float> t11c0 = Vector256<float>.Zero;
-        Vector256<float> t12c0 = Vector256<float>.Zero;
-        Vector256<float> t13c0 = Vector256<float>.Zero;
-        Vector256<float> t14c0 = Vector256<float>.Zero;
-        Vector256<float> t15c0 = Vector256<float>.Zero;
-        Vector256<float> t16c0 = Vector256<float>.Zero;
-        Vector256<float> t17c0 = Vector256<float>.Zero;
-        Vector256<float> t18c0 = Vector256<float>.Zero;
-        Vector256<float> t19c0 = Vector256<float>.Zero;
-        Vector256<float> t20c0 = Vector256<float>.Zero;
-        Vector256<float> t21c0 = Vector256<float>.Zero;
-        Vector256<float> t22c0 = Vector256<float>.Zero;
-        Vector256<float> t23c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
-            t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
-            t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
-            t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
-            t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
-            t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
-            t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
-            Vector256<float> k12 = Vector256.Create(Unsafe.Add(ref key, 960));
-            t12c0 = Vector256.MultiplyAddEstimate(k12, q0, t12c0);
-            Vector256<float> k13 = Vector256.Create(Unsafe.Add(ref key, 1040));
-            t13c0 = Vector256.MultiplyAddEstimate(k13, q0, t13c0);
-            Vector256<float> k14 = Vector256.Create(Unsafe.Add(ref key, 1120));
-            t14c0 = Vector256.MultiplyAddEstimate(k14, q0, t14c0);
-            Vector256<float> k15 = Vector256.Create(Unsafe.Add(ref key, 1200));
-            t15c0 = Vector256.MultiplyAddEstimate(k15, q0, t15c0);
-            Vector256<float> k16 = Vector256.Create(Unsafe.Add(ref key, 1280));
-            t16c0 = Vector256.MultiplyAddEstimate(k16, q0, t16c0);
-            Vector256<float> k17 = Vector256.Create(Unsafe.Add(ref key, 1360));
-            t17c0 = Vector256.MultiplyAddEstimate(k17, q0, t17c0);
-            Vector256<float> k18 = Vector256.Create(Unsafe.Add(ref key, 1440));
-            t18c0 = Vector256.MultiplyAddEstimate(k18, q0, t18c0);
-            Vector256<float> k19 = Vector256.Create(Unsafe.Add(ref key, 1520));
-            t19c0 = Vector256.MultiplyAddEstimate(k19, q0, t19c0);
-            Vector256<float> k20 = Vector256.Create(Unsafe.Add(ref key, 1600));
-            t20c0 = Vector256.MultiplyAddEstimate(k20, q0, t20c0);
-            Vector256<float> k21 = Vector256.Create(Unsafe.Add(ref key, 1680));
-            t21c0 = Vector256.MultiplyAddEstimate(k21, q0, t21c0);
-            Vector256<float> k22 = Vector256.Create(Unsafe.Add(ref key, 1760));
-            t22c0 = Vector256.MultiplyAddEstimate(k22, q0, t22c0);
-            Vector256<float> k23 = Vector256.Create(Unsafe.Add(ref key, 1840));
-            t23c0 = Vector256.MultiplyAddEstimate(k23, q0, t23c0);
-            Prefetch.Ahead(ref upcoming, distance + (d * 96));
-            Prefetch.Ahead(ref upcoming, distance + (d * 96) + 64);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero;
+            Vector256<float> t6c0 = Vector256<float>.Zero;
+            Vector256<float> t7c0 = Vector256<float>.Zero;
+            Vector256<float> t8c0 = Vector256<float>.Zero;
+            Vector256<float> t9c0 = Vector256<float>.Zero;
+            Vector256<float> t10c0 = Vector256<float>.Zero;
+            Vector256<float> t11c0 = Vector256<float>.Zero;
+            Vector256<float> t12c0 = Vector256<float>.Zero;
+            Vector256<float> t13c0 = Vector256<float>.Zero;
+            Vector256<float> t14c0 = Vector256<float>.Zero;
+            Vector256<float> t15c0 = Vector256<float>.Zero;
+            Vector256<float> t16c0 = Vector256<float>.Zero;
+            Vector256<float> t17c0 = Vector256<float>.Zero;
+            Vector256<float> t18c0 = Vector256<float>.Zero;
+            Vector256<float> t19c0 = Vector256<float>.Zero;
+            Vector256<float> t20c0 = Vector256<float>.Zero;
+            Vector256<float> t21c0 = Vector256<float>.Zero;
+            Vector256<float> t22c0 = Vector256<float>.Zero;
+            Vector256<float> t23c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
+                t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
+                t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
+                t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
+                t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
+                t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
+                t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
+                Vector256<float> k12 = Vector256.Create(Unsafe.Add(ref key, 960));
+                t12c0 = Vector256.MultiplyAddEstimate(k12, q0, t12c0);
+                Vector256<float> k13 = Vector256.Create(Unsafe.Add(ref key, 1040));
+                t13c0 = Vector256.MultiplyAddEstimate(k13, q0, t13c0);
+                Vector256<float> k14 = Vector256.Create(Unsafe.Add(ref key, 1120));
+                t14c0 = Vector256.MultiplyAddEstimate(k14, q0, t14c0);
+                Vector256<float> k15 = Vector256.Create(Unsafe.Add(ref key, 1200));
+                t15c0 = Vector256.MultiplyAddEstimate(k15, q0, t15c0);
+                Vector256<float> k16 = Vector256.Create(Unsafe.Add(ref key, 1280));
+                t16c0 = Vector256.MultiplyAddEstimate(k16, q0, t16c0);
+                Vector256<float> k17 = Vector256.Create(Unsafe.Add(ref key, 1360));
+                t17c0 = Vector256.MultiplyAddEstimate(k17, q0, t17c0);
+                Vector256<float> k18 = Vector256.Create(Unsafe.Add(ref key, 1440));
+                t18c0 = Vector256.MultiplyAddEstimate(k18, q0, t18c0);
+                Vector256<float> k19 = Vector256.Create(Unsafe.Add(ref key, 1520));
+                t19c0 = Vector256.MultiplyAddEstimate(k19, q0, t19c0);
+                Vector256<float> k20 = Vector256.Create(Unsafe.Add(ref key, 1600));
+                t20c0 = Vector256.MultiplyAddEstimate(k20, q0, t20c0);
+                Vector256<float> k21 = Vector256.Create(Unsafe.Add(ref key, 1680));
+                t21c0 = Vector256.MultiplyAddEstimate(k21, q0, t21c0);
+                Vector256<float> k22 = Vector256.Create(Unsafe.Add(ref key, 1760));
+                t22c0 = Vector256.MultiplyAddEstimate(k22, q0, t22c0);
+                Vector256<float> k23 = Vector256.Create(Unsafe.Add(ref key, 1840));
+                t23c0 = Vector256.MultiplyAddEstimate(k23, q0, t23c0);
+                Prefetch.Ahead(ref upcoming, distance + (d * 96));
+                Prefetch.Ahead(ref upcoming, distance + (d * 96) + 64);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
-        t4c0.StoreUnsafe(ref score, 64);
-        t5c0.StoreUnsafe(ref score, 80);
-        t6c0.StoreUnsafe(ref score, 96);
-        t7c0.StoreUnsafe(ref score, 112);
-        t8c0.StoreUnsafe(ref score, 128);
-        t9c0.StoreUnsafe(ref score, 144);
-        t10c0.StoreUnsafe(ref score, 160);
-        t11c0.StoreUnsafe(ref score, 176);
-        t12c0.StoreUnsafe(ref score, 192);
-        t13c0.StoreUnsafe(ref score, 208);
-        t14c0.StoreUnsafe(ref score, 224);
-        t15c0.StoreUnsafe(ref score, 240);
-        t16c0.StoreUnsafe(ref score, 256);
-        t17c0.StoreUnsafe(ref score, 272);
-        t18c0.StoreUnsafe(ref score, 288);
-        t19c0.StoreUnsafe(ref score, 304);
-        t20c0.StoreUnsafe(ref score, 320);
-        t21c0.StoreUnsafe(ref score, 336);
-        t22c0.StoreUnsafe(ref score, 352);
-        t23c0.StoreUnsafe(ref score, 368);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+            Vector256.StoreUnsafe(t4c0, ref score, 64);
+            Vector256.StoreUnsafe(t5c0, ref score, 80);
+            Vector256.StoreUnsafe(t6c0, ref score, 96);
+            Vector256.StoreUnsafe(t7c0, ref score, 112);
+            Vector256.StoreUnsafe(t8c0, ref score, 128);
+            Vector256.StoreUnsafe(t9c0, ref score, 144);
+            Vector256.StoreUnsafe(t10c0, ref score, 160);
+            Vector256.StoreUnsafe(t11c0, ref score, 176);
+            Vector256.StoreUnsafe(t12c0, ref score, 192);
+            Vector256.StoreUnsafe(t13c0, ref score, 208);
+            Vector256.StoreUnsafe(t14c0, ref score, 224);
+            Vector256.StoreUnsafe(t15c0, ref score, 240);
+            Vector256.StoreUnsafe(t16c0, ref score, 256);
+            Vector256.StoreUnsafe(t17c0, ref score, 272);
+            Vector256.StoreUnsafe(t18c0, ref score, 288);
+            Vector256.StoreUnsafe(t19c0, ref score, 304);
+            Vector256.StoreUnsafe(t20c0, ref score, 320);
+            Vector256.StoreUnsafe(t21c0, ref score, 336);
+            Vector256.StoreUnsafe(t22c0, ref score, 352);
+            Vector256.StoreUnsafe(t23c0, ref score, 368);
+        }
     }
 
     // 12 tokens by 1 × 8 columns: 12 sums, 1 of queries and a broadcast, 14 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        Vector256<float> t4c0 = Vector256<float>.Zero;
-        Vector256<float> t5c0 = Vector256<float>.Zero;
-        Vector256<float> t6c0 = Vector256<float>.Zero;
-        Vector256<float> t7c0 = Vector256<float>.Zero;
-        Vector256<float> t8c0 = Vector256<float>.Zero;
-        Vector256<float> t9c0 = Vector256<float>.Zero;
-        Vector256<float> t10c0 = Vector256<float>.Zero;
-        Vector256<float> t11c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
-            t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
-            Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
-            t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
-            Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
-            t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
-            Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
-            t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
-            Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
-            t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
-            Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
-            t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
-            Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
-            t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
-            Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
-            t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            Vector256<float> t4c0 = Vector256<float>.Zero;
+            Vector256<float> t5c0 = Vector256<float>.Zero;
+            Vector256<float> t6c0 = Vector256<float>.Zero;
+            Vector256<float> t7c0 = Vector256<float>.Zero;
+            Vector256<float> t8c0 = Vector256<float>.Zero;
+            Vector256<float> t9c0 = Vector256<float>.Zero;
+            Vector256<float> t10c0 = Vector256<float>.Zero;
+            Vector256<float> t11c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                Vector256<float> k4 = Vector256.Create(Unsafe.Add(ref key, 320));
+                t4c0 = Vector256.MultiplyAddEstimate(k4, q0, t4c0);
+                Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 400));
+                t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
+                Vector256<float> k6 = Vector256.Create(Unsafe.Add(ref key, 480));
+                t6c0 = Vector256.MultiplyAddEstimate(k6, q0, t6c0);
+                Vector256<float> k7 = Vector256.Create(Unsafe.Add(ref key, 560));
+                t7c0 = Vector256.MultiplyAddEstimate(k7, q0, t7c0);
+                Vector256<float> k8 = Vector256.Create(Unsafe.Add(ref key, 640));
+                t8c0 = Vector256.MultiplyAddEstimate(k8, q0, t8c0);
+                Vector256<float> k9 = Vector256.Create(Unsafe.Add(ref key, 720));
+                t9c0 = Vector256.MultiplyAddEstimate(k9, q0, t9c0);
+                Vector256<float> k10 = Vector256.Create(Unsafe.Add(ref key, 800));
+                t10c0 = Vector256.MultiplyAddEstimate(k10, q0, t10c0);
+                Vector256<float> k11 = Vector256.Create(Unsafe.Add(ref key, 880));
+                t11c0 = Vector256.MultiplyAddEstimate(k11, q0, t11c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
-        t4c0.StoreUnsafe(ref score, 64);
-        t5c0.StoreUnsafe(ref score, 80);
-        t6c0.StoreUnsafe(ref score, 96);
-        t7c0.StoreUnsafe(ref score, 112);
-        t8c0.StoreUnsafe(ref score, 128);
-        t9c0.StoreUnsafe(ref score, 144);
-        t10c0.StoreUnsafe(ref score, 160);
-        t11c0.StoreUnsafe(ref score, 176);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+            Vector256.StoreUnsafe(t4c0, ref score, 64);
+            Vector256.StoreUnsafe(t5c0, ref score, 80);
+            Vector256.StoreUnsafe(t6c0, ref score, 96);
+            Vector256.StoreUnsafe(t7c0, ref score, 112);
+            Vector256.StoreUnsafe(t8c0, ref score, 128);
+            Vector256.StoreUnsafe(t9c0, ref score, 144);
+            Vector256.StoreUnsafe(t10c0, ref score, 160);
+            Vector256.StoreUnsafe(t11c0, ref score, 176);
+        }
     }
 
     // 4 tokens by 1 × 8 columns: 4 sums, 1 of queries and a broadcast, 6 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores4Tokens8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        Vector256<float> t1c0 = Vector256<float>.Zero;
-        Vector256<float> t2c0 = Vector256<float>.Zero;
-        Vector256<float> t3c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
-            t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
-            Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
-            t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
-            Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
-            t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            Vector256<float> t1c0 = Vector256<float>.Zero;
+            Vector256<float> t2c0 = Vector256<float>.Zero;
+            Vector256<float> t3c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                Vector256<float> k1 = Vector256.Create(Unsafe.Add(ref key, 80));
+                t1c0 = Vector256.MultiplyAddEstimate(k1, q0, t1c0);
+                Vector256<float> k2 = Vector256.Create(Unsafe.Add(ref key, 160));
+                t2c0 = Vector256.MultiplyAddEstimate(k2, q0, t2c0);
+                Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 240));
+                t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
-        t1c0.StoreUnsafe(ref score, 16);
-        t2c0.StoreUnsafe(ref score, 32);
-        t3c0.StoreUnsafe(ref score, 48);
+            Vector256.StoreUnsafe(t0c0, ref score);
+            Vector256.StoreUnsafe(t1c0, ref score, 16);
+            Vector256.StoreUnsafe(t2c0, ref score, 32);
+            Vector256.StoreUnsafe(t3c0, ref score, 48);
+        }
     }
 
     // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {
-        Vector256<float> t0c0 = Vector256<float>.Zero;
-        for (int d = 0; d < 80; d++)
+        unchecked
         {
-            Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
-            Vector256<float> k0 = Vector256.Create(key);
-            t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
-            key = ref Unsafe.Add(ref key, 1);
-            query = ref Unsafe.Add(ref query, 8);
-        }
+            Vector256<float> t0c0 = Vector256<float>.Zero;
+            for (int d = 0; d < 80; d++)
+            {
+                Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
+                Vector256<float> k0 = Vector256.Create(key);
+                t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
+                key = ref Unsafe.Add(ref key, 1);
+                query = ref Unsafe.Add(ref query, 8);
+            }
 
-        t0c0.StoreUnsafe(ref score);
+            Vector256.StoreUnsafe(t0c0, ref score);
+        }
     }
 
     /// <summary>
     /// Online softmax down a block: probabilities relative to the running maximum replace the scores, and the factor by which the
     /// sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(int tokens, ref float scores, ref float statistics)
     {
-        Softmax8Columns(tokens, ref scores, ref statistics);
+        unchecked
+        {
+            Softmax8Columns(tokens, ref scores, ref statistics);
+        }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax8Columns(int tokens, ref float scores, ref float statistics)
     {
-        Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-        Vector256<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
+            Vector256<float> maximum = before;
+            ref float score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
-        Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
-        Vector256<float> rescale = VectorMath.Exp(before - origin);
-        Vector256<float> sum = Vector256<float>.Zero;
-        score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
-            sum += probability;
-            probability.StoreUnsafe(ref score);
-            score = ref Unsafe.Add(ref score, 16);
-        }
+            // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
+            Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
+            Vector256<float> rescale = VectorMath.Exp(before - origin);
+            Vector256<float> sum = Vector256<float>.Zero;
+            score = ref scores;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
+                sum += probability;
+                Vector256.StoreUnsafe(probability, ref score);
+                score = ref Unsafe.Add(ref score, 16);
+            }
 
-        maximum.StoreUnsafe(ref statistics);
-        Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 8), rescale, sum).StoreUnsafe(ref statistics, 8);
-        rescale.StoreUnsafe(ref statistics, 16);
+            Vector256.StoreUnsafe(maximum, ref statistics);
+            Vector256.StoreUnsafe(Vector256.MultiplyAddEstimate(Vector256.LoadUnsafe(ref statistics, 8), rescale, sum), ref statistics, 8);
+            Vector256.StoreUnsafe(rescale, ref statistics, 16);
+        }
     }
 
     /// <summary>
     /// Values of a block: output[column][i] = output[column][i] · rescale[column] + Σ probability[token][column] · value[token][i].
     /// Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values(ref float values, int tokens, ref float probabilities, ref float output, ref float rescale)
     {
-        for (int i = 0; i < 64; i += 32)
+        unchecked
         {
-            Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
+            for (int i = 0; i < 64; i += 32)
+            {
+                Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref probabilities, ref Unsafe.Add(ref output, i), ref rescale);
+            }
         }
     }
 
     // 8 columns by 2 × 16 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
     {
-        Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
-        Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
-        Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
-        Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-        Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
-        Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
-        Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
-        Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-        for (int token = 0; token < tokens; token++)
+        unchecked
         {
-            Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
-            Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
-            Vector512<float> p0 = Vector512.Create(probability);
-            c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
-            c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
-            Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
-            c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
-            c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
-            Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
-            c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
-            c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
-            Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
-            c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
-            c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
-            Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
-            c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
-            c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
-            Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
-            c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
-            c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
-            Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
-            c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
-            c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
-            Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
-            c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
-            c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
-            value = ref Unsafe.Add(ref value, 80);
-            probability = ref Unsafe.Add(ref probability, 16);
-        }
+            Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
+            Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
+            Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
+            Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
+            Vector512<float> c4d0 = Vector512<float>.Zero, c4d16 = Vector512<float>.Zero;
+            Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
+            Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
+            Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                value = ref Unsafe.Add(ref value, 80);
+                probability = ref Unsafe.Add(ref probability, 16);
+            }
 
-        Vector512<float> r0 = Vector512.Create(rescale);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0).StoreUnsafe(ref output);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16).StoreUnsafe(ref output, 16);
-        Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0).StoreUnsafe(ref output, 64);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16).StoreUnsafe(ref output, 80);
-        Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0).StoreUnsafe(ref output, 128);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16).StoreUnsafe(ref output, 144);
-        Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0).StoreUnsafe(ref output, 192);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16).StoreUnsafe(ref output, 208);
-        Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0).StoreUnsafe(ref output, 256);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16).StoreUnsafe(ref output, 272);
-        Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0).StoreUnsafe(ref output, 320);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16).StoreUnsafe(ref output, 336);
-        Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0).StoreUnsafe(ref output, 384);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16).StoreUnsafe(ref output, 400);
-        Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0).StoreUnsafe(ref output, 448);
-        Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16).StoreUnsafe(ref output, 464);
+            Vector512<float> r0 = Vector512.Create(rescale);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output), r0, c0d0), ref output);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 16), r0, c0d16), ref output, 16);
+            Vector512<float> r1 = Vector512.Create(Unsafe.Add(ref rescale, 1));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 64), r1, c1d0), ref output, 64);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 80), r1, c1d16), ref output, 80);
+            Vector512<float> r2 = Vector512.Create(Unsafe.Add(ref rescale, 2));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 128), r2, c2d0), ref output, 128);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 144), r2, c2d16), ref output, 144);
+            Vector512<float> r3 = Vector512.Create(Unsafe.Add(ref rescale, 3));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 192), r3, c3d0), ref output, 192);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 208), r3, c3d16), ref output, 208);
+            Vector512<float> r4 = Vector512.Create(Unsafe.Add(ref rescale, 4));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 256), r4, c4d0), ref output, 256);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 272), r4, c4d16), ref output, 272);
+            Vector512<float> r5 = Vector512.Create(Unsafe.Add(ref rescale, 5));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 320), r5, c5d0), ref output, 320);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 336), r5, c5d16), ref output, 336);
+            Vector512<float> r6 = Vector512.Create(Unsafe.Add(ref rescale, 6));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 384), r6, c6d0), ref output, 384);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 400), r6, c6d16), ref output, 400);
+            Vector512<float> r7 = Vector512.Create(Unsafe.Add(ref rescale, 7));
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 448), r7, c7d0), ref output, 448);
+            Vector512.StoreUnsafe(Vector512.MultiplyAddEstimate(Vector512.LoadUnsafe(ref output, 464), r7, c7d16), ref output, 464);
+        }
     }
 }

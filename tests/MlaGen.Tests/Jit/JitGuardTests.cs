@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Explorer.Models;
+using MlaGen.CheckedKernels;
 using MlaGen.Runtime;
 using MlaGen.Tests.Processes;
 using Storyteller.Model;
@@ -8,15 +9,16 @@ using Storyteller.Model;
 namespace MlaGen.Tests.Jit;
 
 /// <summary>
-/// What the JIT makes of the emitted kernels of six published shapes and of every class in this assembly, and of the projections' kernels: full
-/// optimisation, and in the loops that multiply and add neither a call nor traffic with the stack. Each is lost silently, and costs most of the speed.
+/// What the JIT makes of the emitted kernels of six published shapes, of every class in this assembly and of a project with checked arithmetic, and of
+/// the projections' kernels: full optimisation, no check for overflow, and in the loops that multiply and add neither a call nor traffic with the stack.
+/// Each is lost silently, and costs most of the speed.
 /// </summary>
 [Trait("Category", "Jit")]
 public sealed class JitGuardTests
 {
     private const string Tier = "MLAGEN_JIT_TIER";
 
-    private static readonly Type[] _shapes = [typeof(DeepSeekV3), typeof(KimiK2), typeof(MiniCpm3), typeof(Glm47Flash), typeof(DeepSeekV2Lite), typeof(StoryAttention)];
+    private static readonly Type[] _shapes = [typeof(DeepSeekV3), typeof(KimiK2), typeof(MiniCpm3), typeof(Glm47Flash), typeof(DeepSeekV2Lite), typeof(StoryAttention), typeof(CheckedStory), typeof(CheckedGlm)];
 
     private static readonly string[] _projections = [nameof(ProjectionTiles), nameof(ProjectionKernels)];
 
@@ -36,6 +38,8 @@ public sealed class JitGuardTests
         var wide = listings.Where(listing => listing.FmaLoops().Any(loop => loop.Any(line => line.Contains(register, StringComparison.Ordinal)))).Select(listing => listing.Method).ToList();
         Assert.All(_shapes, shape => Assert.All(new[] { "Decode", "Prefill" }, form => Assert.Contains(wide, method => method.StartsWith($"{KernelNamespace(shape)}.{form}{tier}:Values", StringComparison.Ordinal))));
         Assert.All(_projections, kernel => Assert.Contains(wide, method => method.Contains(kernel, StringComparison.Ordinal)));
+        Assert.All(listings.Where(listing => listing.Method.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal)), listing => Assert.False(listing.ChecksForOverflow, listing.Method));
+        Assert.True(listings.Single(listing => listing.Method.StartsWith($"{typeof(CheckedSum).FullName}:", StringComparison.Ordinal)).ChecksForOverflow);
         Assert.All(listings, listing => Assert.All(listing.FmaLoops(), loop => Assert.DoesNotContain(loop, line => IsLost(line, Streams(listing)))));
     }
 
@@ -57,6 +61,7 @@ public sealed class JitGuardTests
             RuntimeHelpers.PrepareMethod(method.MethodHandle);
         }
 
+        RuntimeHelpers.PrepareMethod(typeof(CheckedSum).GetMethod(nameof(CheckedSum.Of))!.MethodHandle);
         PrepareProjections(ProjectionKernels.Current.GetType());
     }
 
@@ -103,7 +108,7 @@ public sealed class JitGuardTests
                 (Tier, tier.ToString()),
                 ("DOTNET_TieredCompilation", "0"),
                 ("DOTNET_JitStdOutFile", listing),
-                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:*"),
+                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *CheckedSum:*"),
                 ("DOTNET_EnableAVX512", tier == SimdTier.Vector256 ? "0" : null));
             return await File.ReadAllTextAsync(listing);
         }
