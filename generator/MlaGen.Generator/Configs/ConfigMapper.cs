@@ -47,11 +47,12 @@ internal sealed class ConfigMapper(ProblemSink sink)
     /// <summary>How attention is quantized, if it cannot be read. What stands around a nested model speaks of the file as it is; what stands inside, of the model it was made from.</summary>
     private string? Quantization(JsonValue root, JsonValue json, ConfigObject config, MlaSettings settings)
     {
-        var around = new ConfigObject(sink, root);
-        AttentionModules modules = AttentionModules.Of(config, settings, isNested: !ReferenceEquals(root, json));
-        if (!QuantizationCheck.Find(around, modules, out QuantizationProblem? problem))
+        bool isNested = !ReferenceEquals(root, json);
+        AttentionModules modules = AttentionModules.Of(config, settings, isNested);
+        QuantizationCheck.Find(config, modules, out QuantizationProblem? problem);
+        if (isNested && QuantizationCheck.Find(new ConfigObject(sink, root), modules, out QuantizationProblem? outer))
         {
-            QuantizationCheck.Find(config, modules, out problem);
+            problem = outer;
         }
 
         if (problem is not null)
