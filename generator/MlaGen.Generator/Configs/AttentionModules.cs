@@ -33,7 +33,7 @@ internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList
         => Outer.Select(outer => string.Format(CultureInfo.InvariantCulture, "{0}layers.{1}.{2}.{3}", outer, layer, part, projection));
 
     /// <summary>Kimi's hybrids count their latent layers, from 1; other layers of theirs are no concern.</summary>
-    private static IReadOnlyList<int> LatentLayers(ConfigObject config, int layers)
+    private static int[] LatentLayers(ConfigObject config, int layers)
     {
         IEnumerable<JsonValue> listed = config.Find("linear_attn_config")?.Value.Find("full_attn_layers")?.Value.Items ?? [];
         int[] latent = [.. listed.Select(static item => item.TryGetInt32(out int number) ? number - 1 : -1).Where(layer => layer >= 0 && layer < layers).Distinct()];

@@ -104,7 +104,7 @@ public sealed class LoadingTests
             StringComparison.Ordinal);
     }
 
-    private static IReadOnlyDictionary<string, WeightTensor> Weights() => RandomLayer.Weights(TestLayer.Get("yarn").Spec, "loading");
+    private static Dictionary<string, WeightTensor> Weights() => RandomLayer.Weights(TestLayer.Get("yarn").Spec, "loading");
 
     private static string Refused(Action<InMemoryCheckpoint> change) => Assert.Throws<CheckpointException>(() => Load(change)).Message;
 
