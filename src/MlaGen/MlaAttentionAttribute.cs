@@ -112,7 +112,14 @@ public sealed class MlaAttentionAttribute : Attribute
 
     /// <summary>
     /// Accepts a configuration with a sparse indexer (<c>index_topk</c>, DeepSeek sparse attention). Attention stays dense, which is the same
-    /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>, and nothing else changes.
+    /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>, and nothing else changes. The class loads
+    /// from a checkpoint with an indexer's tensors, which it passes over; where no configuration says <c>index_topk</c>, the limit is the class's own to set.
     /// </summary>
     public bool AllowDense { get; set; }
+
+    /// <summary>
+    /// Says that the class loads decoded weights, so that a configuration that quantizes attention in a way that is not read does not matter. What is loaded is
+    /// checked as ever: a tensor that is still packed is refused by its type.
+    /// </summary>
+    public bool DecodedWeights { get; set; }
 }

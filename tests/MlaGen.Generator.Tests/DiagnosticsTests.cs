@@ -151,7 +151,7 @@ public class DiagnosticsTests
 
     [Fact]
     public Task Configuration_that_the_project_does_not_have()
-        => VerifyAttribute("{|MLA0100:\"deepseek-v3\"|}, HiddenSize = 256", "The project has no MlaModelConfig item named 'deepseek-v3'; there are none");
+        => VerifyAttribute("{|MLA0100:\"deepseek-v3\"|}, HiddenSize = 256", "The project has no MlaModelConfig item named 'deepseek-v3'; there are none. Add <MlaModelConfig Include=\"path/to/config.json\" Name=\"deepseek-v3\" /> to an ItemGroup of the project, with the path of the model's own file");
 
     [Fact]
     public Task Property_of_another_part_of_the_class_is_reported_at_the_attribute()
@@ -206,7 +206,7 @@ public class DiagnosticsTests
 
         Diagnostic diagnostic = Assert.Single(await Compilations.Analyze(compilation));
         Assert.Equal("MLA0018", diagnostic.Id);
-        Assert.Equal("The layer of class 'Attention' needs C# 14.0 or later; this project is compiled as C# 12.0", Text(diagnostic));
+        Assert.Equal("The layer of class 'Attention' needs C# 14.0 or later; this project is compiled as C# 12.0: remove LangVersion from the project, whose default for net10.0 is 14.0, or set it to 14.0", Text(diagnostic));
         Assert.Empty(Compilations.Generate(compilation).GeneratedSources);
     }
 

@@ -86,7 +86,11 @@ internal static class AttentionGuards
 
         if (config.FindOn("kv_lora_rank", "attention_kv_lora_dim") is null)
         {
-            sink.Add(ConfigRules.NotMla, json.Find("kv_lora_rank")?.Span ?? start, "there is no kv_lora_rank, the width of the latent");
+            JsonProperty? misspelt = KnownKeys.Misspelt("kv_lora_rank", json.Properties.Select(static property => property.Name)) is { } name ? json.Find(name) : null;
+            string reason = misspelt is not null ? $"there is no kv_lora_rank, the width of the latent, and '{misspelt.Name}' looks like it"
+                : json.Find("quantization")?.Value.Find("quant_algo") is null ? "there is no kv_lora_rank, the width of the latent"
+                : "the file describes a quantization alone, as hf_quant_config.json does; the model's config.json beside it is the one to name";
+            sink.Add(ConfigRules.NotMla, (misspelt ?? json.Find("kv_lora_rank"))?.Span ?? start, reason);
             return false;
         }
 

@@ -78,7 +78,7 @@ internal static class AttentionKeys
 
         if (IsAttention(words))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
             return;
         }
 

@@ -76,13 +76,19 @@ internal sealed class ConfigFiles(AnalyzerOptions options, CancellationToken can
         string[] missing = [.. ConfigUse.MissingKeys(attribute, config.Model)];
         if (missing.Length > 0)
         {
-            yield return new ConfigProblem(ConfigRules.MissingKey, config.Root, [string.Join(", ", missing)]);
+            IEnumerable<string> named = missing.Select(static key => KnownKeys.Property(key) is { } property ? $"{key} ({property})" : key);
+            yield return new ConfigProblem(ConfigRules.MissingKey, config.Root, [string.Join(", ", named), KnownKeys.HintAmong(missing, config.Keys)]);
         }
 
         if (ConfigUse.IsSparse(attribute, config.Model))
         {
             TextSpan place = config.PlaceOf(nameof(ConfigModel.IndexTopK));
             yield return new ConfigProblem(ConfigRules.SparseIndexer, place, [config.Model.IndexTopK.GetValueOrDefault().ToString(CultureInfo.InvariantCulture)]);
+        }
+
+        if (ConfigUse.IsQuantized(attribute, config.Model))
+        {
+            yield return new ConfigProblem(ConfigRules.UnsupportedQuantization, config.PlaceOf(nameof(ConfigModel.Quantization)), [config.Model.Quantization!]);
         }
 
         foreach (Problem problem in ConfigUse.ValueProblems(attribute, config.Model))

@@ -32,7 +32,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
         settings = new RopeMapper(sink, _places, profile).Map(config, settings);
         int? indexTopK = Indexer(config, settings);
         AttentionGuards.Check(config, profile, sink);
-        QuantizationCheck.Check(config, sink);
+        string? quantization = Quantization(root, json, config, settings);
         Remarks(config, profile, settings);
         if (!ReferenceEquals(root, json))
         {
@@ -48,14 +48,36 @@ internal sealed class ConfigMapper(ProblemSink sink)
             }
         }
 
-        return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors), json);
+        return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors) { Quantization = quantization }, json);
+    }
+
+    /// <summary>How attention is quantized, if it cannot be read. What stands around a nested model speaks of the file as it is; what stands inside, of the model it was made from.</summary>
+    private string? Quantization(JsonValue root, JsonValue json, ConfigObject config, MlaSettings settings)
+    {
+        bool isNested = !ReferenceEquals(root, json);
+        AttentionModules modules = AttentionModules.Of(config, settings, isNested);
+        QuantizationCheck.Find(config, modules, out QuantizationProblem? problem);
+        if (isNested && QuantizationCheck.Find(new ConfigObject(sink, root), modules, out QuantizationProblem? outer))
+        {
+            problem = outer;
+        }
+
+        if (problem is not null)
+        {
+            _places[nameof(ConfigModel.Quantization)] = problem.Place;
+        }
+
+        return problem?.Text;
     }
 
     private ParsedConfig Result(ConfigModel model, JsonValue json)
     {
         // What is missing is said at the model's type, the line a reader would start from.
         TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
-        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place);
+        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place)
+        {
+            Keys = [.. json.Properties.Select(static property => property.Name)],
+        };
     }
 
     /// <summary>The language model's own settings: the file itself, or what a multimodal model nests.</summary>
@@ -172,7 +194,6 @@ internal sealed class ConfigMapper(ProblemSink sink)
             _ = around.Find(name);
         }
 
-        QuantizationCheck.Check(around, sink);
         foreach (JsonProperty property in around.Rest)
         {
             if (property.Value.Kind != JsonKind.Null && AttentionKeys.IsAttention(property.Name, profile))

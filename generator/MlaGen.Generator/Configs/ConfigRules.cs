@@ -41,7 +41,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor UnknownKey = Error(
         "MLA0107",
         "Attention key is not understood",
-        "The key '{0}' is not understood for model type '{1}' and could change the arithmetic of attention");
+        "The key '{0}' is not understood for model type '{1}' and could change the arithmetic of attention{2}");
 
     public static readonly DiagnosticDescriptor UnsupportedFeature = Error(
         "MLA0108",
@@ -56,7 +56,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor MissingKey = Error(
         "MLA0110",
         "Keys are missing",
-        "The configuration says nothing of {0}; the class that uses it must, or the file");
+        "The configuration says nothing of {0}; the class that uses it must, or the file{1}");
 
     public static readonly DiagnosticDescriptor Conflict = Error(
         "MLA0111",
@@ -71,7 +71,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor UnsupportedQuantization = Error(
         "MLA0113",
         "Quantization is not supported",
-        "The quantization cannot be read: {0}");
+        "The quantization cannot be read: {0}. Attention is read in bf16, fp16, fp32 and in fp8 (e4m3) with a scale for each tensor, channel or block of 128 by 128; DecodedWeights = true on the class says that it loads weights that are decoded already");
 
     public static readonly DiagnosticDescriptor SparseIndexer = Error(
         "MLA0114",

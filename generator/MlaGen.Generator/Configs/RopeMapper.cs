@@ -52,7 +52,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         settings = PositionScale(config, rope, settings);
         foreach (JsonProperty property in rope.Rest.Where(static property => !AttentionKeys.IsSwitchedOff(property)))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
         }
 
         return settings;
@@ -371,7 +371,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         int? original = (native.IsEmpty ? null : native.Int32(1, "original_max_position_embeddings")) ?? OriginalContext(config, rope);
         foreach (JsonProperty property in native.Rest.Where(static property => property.Value.Kind != JsonKind.Null))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
         }
 
         return settings with { Llama4ScalingBeta = beta, OriginalMaxPositionEmbeddings = original };

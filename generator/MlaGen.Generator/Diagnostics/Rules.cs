@@ -98,7 +98,7 @@ internal static class Rules
     public static readonly DiagnosticDescriptor LanguageTooOld = Error(
         "MLA0018",
         "Language version is too old",
-        "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}");
+        "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}: remove LangVersion from the project, whose default for net10.0 is {1}, or set it to {1}");
 
     public static readonly DiagnosticDescriptor HiddenType = Error(
         "MLA0019",
@@ -123,7 +123,7 @@ internal static class Rules
     public static readonly DiagnosticDescriptor ConfigNotFound = Error(
         "MLA0100",
         "Model configuration not found",
-        "The project has no MlaModelConfig item named '{0}'; {1}");
+        "The project has no MlaModelConfig item named '{0}'; {1}. Add <MlaModelConfig Include=\"path/to/config.json\" Name=\"{2}\" /> to an ItemGroup of the project, with the path of the model's own file");
 
     /// <summary>All of them, in the order of their ids.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All = ImmutableArray.Create(

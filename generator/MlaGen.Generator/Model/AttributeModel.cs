@@ -26,4 +26,8 @@ internal sealed record AttributeModel(
 /// <param name="Settings">What it says.</param>
 /// <param name="IndexTopK">Keys a query that its sparse indexer selects, or null when it has none.</param>
 /// <param name="IsValid">False when the file has mistakes, which are reported in the file: no class is generated from it.</param>
-internal sealed record ConfigModel(string Name, string File, MlaSettings Settings, int? IndexTopK, bool IsValid);
+internal sealed record ConfigModel(string Name, string File, MlaSettings Settings, int? IndexTopK, bool IsValid)
+{
+    /// <summary>How its attention weights are quantized, where that cannot be read; else null.</summary>
+    public string? Quantization { get; init; }
+}

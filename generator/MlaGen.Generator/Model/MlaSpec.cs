@@ -33,6 +33,9 @@ internal sealed record MlaSpec(
         _ => throw new InvalidOperationException($"{CacheFormat} is no format of the cache: the validator should have refused it."),
     };
 
+    /// <summary>Whether it stands in for sparse attention, so that the tensors of an indexer may lie beside its weights.</summary>
+    public bool AllowDense { get; init; }
+
     /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
     public EquatableArray<ValueSource> Provenance { get; init; }
 

@@ -94,6 +94,7 @@ internal static class AttributeParser
         nameof(MlaSettings.Llama4ScalingBeta) => settings with { Llama4ScalingBeta = (double)value.Value! },
         nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },
+        nameof(MlaSettings.DecodedWeights) => settings with { DecodedWeights = (bool)value.Value! },
         // A newer runtime beside an older generator: not a value to drop in silence.
         _ => throw new NotSupportedException($"MlaAttention has the property {property}, which this version of the generator does not know."),
     };

@@ -36,6 +36,9 @@ internal static class ConfigUse
     /// <summary>Whether the model is sparse and the class has not accepted dense attention in its place.</summary>
     public static bool IsSparse(AttributeModel attribute, ConfigModel config) => config.IndexTopK is not null && attribute.Settings.AllowDense != true;
 
+    /// <summary>Whether the model's attention weights are quantized in a way that is not read, and the class does not say that its own are decoded.</summary>
+    public static bool IsQuantized(AttributeModel attribute, ConfigModel config) => config.Quantization is not null && attribute.Settings.DecodedWeights != true;
+
     /// <summary>Problems of values that the attribute wrote, to be reported there.</summary>
     public static IEnumerable<Problem> AttributeProblems(AttributeModel attribute, ConfigModel config)
     {

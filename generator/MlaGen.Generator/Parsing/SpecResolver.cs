@@ -20,6 +20,7 @@ internal static class SpecResolver
             && !Problems(attribute, configs).Any()
             && !ConfigUse.MissingKeys(attribute, config).Any()
             && !ConfigUse.IsSparse(attribute, config)
+            && !ConfigUse.IsQuantized(attribute, config)
             && !ConfigUse.ValueProblems(attribute, config).Any()
                 ? ConfigUse.Specify(attribute, config)
                 : null;
@@ -41,7 +42,7 @@ internal static class SpecResolver
         if (Find(name, configs) is not { } config)
         {
             string known = configs.Count == 0 ? "there are none" : "there are " + string.Join(", ", configs.Select(static config => $"'{config.Name}'").Distinct());
-            return attribute.DeclarationProblems.Append(Problem.At(nameof(attribute.ConfigName), Rules.ConfigNotFound, name, known));
+            return attribute.DeclarationProblems.Append(Problem.At(nameof(attribute.ConfigName), Rules.ConfigNotFound, name, known, System.Security.SecurityElement.Escape(name)));
         }
 
         return config.IsValid ? attribute.DeclarationProblems.Concat(ConfigUse.AttributeProblems(attribute, config)) : attribute.DeclarationProblems;

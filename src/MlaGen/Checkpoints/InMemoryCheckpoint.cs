@@ -14,6 +14,9 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     /// <inheritdoc/>
     public string Source { get; } = source;
 
+    /// <inheritdoc/>
+    public IEnumerable<string> Names => _tensors.Keys;
+
     /// <summary>Adds a tensor by its bytes.</summary>
     /// <param name="name">Full name.</param>
     /// <param name="type">Type of one element.</param>
@@ -23,9 +26,9 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     public void Add(string name, TensorType type, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!TensorTypes.TryGetByteLength(type, shape, out long bytes))
+        if (TensorTypes.SizeProblem(type, shape, out long bytes) is { } problem)
         {
-            throw new ArgumentException($"Tensor '{name}' cannot have the shape {TensorTypes.Format(shape)}: a dimension is negative, or the size overflows.", nameof(shape));
+            throw new ArgumentException($"Tensor '{name}' cannot have the shape {TensorTypes.Format(shape)}: {problem}.", nameof(shape));
         }
 
         if (bytes != data.Length)

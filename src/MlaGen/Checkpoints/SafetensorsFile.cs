@@ -33,6 +33,7 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         {
             Name = entry.Name,
             Type = entry.Type,
+            TypeName = entry.TypeName,
             Shape = entry.Shape,
             Source = path,
         })];
@@ -52,6 +53,10 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
             return _tensors;
         }
     }
+
+    /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public IEnumerable<string> Names => Tensors.Select(static tensor => tensor.Name);
 
     /// <summary>The header's free-form <c>__metadata__</c>; empty when there is none.</summary>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>

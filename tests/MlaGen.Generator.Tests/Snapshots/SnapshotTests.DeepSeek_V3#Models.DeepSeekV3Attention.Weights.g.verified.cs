@@ -257,6 +257,7 @@ partial class DeepSeekV3Attention
         {
             global::System.ArgumentNullException.ThrowIfNull(checkpoint);
             global::System.ArgumentNullException.ThrowIfNull(prefix);
+            global::MlaGen.Runtime.WeightReader.RefuseUnread(checkpoint, prefix, allowDense: false, "q_a_proj", "q_a_layernorm", "q_b_proj", "kv_a_proj_with_mqa", "kv_a_layernorm", "kv_b_proj", "o_proj");
             return new Weights(new QAProj(checkpoint, prefix), new QALayernorm(checkpoint, prefix), new QBProj(checkpoint, prefix), new KvAProjWithMqa(checkpoint, prefix), new KvALayernorm(checkpoint, prefix), new KvBProj(checkpoint, prefix), new OProj(checkpoint, prefix));
         }
     }
