@@ -11,6 +11,10 @@ namespace MlaGen;
 /// <para>In a directory, no file outside it is opened: a shard is a plain file name, and a link must stay inside. The one exception is the cache of the
 /// Hugging Face hub, whose <c>snapshots/&lt;revision&gt;</c> directories link to the <c>blobs</c> directory beside <c>snapshots</c>.</para>
 /// <para>Index and shards must agree: each tensor lies in the shard the index names for it, and no shard holds a tensor the index does not place there.</para>
+/// <para>Only regular files are opened, or links to them: never a pipe, a socket or a device.</para>
+/// <para>The files stay open, and are read as tensors are asked for, so they must not be changed in place meanwhile: a file that is longer or shorter
+/// than it was is refused by the next read, but other bytes of the same length are taken for the tensor's. To put new files in their place by
+/// renaming does no harm.</para>
 /// <para>Any number of threads may read at once.</para>
 /// </remarks>
 public sealed class Checkpoint : ICheckpoint, IDisposable
