@@ -27,7 +27,7 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
         : base(codes, rows, columns, TensorType.BFloat16) => _scales = scales;
 
     /// <summary>Blocks that cover a number of rows or columns; the last one may be partly used.</summary>
-    public static int BlocksOf(int elements) => (elements + BlockSize - 1) / BlockSize;
+    public static int BlocksOf(int elements) => (int)(((uint)elements + BlockSize - 1) / BlockSize);
 
     private protected override void Read(int firstRow, int count, Span<byte> destination)
     {

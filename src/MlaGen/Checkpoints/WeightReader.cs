@@ -108,7 +108,7 @@ public static class WeightReader
             throw new CheckpointException($"has the wrong shape: expected {expected}, found {scale.Describe()}", scale.Source, scale.Name);
         }
 
-        float[] scales = ReadFloats(scale, checked((int)(shape[0] * shape[1])));
+        float[] scales = ReadFloats(scale, shape[0] * shape[1]);
         int bad = Array.FindIndex(scales, value => !float.IsFinite(value) || value < 0);
         return bad < 0
             ? scales
@@ -116,8 +116,15 @@ public static class WeightReader
                 FormattableString.Invariant($"has the value {scales[bad]} at [{bad / shape[1]}, {bad % shape[1]}]; expected a finite scale that is not negative"), scale.Source, scale.Name);
     }
 
-    private static float[] ReadFloats(CheckpointTensor tensor, int count)
+    private static float[] ReadFloats(CheckpointTensor tensor, long count)
     {
+        // Read as bytes in one piece.
+        const int Most = int.MaxValue / sizeof(float);
+        if (count > Most)
+        {
+            throw new CheckpointException($"is too large: at most {Most} values are read, found {tensor.Describe()}", tensor.Source, tensor.Name);
+        }
+
         float[] values = new float[count];
         switch (tensor.Type)
         {
