@@ -40,7 +40,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
         IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
         foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
         {
-            using FileStream file = File.OpenRead(path);
+            using FileStream file = ModelFile.OpenRead(path);
             hash.AppendData(SHA256.HashData(file));
         }
 

@@ -44,6 +44,9 @@ public sealed record MlaShape(
         ArgumentOutOfRangeException.ThrowIfNegative(pageTokens);
         long page = pageTokens == 0 ? BlockTokens : pageTokens;
         long pages = (tokens / page) + (tokens % page == 0 ? 0 : 1);
-        return checked(pages * page * layers * CacheRowBytes);
+        Int128 bytes = (Int128)pages * page * layers * CacheRowBytes;
+        return bytes <= long.MaxValue
+            ? (long)bytes
+            : throw new OverflowException(FormattableString.Invariant($"{pages} pages of {page} tokens x {layers} layers x {CacheRowBytes} bytes are {bytes} bytes; at most {long.MaxValue} can be told."));
     }
 }

@@ -79,7 +79,7 @@ internal sealed record ModelConfig
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument document = JsonDocument.Parse(ModelFile.ReadAllBytes(path));
             Require(path, "the document", document.RootElement.ValueKind == JsonValueKind.Object, "a JSON object is expected");
             AttentionCheck.Run(document.RootElement, path);
             ModelConfig config = document.Deserialize<ModelConfig>(Options)!;

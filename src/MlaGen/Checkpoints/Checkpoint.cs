@@ -12,6 +12,10 @@ namespace MlaGen;
 /// Hugging Face hub, whose <c>snapshots/&lt;revision&gt;</c> directories link to the <c>blobs</c> directory beside <c>snapshots</c>.</para>
 /// <para>The index decides: each tensor lies in the shard that the index names for it, and must lie there. What a shard holds beyond that, a tensor that the
 /// index leaves out or places in another shard, is no part of the checkpoint.</para>
+/// <para>Only regular files are opened, or links to them: never a pipe, a socket or a device.</para>
+/// <para>The files stay open, and are read as tensors are asked for, so they must not be changed in place meanwhile: a file that is longer or shorter
+/// than it was is refused by the next read, but other bytes of the same length are taken for the tensor's. To put new files in their place by
+/// renaming does no harm.</para>
 /// <para>Any number of threads may read at once.</para>
 /// </remarks>
 public sealed class Checkpoint : ICheckpoint, IDisposable

@@ -52,6 +52,11 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     /// <exception cref="ArgumentOutOfRangeException">The type is another one.</exception>
     public void Add(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values, TensorType type = TensorType.Float32)
     {
+        if (type is TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float8E4M3 && ((long)values.Length * type.Size()) > Array.MaxLength)
+        {
+            throw new ArgumentException($"Tensor '{name}' takes {(long)values.Length * type.Size()} bytes as {type.Name()}; at most {Array.MaxLength} are kept in memory.", nameof(values));
+        }
+
         switch (type)
         {
             case TensorType.Float32:

@@ -173,7 +173,7 @@ public static class WeightReader
             count *= dimension;
         }
 
-        float[] scales = ReadFloats(scale, checked((int)count));
+        float[] scales = ReadFloats(scale, count);
         int bad = Array.FindIndex(scales, value => !float.IsFinite(value) || value < 0);
         return bad < 0
             ? scales
@@ -188,8 +188,15 @@ public static class WeightReader
         _ => $"[{index / shape[^1]}, {index % shape[^1]}]",
     };
 
-    private static float[] ReadFloats(CheckpointTensor tensor, int count)
+    private static float[] ReadFloats(CheckpointTensor tensor, long count)
     {
+        // Read as bytes in one piece.
+        const int Most = int.MaxValue / sizeof(float);
+        if (count > Most)
+        {
+            throw new CheckpointException($"is too large: at most {Most} values are read, found {tensor.Describe()}", tensor.Source, tensor.Name);
+        }
+
         float[] values = new float[count];
         switch (tensor.Type)
         {

@@ -68,7 +68,7 @@ internal sealed class AbsorbedStage
     {
         if (_rows.Length < _rowCount + entry.Queries)
         {
-            Array.Resize(ref _rows, Math.Max(_rowCount + entry.Queries, 2 * _rows.Length));
+            Array.Resize(ref _rows, (int)Math.Min(Math.Max(_rowCount + entry.Queries, 2L * _rows.Length), Array.MaxLength));
         }
 
         for (int query = 0; query < entry.Queries; query++)
@@ -83,9 +83,16 @@ internal sealed class AbsorbedStage
     /// </summary>
     private Row TreeRow(in BatchEntry entry, int query)
     {
-        if (_paths.Length < _pathLength + entry.NewTokens)
+        long needed = (long)_pathLength + entry.NewTokens;
+        if (_paths.Length < needed)
         {
-            Array.Resize(ref _paths, Math.Max(_pathLength + entry.NewTokens, 2 * _paths.Length));
+            if (needed > Array.MaxLength)
+            {
+                throw new InsufficientMemoryException(FormattableString.Invariant(
+                    $"The paths through the step's trees are more than {Array.MaxLength} tokens long together. It needs smaller trees."));
+            }
+
+            Array.Resize(ref _paths, (int)Math.Min(Math.Max(needed, 2L * _paths.Length), Array.MaxLength));
         }
 
         int length = _step.Batch.VisibleNewTokens(entry, query, _paths.AsSpan(_pathLength));

@@ -53,8 +53,16 @@ internal sealed class DecompressedStage
             Array.Resize(ref _firstUnits, _entries.Length);
         }
 
+        // Counted as if each head were a unit of its own.
+        long units = _unitCount + ((long)Chunks(entry.Queries) * Shape.Heads);
+        if (units > int.MaxValue)
+        {
+            throw new InsufficientMemoryException(FormattableString.Invariant(
+                $"The step's sequences, each with {Shape.Heads} heads to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
+        }
+
         _entries[_entryCount++] = entry;
-        _unitCount += Chunks(entry.Queries) * Shape.Heads;
+        _unitCount = (int)units;
     }
 
     /// <summary>Attends.</summary>

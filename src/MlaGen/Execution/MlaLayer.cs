@@ -103,6 +103,13 @@ public static class MlaLayer
 
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {
+        if ((long)rows * heads * width > Array.MaxLength)
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {(long)rows * heads * width} floats for {rows} rows; a step takes at most {Array.MaxLength}. It needs fewer rows."),
+                name);
+        }
+
         if (found != (long)rows * heads * width)
         {
             throw new ArgumentException(

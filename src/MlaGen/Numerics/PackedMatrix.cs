@@ -20,6 +20,9 @@ public sealed class PackedMatrix
 
     private readonly AlignedBuffer<byte> _panels;
 
+    /// <summary>A panel is one span of bytes.</summary>
+    private static int MostPanelBytes => Array.MaxLength;
+
     private PackedMatrix(int rows, int columns, TensorType type, int panelCount)
     {
         Rows = rows;
@@ -27,8 +30,15 @@ public sealed class PackedMatrix
         Type = type;
         ElementBytes = type == TensorType.Float32 ? sizeof(float) : sizeof(ushort);
         PanelCount = panelCount;
-        PanelBytes = checked(columns * PanelWidth * ElementBytes);
-        _panels = new AlignedBuffer<byte>(checked(panelCount * PanelBytes));
+        long panelBytes = (long)columns * PanelWidth * ElementBytes;
+        if (panelBytes > MostPanelBytes || panelCount * panelBytes > AlignedBuffer<byte>.MostLength)
+        {
+            throw new ArgumentOutOfRangeException(nameof(columns), columns, FormattableString.Invariant(
+                $"[{rows}, {columns}] {type.Name()} makes {panelCount} panels of {panelBytes} bytes; at most {MostPanelBytes} bytes a panel and {AlignedBuffer<byte>.MostLength} in all can be packed."));
+        }
+
+        PanelBytes = (int)panelBytes;
+        _panels = new AlignedBuffer<byte>(Bytes);
     }
 
     /// <summary>Copies rows of the source, row-major.</summary>
@@ -56,7 +66,7 @@ public sealed class PackedMatrix
     internal int PanelBytes { get; }
 
     /// <summary>Panels that <paramref name="rows"/> outputs take.</summary>
-    internal static int PanelsFor(int rows) => (rows + PanelWidth - 1) / PanelWidth;
+    internal static int PanelsFor(int rows) => (int)(((uint)rows + PanelWidth - 1) / PanelWidth);
 
     /// <summary>Packs a matrix.</summary>
     /// <param name="rows">Outputs.</param>
@@ -89,12 +99,13 @@ public sealed class PackedMatrix
         int panel = 0;
         for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
         {
-            for (int first = 0; first < groups[group]; first += PanelWidth, panel++)
+            // Beyond int after the last panel of a group that is nearly as long.
+            for (long first = 0; first < groups[group]; first += PanelWidth, panel++)
             {
-                int count = Math.Min(PanelWidth, groups[group] - first);
-                read(row + first, count, staging.AsSpan(0, count * columns * matrix.ElementBytes));
+                int count = (int)Math.Min(PanelWidth, groups[group] - first);
+                read(row + (int)first, count, staging.AsSpan(0, count * columns * matrix.ElementBytes));
                 staging.AsSpan(count * columns * matrix.ElementBytes).Clear();
-                Span<byte> destination = matrix._panels.Span.Slice(panel * matrix.PanelBytes, matrix.PanelBytes);
+                Span<byte> destination = matrix._panels.Span((long)panel * matrix.PanelBytes, matrix.PanelBytes);
                 if (matrix.ElementBytes == sizeof(float))
                 {
                     Transpose<uint>(staging, columns, destination);
@@ -148,8 +159,11 @@ public sealed class PackedMatrix
         }
 
         ProjectionKernels kernels = ProjectionKernels.Current;
-        if (count < ProjectionKernels.TiledRows)
+        int chunk = ProjectionKernels.ChunkRows(count);
+        long packedLength = ((long)kernels.PackedWidth(Math.Min(count, chunk)) * Columns) + CacheLineFloats;
+        if (count < ProjectionKernels.TiledRows || packedLength > Array.MaxLength)
         {
+            // Where packed rows would be too long for an array, too: the bits are the same.
             for (int row = 0; row < count; row++)
             {
                 kernels.MultiplyRow(this, 0, in inputs[row * Columns], outputs.Slice(row * Rows, Rows));
@@ -158,14 +172,13 @@ public sealed class PackedMatrix
             return;
         }
 
-        int chunk = ProjectionKernels.ChunkRows(count);
-        float[] packedArray = ArrayPool<float>.Shared.Rent((kernels.PackedWidth(Math.Min(count, chunk)) * Columns) + CacheLineFloats);
+        float[] packedArray = ArrayPool<float>.Shared.Rent((int)packedLength);
         float[] scratchArray = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
         ref float packed = ref OnCacheLine(packedArray);
         ref float scratch = ref OnCacheLine(scratchArray);
-        for (int first = 0; first < count; first += chunk)
+        for (int first = 0, rows; first < count; first += rows)
         {
-            int rows = Math.Min(chunk, count - first);
+            rows = Math.Min(chunk, count - first);
             kernels.Pack(in inputs[first * Columns], Columns, rows, Columns, ref packed);
             for (int panel = 0; panel < PanelCount; panel += ProjectionKernels.TiledPanels)
             {
