@@ -18,6 +18,7 @@ public static class MlaTensorExtensions
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(batch);
+        batch.ThrowIfNotOpen();
         Check(hidden, batch.Rows, T.Shape.HiddenSize, nameof(hidden));
         Check(output, batch.Rows, T.Shape.HiddenSize, nameof(output));
         int length = batch.Rows * T.Shape.HiddenSize;

@@ -61,8 +61,9 @@ public sealed class LatentCache<TAttention> : IDisposable
 
     /// <summary>
     /// Called when a sequence needs more pages than are free, with the number of those missing, on the thread that needs them; says how many it
-    /// has freed, and is asked again while that is not 0 and still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
-    /// truncate or dispose sequences that are in no open batch. What it throws comes out of the call that needed the pages, which then has
+    /// has freed, and is asked again while pages become free and are still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
+    /// truncate or dispose sequences that are in no open batch. The batch and the sequence that need the pages refuse it everything, and what
+    /// itself needs more pages than are free does not get them. What it throws comes out of the call that needed the pages, which then has
     /// changed nothing.
     /// </summary>
     public Func<int, int>? OnFull

@@ -180,6 +180,7 @@ public sealed class LatentSequence : IDisposable
     /// <exception cref="InvalidOperationException">The sequence is in an open batch.</exception>
     public void Dispose()
     {
+        Pool.ThrowIfInside();
         object? holder = Interlocked.CompareExchange(ref _holder, Disposed, null);
         if (holder == Disposed)
         {

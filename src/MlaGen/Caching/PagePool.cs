@@ -16,6 +16,10 @@ internal sealed class PagePool : IDisposable
     private const int SlabBytes = 64 << 20;
 
     private readonly Lock _lock = new();
+
+    /// <summary>Threads whose <see cref="OnFull"/> is running.</summary>
+    private readonly HashSet<int> _asking = [];
+
     private readonly MemoryPool<byte> _memory;
     private readonly Action? _fault;
     private readonly int _layerBytes;
@@ -31,6 +35,7 @@ internal sealed class PagePool : IDisposable
     private int _sharedPages;
     private long _takenBytes;
     private long _tokens;
+    private long _returns;
     private int _users;
     private bool _disposed;
 
@@ -106,7 +111,10 @@ internal sealed class PagePool : IDisposable
     /// <summary>Committed tokens of all sequences, shared ones counted in each.</summary>
     public long Tokens => Volatile.Read(ref _tokens);
 
-    /// <summary>Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed.</summary>
+    /// <summary>
+    /// Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed. What itself
+    /// needs pages finds the cache full: asked again in the middle of it, it would not end.
+    /// </summary>
     public Func<int, int>? OnFull { get; set; }
 
     /// <summary>Pages that hold this many tokens.</summary>
@@ -150,8 +158,8 @@ internal sealed class PagePool : IDisposable
     {
         while (!TryTake(pages, out free))
         {
-            // Outside the lock: what it frees, it frees by way of this pool. Again and again, since other threads may take what it frees.
-            if (OnFull is not { } onFull || onFull(pages.Length - free) <= 0)
+            // Again and again, since other threads may take what it frees.
+            if (OnFull is not { } onFull || !Ask(onFull, pages.Length - free))
             {
                 return false;
             }
@@ -160,10 +168,39 @@ internal sealed class PagePool : IDisposable
         return true;
     }
 
+    /// <summary>Asks for pages; says whether there is a point in trying again.</summary>
+    private bool Ask(Func<int, int> onFull, int missing)
+    {
+        int thread = Environment.CurrentManagedThreadId;
+        long returns;
+        using (Hold())
+        {
+            if (!_asking.Add(thread))
+            {
+                return false;
+            }
+
+            returns = _returns;
+        }
+
+        try
+        {
+            // Outside the lock: what it frees, it frees by way of this pool. What it says that it has freed and has not would be asked for again for ever.
+            return onFull(missing) > 0 && Volatile.Read(ref _returns) != returns;
+        }
+        finally
+        {
+            using (Hold())
+            {
+                _asking.Remove(thread);
+            }
+        }
+    }
+
     /// <summary>Holds each page, which the caller knows to be held, once more.</summary>
     public void Hold(ReadOnlySpan<int> pages)
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             foreach (int page in pages)
@@ -179,7 +216,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Whether somebody else holds a page, which the caller knows to be held, too.</summary>
     public bool IsShared(int page)
     {
-        lock (_lock)
+        using (Hold())
         {
             return _references[page] > 1;
         }
@@ -189,7 +226,7 @@ internal sealed class PagePool : IDisposable
     /// <returns>Pages that became free.</returns>
     public int Release(ReadOnlySpan<int> pages)
     {
-        lock (_lock)
+        using (Hold())
         {
             if (_disposed)
             {
@@ -214,6 +251,7 @@ internal sealed class PagePool : IDisposable
                 }
             }
 
+            _returns += used - _usedPages;
             return used - _usedPages;
         }
     }
@@ -234,7 +272,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Keeps the memory from being given back until <see cref="Exit"/>.</summary>
     public void Enter()
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             _users++;
@@ -244,7 +282,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Ends one <see cref="Enter"/>.</summary>
     public void Exit()
     {
-        lock (_lock)
+        using (Hold())
         {
             _users--;
         }
@@ -252,9 +290,24 @@ internal sealed class PagePool : IDisposable
 
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), typeof(LatentCache<>));
 
+    /// <summary>Refuses what the memory pool does to the cache in the middle of being asked for memory.</summary>
+    public void ThrowIfInside()
+    {
+        if (_lock.IsHeldByCurrentThread)
+        {
+            throw new InvalidOperationException("The cache is in the middle of taking memory from its MemoryPool, or giving it back: the pool must not use the cache meanwhile.");
+        }
+    }
+
+    private Lock.Scope Hold()
+    {
+        ThrowIfInside();
+        return Uninterrupted.Hold(_lock);
+    }
+
     public void Dispose()
     {
-        lock (_lock)
+        using (Hold())
         {
             if (_disposed)
             {
@@ -279,7 +332,7 @@ internal sealed class PagePool : IDisposable
 
     private bool TryTake(Span<int> pages, out int free)
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             free = FreePages;
@@ -322,15 +375,16 @@ internal sealed class PagePool : IDisposable
         Memory<byte>[] slabs = [.. _slabs, default];
         MayFail();
         IMemoryOwner<byte> owner = _memory.Rent(bytes);
-        if (owner.Memory.Length < bytes)
+        Memory<byte> memory = owner.Memory;
+        if (memory.Length < bytes)
         {
-            int found = owner.Memory.Length;
+            int found = memory.Length;
             owner.Dispose();
             throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {bytes} bytes and gave {found}."));
         }
 
         owners[slab] = owner;
-        slabs[slab] = owner.Memory;
+        slabs[slab] = memory;
         _owners = owners;
         _slabs = slabs;
         _takenBytes += bytes;

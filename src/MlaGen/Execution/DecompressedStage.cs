@@ -127,6 +127,7 @@ internal sealed class DecompressedStage
             space.Output.Reserve(columns * Shape.VHeadDim);
             space.Statistics.Reserve(3 * columns);
             space.Limits.Reserve(Layout.QueryTile);
+            space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.TileScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
             space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
@@ -135,6 +136,9 @@ internal sealed class DecompressedStage
             _step.ReserveRows(space.Rows, Layout.KeyTile);
         }
     }
+
+    /// <summary>Floats of a panel's outputs in <see cref="WorkerSpace.Apart"/>; its statistics follow.</summary>
+    private int ApartOutputs => Layout.QueryPanel * Shape.VHeadDim;
 
     private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
@@ -287,7 +291,15 @@ internal sealed class DecompressedStage
         {
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
             int tokens = Visible(entry, firstQuery + first + last, firstKey, tileKeys);
-            if (tokens > 0)
+            int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
+            if (!AreValuesFinite(seenByAll, tokens, space))
+            {
+                for (int column = panel; column <= last; column++)
+                {
+                    AttendApart(place, column, panel, Visible(entry, firstQuery + first + column, firstKey, tokens), space);
+                }
+            }
+            else if (tokens > 0)
             {
                 Span<float> limits = space.Limits.Span(panel, Layout.QueryPanel);
                 for (int i = 0; i < limits.Length; i++)
@@ -303,6 +315,64 @@ internal sealed class DecompressedStage
 
     /// <summary>Keys of a tile that a query may see.</summary>
     private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
+
+    /// <summary>Whether some of the tile's values may be multiplied by the zeros that stand for tokens which a query does not see.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool AreValuesFinite(int first, int end, WorkerSpace space)
+    {
+        for (int token = first; token < end; token++)
+        {
+            if (!Products.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Attends one query of a panel to the keys that it sees and to no other: what is not finite must not reach those before it. The others of
+    /// its panel are computed beside it, as always, and thrown away; its own bits are those that it has anywhere.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AttendApart(int place, int query, int panel, int tokens, WorkerSpace space)
+    {
+        if (tokens == 0)
+        {
+            return;
+        }
+
+        int width = Shape.VHeadDim;
+        int column = query - panel;
+        long firstOutput = ((long)place * Layout.QueryTile) + panel;
+        Span<float> output = space.Output.Span((firstOutput + column) * width, width);
+        Span<float> outputApart = space.Apart.Span(column * width, width);
+        long statistics = (3L * place * Layout.QueryTile) + query;
+        output.CopyTo(outputApart);
+        for (int i = 0; i < 3; i++)
+        {
+            space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column) = space.Statistics.At(statistics + ((long)i * Layout.QueryTile));
+        }
+
+        _step.Kernels.AttendTile(
+            ref space.Keys.Start,
+            ref space.Values.Start,
+            tokens,
+            ref space.Queries.At(firstOutput * Shape.QkHeadDim),
+            Layout.QueryPanel,
+            ref space.Limits.Start,
+            masked: false,
+            ref space.Scores.Start,
+            ref space.Apart.Start,
+            ref space.Apart.At(ApartOutputs));
+
+        outputApart.CopyTo(output);
+        for (int i = 0; i < 3; i++)
+        {
+            space.Statistics.At(statistics + ((long)i * Layout.QueryTile)) = space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
@@ -331,10 +401,12 @@ internal sealed class DecompressedStage
             for (int head = 0; head < heads; head++)
             {
                 int place = (head * tiles) + tile;
+
+                // As in the absorbed form: where every score is negative infinity, nothing weighs anything.
                 float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
                 Products.Scale(
                     space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
-                    1 / sum,
+                    sum == 0 ? 0 : 1 / sum,
                     _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
             }
         }

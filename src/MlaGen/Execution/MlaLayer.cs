@@ -33,6 +33,8 @@ public sealed class MlaLayer<T>
     public void Forward(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("Forward");
+        batch.ThrowIfNotOpen();
         if (batch.NewTokens != batch.Rows)
         {
             throw new InvalidOperationException("The batch has rows of AddQueries, which append no token: Forward needs new tokens, AttendLatent takes queries alone.");
@@ -60,6 +62,8 @@ public static class MlaLayer
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AttendLatent");
+        batch.ThrowIfNotOpen();
         MlaShape shape = T.Shape;
         Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
         Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
@@ -77,6 +81,8 @@ public static class MlaLayer
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AppendLatent");
+        batch.ThrowIfNotOpen();
         Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
         AttentionEngine.Of(batch, T.Definition, kernels).AppendLatent(layer, rows);
     }
@@ -98,6 +104,7 @@ public static class MlaLayer
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        using MlaBatch.Use use = batch.Begin("Reserve");
         AttentionEngine.Of(batch, T.Definition, kernels).Reserve(rows);
     }
 

@@ -23,8 +23,12 @@ public sealed class PackedMatrix
     /// <summary>A panel is one span of bytes.</summary>
     private static int MostPanelBytes => Array.MaxLength;
 
-    private PackedMatrix(int rows, int columns, TensorType type, int panelCount)
+    /// <summary>Rows that start on a panel of their own, repeated until the matrix ends.</summary>
+    private readonly int[] _groups;
+
+    private PackedMatrix(int rows, int columns, TensorType type, int[] groups, int panelCount)
     {
+        _groups = groups;
         Rows = rows;
         Columns = columns;
         Type = type;
@@ -73,28 +77,23 @@ public sealed class PackedMatrix
     /// <param name="columns">Inputs.</param>
     /// <param name="type">Type of the elements as they are read.</param>
     /// <param name="read">Reads rows of the matrix.</param>
-    /// <param name="groups">Numbers of rows, repeated until the matrix ends, that start on a panel of their own; none for one group of all rows.</param>
+    /// <param name="groups">Numbers of rows, repeated until the matrix ends, that start on a panel of their own; none for one group of all rows. The matrix ends with one of them.</param>
     /// <returns>The packed matrix.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or the type is another.</exception>
+    /// <exception cref="ArgumentException">The matrix ends within a group.</exception>
     public static PackedMatrix Pack(int rows, int columns, TensorType type, RowReader read, params ReadOnlySpan<int> groups)
     {
         ArgumentNullException.ThrowIfNull(read);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         if (type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16))
         {
             throw new ArgumentOutOfRangeException(nameof(type), type, "A packed matrix holds Float32, Float16 or BFloat16.");
         }
 
-        if (groups.IsEmpty)
-        {
-            groups = new int[] { rows };
-        }
-
-        int panelCount = 0;
-        for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
-        {
-            panelCount += PanelsFor(groups[group]);
-        }
-
-        var matrix = new PackedMatrix(rows, columns, type, panelCount);
+        int panelCount = CountPanels(rows, groups);
+        var matrix = new PackedMatrix(rows, columns, type, groups.IsEmpty ? [rows] : groups.ToArray(), panelCount);
+        groups = matrix._groups;
         byte[] staging = new byte[PanelWidth * columns * matrix.ElementBytes];
         int panel = 0;
         for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
@@ -129,6 +128,8 @@ public sealed class PackedMatrix
     /// <exception cref="ArgumentException"><paramref name="values"/> is not <c>rows · columns</c> long.</exception>
     public static PackedMatrix Pack(int rows, int columns, ReadOnlyMemory<float> values, params ReadOnlySpan<int> groups)
     {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         if (values.Length != (long)rows * columns)
         {
             throw new ArgumentException($"A matrix of [{rows}, {columns}] takes {(long)rows * columns} values, found {values.Length}.", nameof(values));
@@ -158,6 +159,11 @@ public sealed class PackedMatrix
                 $"{count} rows take {(long)count * Columns} inputs and {(long)count * Rows} outputs; found {inputs.Length} and {outputs.Length}."));
         }
 
+        if (inputs.Overlaps(outputs))
+        {
+            throw new ArgumentException("The outputs lie in the memory of the inputs: they would be overwritten before they are read.", nameof(outputs));
+        }
+
         ProjectionKernels kernels = ProjectionKernels.Current;
         int chunk = ProjectionKernels.ChunkRows(count);
         long packedLength = ((long)kernels.PackedWidth(Math.Min(count, chunk)) * Columns) + CacheLineFloats;
@@ -166,7 +172,10 @@ public sealed class PackedMatrix
             // Where packed rows would be too long for an array, too: the bits are the same.
             for (int row = 0; row < count; row++)
             {
-                kernels.MultiplyRow(this, 0, in inputs[row * Columns], outputs.Slice(row * Rows, Rows));
+                for (int first = 0, group = 0, panel = 0; first < Rows; NextGroup(ref first, ref group, ref panel))
+                {
+                    kernels.MultiplyRow(this, panel, in inputs[row * Columns], outputs.Slice((row * Rows) + first, _groups[group]));
+                }
             }
 
             return;
@@ -180,16 +189,60 @@ public sealed class PackedMatrix
         {
             rows = Math.Min(chunk, count - first);
             kernels.Pack(in inputs[first * Columns], Columns, rows, Columns, ref packed);
-            for (int panel = 0; panel < PanelCount; panel += ProjectionKernels.TiledPanels)
+            for (int firstOutput = 0, group = 0, firstPanel = 0; firstOutput < Rows; NextGroup(ref firstOutput, ref group, ref firstPanel))
             {
-                int output = panel * PanelWidth;
-                int width = Math.Min(ProjectionKernels.TiledPanels * PanelWidth, Rows - output);
-                kernels.MultiplyPacked(this, panel, width, in packed, rows, ref outputs[(first * Rows) + output], Rows, ref scratch, wholeTiles: false);
+                for (int panel = 0; panel < PanelsFor(_groups[group]); panel += ProjectionKernels.TiledPanels)
+                {
+                    int output = panel * PanelWidth;
+                    int width = Math.Min(ProjectionKernels.TiledPanels * PanelWidth, _groups[group] - output);
+                    kernels.MultiplyPacked(
+                        this, firstPanel + panel, width, in packed, rows, ref outputs[(first * Rows) + firstOutput + output], Rows, ref scratch, wholeTiles: false);
+                }
             }
         }
 
         ArrayPool<float>.Shared.Return(scratchArray);
         ArrayPool<float>.Shared.Return(packedArray);
+    }
+
+    /// <summary>Panels of all groups, which have to make up the matrix.</summary>
+    private static int CountPanels(int rows, ReadOnlySpan<int> groups)
+    {
+        if (groups.IsEmpty)
+        {
+            return PanelsFor(rows);
+        }
+
+        foreach (int group in groups)
+        {
+            if (group <= 0)
+            {
+                throw new ArgumentOutOfRangeException(nameof(groups), group, "A group has at least one row.");
+            }
+        }
+
+        int panels = 0;
+        int end = 0;
+        for (int group = 0; end < rows; group = (group + 1) % groups.Length)
+        {
+            if (groups[group] > rows - end)
+            {
+                throw new ArgumentException(FormattableString.Invariant(
+                    $"Groups of {string.Join(", ", groups.ToArray())} rows, repeated, do not make up {rows} rows: behind {end} rows {rows - end} are left, and the next group has {groups[group]}."), nameof(groups));
+            }
+
+            panels += PanelsFor(groups[group]);
+            end += groups[group];
+        }
+
+        return panels;
+    }
+
+    private void NextGroup(ref int firstRow, ref int group, ref int firstPanel)
+    {
+        firstRow += _groups[group];
+        firstPanel += PanelsFor(_groups[group]);
+        group = (group + 1) % _groups.Length;
     }
 
     /// <summary>The first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all that is lost.</summary>

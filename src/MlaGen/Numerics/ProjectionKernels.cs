@@ -98,4 +98,7 @@ internal abstract class ProjectionKernels
 
     /// <summary>Writes <c>values · factor</c>; <paramref name="result"/> is as long as <paramref name="values"/>, or the same memory.</summary>
     public abstract void Scale(ReadOnlySpan<float> values, float factor, Span<float> result);
+
+    /// <summary>Whether no value is infinite or not a number.</summary>
+    public abstract bool AreFinite(ReadOnlySpan<float> values);
 }
