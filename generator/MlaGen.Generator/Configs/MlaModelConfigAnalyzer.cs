@@ -103,7 +103,7 @@ public sealed class MlaModelConfigAnalyzer : DiagnosticAnalyzer
             if (ConfigUse.IsSparse(attribute, config.Model))
             {
                 TextSpan place = config.PlaceOf(nameof(ConfigModel.IndexTopK));
-                yield return new ConfigProblem(ConfigRules.SparseIndexer, place, [config.Model.IndexTopK.GetValueOrDefault().ToString(CultureInfo.InvariantCulture)]);
+                yield return new ConfigProblem(ConfigRules.SparseIndexer, place, [Counted.Of(config.Model.IndexTopK.GetValueOrDefault(), "key"), config.Model.IndexTopK.GetValueOrDefault().ToString(CultureInfo.InvariantCulture)]);
             }
 
             foreach (Problem problem in ConfigUse.ValueProblems(attribute, config.Model))

@@ -170,7 +170,7 @@ public sealed class LatentSequence : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, Length);
         if (destination.Length != _shape.CacheRowElements)
         {
-            throw new ArgumentException(FormattableString.Invariant($"A row has {_shape.CacheRowElements} elements, the destination {destination.Length}."), nameof(destination));
+            throw new ArgumentException(FormattableString.Invariant($"A row has {Counted.Of(_shape.CacheRowElements, "element")}, the destination {destination.Length}."), nameof(destination));
         }
 
         Pool.Codec.DecodeRows(Row(layer, token), 1, destination);

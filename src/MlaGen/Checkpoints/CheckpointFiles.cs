@@ -35,14 +35,14 @@ internal static class CheckpointFiles
             long length = RandomAccess.GetLength(handle);
             if (length > longest)
             {
-                throw new CheckpointException($"is {length} bytes long; at most {longest} are read", path);
+                throw new CheckpointException($"is {Counted.Of(length, "byte")} long; at most {longest} are read", path);
             }
 
             byte[] bytes = new byte[length];
             for (int done = 0; done < bytes.Length;)
             {
                 int read = RandomAccess.Read(handle, bytes.AsSpan(done), done);
-                done += read > 0 ? read : throw new CheckpointException($"ended after {done} of {length} bytes", path);
+                done += read > 0 ? read : throw new CheckpointException($"ended after {done} of {Counted.Of(length, "byte")}", path);
             }
 
             return bytes;
