@@ -113,12 +113,12 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > SafetensorsHeader.MaxLength)
         {
-            throw new CheckpointException($"gives its header a length of {Counted.Of((long)length, "byte")}; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
         }
 
         if (length > (ulong)(fileLength - LengthBytes))
         {
-            throw new CheckpointException($"gives its header a length of {Counted.Of((long)length, "byte")}; only {fileLength - LengthBytes} follow", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; only {fileLength - LengthBytes} follow", path);
         }
 
         byte[] json = new byte[length];
