@@ -62,7 +62,7 @@ internal static class NamedFiles
     private static string TargetOf(string path)
     {
         FileInfo file = new(path);
-        return (file.ResolveLinkTarget(returnFinalTarget: true) ?? file).FullName;
+        return file.LinkTarget is null ? file.FullName : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
     }
 
     /// <exception cref="IOException">No file can have such a name.</exception>

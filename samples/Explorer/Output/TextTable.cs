@@ -88,7 +88,9 @@ internal sealed class TextTable
         foreach (int column in columns)
         {
             string pair = $"{_columns[column].Header} {_cells[0][column]}";
-            if (line.Length > 0 && line.Length + 2 + pair.Length > width)
+
+            // The comma that may follow counts.
+            if (line.Length > 0 && line.Length + 3 + pair.Length > width)
             {
                 yield return line + ",";
                 line = "";
