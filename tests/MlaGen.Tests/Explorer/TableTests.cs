@@ -105,7 +105,7 @@ public class TableTests
     [Theory]
     [InlineData(80)]
     [InlineData(60)]
-    [InlineData(34)]
+    [InlineData(40)]
     public void A_command_prints_within_the_width_of_its_screen(int width)
     {
         foreach (string[] arguments in (string[][])[["decode", "--heads", "16", "--threads", "2"], ["prefill", "--heads", "16", "--threads", "1"], ["compare", "--heads", "16", "--threads", "1"], ["peers", "--heads", "16", "--threads", "1"]])
