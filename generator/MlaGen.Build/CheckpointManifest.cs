@@ -53,8 +53,8 @@ internal static class CheckpointManifest
 
     /// <summary>Keeps one entry on one line: text from a checkpoint may hold anything.</summary>
     public static string Escape(string text)
-        => text.Any(char.IsControl)
-            ? string.Concat(text.Select(static c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()))
+        => text.Any(CheckpointException.IsUnprintable)
+            ? string.Concat(text.Select(static c => CheckpointException.IsUnprintable(c) ? $"\\u{(int)c:x4}" : c.ToString()))
             : text;
 
     /// <summary>Layers as <c>0-3,5</c>; a dash for a tensor that belongs to no layer.</summary>

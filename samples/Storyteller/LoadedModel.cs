@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
 
@@ -21,7 +22,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
             ? new LoadedModel<TAttention>(model, tokenizer, directory)
-            : throw new InvalidDataException($"{tokenizerPath} has {tokenizer.VocabularySize} tokens; config.json says vocab_size {model.Config.VocabularySize}");
+            : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
     /// <summary>The tokens of a text, after the token that stands before every story.</summary>
@@ -30,7 +31,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
     {
         int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
         int most = TAttention.Shape.MaxPositionEmbeddings;
-        return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {tokens.Length} tokens, but the model's context ends at {most}");
+        return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
 
     /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>

@@ -125,7 +125,7 @@ public class DiagnosticsTests
             $"{scaling} needs RopeFactor, the model's factor or its max_position_embeddings / original_max_position_embeddings, whatever number of positions the class accepts");
 
     [Theory]
-    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0013:ShortFactor = new[] { 1.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor has 1 elements; expected 2, which is QkRopeHeadDim / 2")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0013:ShortFactor = new[] { 1.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor has 1 element; expected 2, which is QkRopeHeadDim / 2")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, ShortFactor = new[] { 1.0, 2.0 }, {|MLA0013:LongFactor = null|}", "LongFactor has 0 elements; expected 2, which is QkRopeHeadDim / 2")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:ShortFactor = new[] { 1.0, -2.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor[1] is -2; expected a positive number within the range of float")]
     [InlineData("OriginalMaxPositionEmbeddings = 1024, ShortFactor = new[] { 1.0, 2.0 }, {|MLA0014:LongFactor = new[] { 1.0, 3.0 }|}", "ShortFactor and LongFactor differ at element 1, and MaxPositionEmbeddings (4096) lies beyond OriginalMaxPositionEmbeddings (1024); expected equal factors or positions within the original context, since frequencies are constants")]

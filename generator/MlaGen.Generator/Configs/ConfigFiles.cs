@@ -83,7 +83,7 @@ internal sealed class ConfigFiles(AnalyzerOptions options, CancellationToken can
         if (ConfigUse.IsSparse(attribute, config.Model))
         {
             TextSpan place = config.PlaceOf(nameof(ConfigModel.IndexTopK));
-            yield return new ConfigProblem(ConfigRules.SparseIndexer, place, [config.Model.IndexTopK.GetValueOrDefault().ToString(CultureInfo.InvariantCulture)]);
+            yield return new ConfigProblem(ConfigRules.SparseIndexer, place, [Counted.Of(config.Model.IndexTopK.GetValueOrDefault(), "key"), config.Model.IndexTopK.GetValueOrDefault().ToString(CultureInfo.InvariantCulture)]);
         }
 
         if (ConfigUse.IsQuantized(attribute, config.Model))

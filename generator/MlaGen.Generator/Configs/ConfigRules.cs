@@ -76,7 +76,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor SparseIndexer = Error(
         "MLA0114",
         "Sparse attention is not generated",
-        "The model attends through a sparse indexer to {0} keys a query; AllowDense = true on the class accepts dense attention, which is the same up to position {0}");
+        "The model attends through a sparse indexer to {0} a query; AllowDense = true on the class accepts dense attention, which is the same up to position {1}");
 
     public static readonly DiagnosticDescriptor UnusableValue = Error(
         "MLA0115",

@@ -73,7 +73,7 @@ internal static class Rules
     public static readonly DiagnosticDescriptor LongRopeFactorCount = Error(
         "MLA0013",
         "LongRoPE factors do not fit the rotary dimension",
-        "{0} has {1} elements; expected {2}, which is QkRopeHeadDim / 2");
+        "{0} has {1}; expected {2}, which is QkRopeHeadDim / 2");
 
     public static readonly DiagnosticDescriptor DynamicLongRope = Error(
         "MLA0014",

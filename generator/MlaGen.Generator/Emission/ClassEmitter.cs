@@ -30,8 +30,8 @@ internal static class ClassEmitter
         string type = spec.Target.Reference;
         long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
-            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
+            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {PlanText.Count(d.Heads, "head")} on a hidden state of {d.HiddenSize}.\n" +
+            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {PlanText.Count(d.Heads, "full key")}: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         string documentation =
             $"/// <remarks>\n" +

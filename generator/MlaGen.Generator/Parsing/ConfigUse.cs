@@ -113,7 +113,7 @@ internal static class ConfigUse
     {
         double number => SpecValidator.Text(number),
         bool flag => flag ? "true" : "false",
-        EquatableArray<double> numbers => $"{SpecValidator.Text(numbers.Count)} numbers",
+        EquatableArray<double> numbers => Counted.Of(numbers.Count, "number"),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString(),
     };

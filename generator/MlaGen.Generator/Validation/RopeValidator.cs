@@ -174,7 +174,7 @@ internal static class RopeValidator
             if (factors.Count != pairs)
             {
                 isComplete = false;
-                yield return Problem.At(property, Rules.LongRopeFactorCount, property, SpecValidator.Text(factors.Count), SpecValidator.Text(pairs));
+                yield return Problem.At(property, Rules.LongRopeFactorCount, property, Counted.Of(factors.Count, "element"), SpecValidator.Text(pairs));
             }
 
             for (int i = 0; i < factors.Count; i++)

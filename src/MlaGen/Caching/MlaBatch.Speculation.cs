@@ -20,7 +20,7 @@ public abstract partial class MlaBatch
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, entry.NewTokens);
         if (entry.IsTree && !TokenTree.IsChain(Parents(entry)[..tokens]))
         {
-            throw new ArgumentException(FormattableString.Invariant($"The first {tokens} tokens of this tree are no path: give the path itself."), nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"This tree does not begin with a path of {Counted.Of(tokens, "token")}: give the path itself."), nameof(tokens));
         }
 
         for (int i = 0; i < tokens; i++)
@@ -92,7 +92,7 @@ public abstract partial class MlaBatch
             if (_entries[i].Accepted == BatchEntry.NothingChosen)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"Entry {i} of the batch added a tree of {_entries[i].NewTokens} tokens: say with Accept which path of it is kept."));
+                    $"Entry {i} of the batch added a tree of {Counted.Of(_entries[i].NewTokens, "token")}: say with Accept which path of it is kept."));
             }
         }
     }

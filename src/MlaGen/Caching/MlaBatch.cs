@@ -94,7 +94,7 @@ public abstract partial class MlaBatch : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(newTokens);
         if (!positions.IsEmpty && positions.Length != newTokens)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{newTokens} new tokens need as many positions, not {positions.Length}."), nameof(positions));
+            throw new ArgumentException(FormattableString.Invariant($"Expected as many positions as new tokens, {newTokens}; found {positions.Length}."), nameof(positions));
         }
 
         CheckPositions(positions);
@@ -138,7 +138,7 @@ public abstract partial class MlaBatch : IDisposable
         {
             IEnumerable<int> missing = Enumerable.Range(0, _writtenLayers.Length).Where(layer => !_writtenLayers[layer]);
             throw new InvalidOperationException(FormattableString.Invariant(
-                $"Every layer must have written its rows before the step is committed; of {_writtenLayers.Length} layers these have not: {string.Join(", ", missing)}."));
+                $"Every layer must have written its rows before the step is committed; of {Counted.Of(_writtenLayers.Length, "layer")}, missing: {string.Join(", ", missing)}."));
         }
 
         CheckTreesChosen();
@@ -207,7 +207,7 @@ public abstract partial class MlaBatch : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         if ((uint)layer >= (uint)_writtenLayers.Length)
         {
-            throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {_writtenLayers.Length} layers, numbered from 0."));
+            throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {Counted.Of(_writtenLayers.Length, "layer")}, numbered from 0."));
         }
 
         ThrowIfNotOpen();
@@ -283,19 +283,19 @@ public abstract partial class MlaBatch : IDisposable
         if (newTokens > 0 && defaultPositions && newTokens > _shape.MaxPositionEmbeddings - sequence.NextPosition)
         {
             throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
-                $"The sequence's next position is {sequence.NextPosition}, and positions run to {_shape.MaxPositionEmbeddings - 1}: {_shape.MaxPositionEmbeddings - sequence.NextPosition} more tokens fit."));
+                $"The sequence's next position is {sequence.NextPosition}, and positions run to {_shape.MaxPositionEmbeddings - 1}: there is room for {Counted.Of(_shape.MaxPositionEmbeddings - sequence.NextPosition, "more token")}."));
         }
 
         if (rows > Array.MaxLength - Rows)
         {
             throw new ArgumentOutOfRangeException(newTokens > 0 ? nameof(newTokens) : "queries", rows, FormattableString.Invariant(
-                $"The batch has {Rows} rows; {Array.MaxLength} are the most it can have."));
+                $"The batch has {Counted.Of(Rows, "row")}; {Array.MaxLength} are the most it can have."));
         }
 
         if (newTokens > Array.MaxLength - sequence.Length)
         {
             throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
-                $"The sequence has {sequence.Length} tokens; {Array.MaxLength} are the most it can have."));
+                $"The sequence has {Counted.Of(sequence.Length, "token")}; {Array.MaxLength} are the most it can have."));
         }
     }
 

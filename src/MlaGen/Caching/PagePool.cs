@@ -57,7 +57,7 @@ internal sealed class PagePool : IDisposable
         if (pageBytes > _memory.MaxBufferSize)
         {
             throw new ArgumentException(FormattableString.Invariant(
-                $"A page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes takes {pageBytes} bytes; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
+                $"A page of {Counted.Of(layers, "layer")} x {Counted.Of(PageTokens, "token")} x {Counted.Of(shape.CacheRowBytes, "byte")} takes {Counted.Of(pageBytes, "byte")}; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
         }
 
         long pages = ((maxTokens - 1) / PageTokens) + 1;
@@ -67,14 +67,14 @@ internal sealed class PagePool : IDisposable
             if (pages == 0)
             {
                 throw new ArgumentOutOfRangeException(nameof(options), options.MaxBytes, FormattableString.Invariant(
-                    $"{nameof(options.MaxBytes)} is less than one page of {layers} layers x {PageTokens} tokens x {shape.CacheRowBytes} bytes: {pageBytes} bytes."));
+                    $"{nameof(options.MaxBytes)} is less than one page of {Counted.Of(layers, "layer")} x {Counted.Of(PageTokens, "token")} x {Counted.Of(shape.CacheRowBytes, "byte")}: {Counted.Of(pageBytes, "byte")}."));
             }
         }
 
         if (pages > Array.MaxLength)
         {
             throw new ArgumentOutOfRangeException(nameof(maxTokens), maxTokens, FormattableString.Invariant(
-                $"{pages} pages of {PageTokens} tokens would be needed; at most {Array.MaxLength} can be counted. Choose more tokens a page."));
+                $"{Counted.Of(pages, "page")} of {Counted.Of(PageTokens, "token")} would be needed; at most {Array.MaxLength} can be counted. Choose more tokens a page."));
         }
 
         PageCount = (int)pages;
@@ -317,7 +317,7 @@ internal sealed class PagePool : IDisposable
             if (_users != 0)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"{_users} sequence(s) of the cache are in an open batch: commit, roll back or dispose the batch before the cache."));
+                    $"The cache has {Counted.Of(_users, "sequence")} in an open batch: commit, roll back or dispose the batch before the cache."));
             }
 
             _disposed = true;
@@ -380,7 +380,7 @@ internal sealed class PagePool : IDisposable
         {
             int found = memory.Length;
             owner.Dispose();
-            throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {bytes} bytes and gave {found}."));
+            throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {Counted.Of(bytes, "byte")} and gave {found}."));
         }
 
         owners[slab] = owner;

@@ -51,7 +51,7 @@ public sealed class PrefixIndex
         {
             if (tokens.Length != sequence.Length)
             {
-                throw new ArgumentException(FormattableString.Invariant($"The sequence has {sequence.Length} tokens, not {tokens.Length}."), nameof(tokens));
+                throw new ArgumentException(FormattableString.Invariant($"The sequence has {Counted.Of(sequence.Length, "token")}, not {tokens.Length}."), nameof(tokens));
             }
 
             int pages = tokens.Length / _pool.PageTokens;

@@ -41,7 +41,7 @@ internal static class CheckpointFiles
         using SafeFileHandle handle = Open(path, out long length);
         if (length > longest)
         {
-            throw new CheckpointException($"is {length} bytes long; at most {longest} are read", path);
+            throw new CheckpointException($"is {Counted.Of(length, "byte")} long; at most {longest} are read", path);
         }
 
         byte[] bytes = new byte[length];
@@ -58,7 +58,7 @@ internal static class CheckpointFiles
             int read = now == length ? RegularFile.Read(handle, offset, destination) : 0;
             if (read < destination.Length || now != length)
             {
-                throw new CheckpointException($"was changed: it was {length} bytes long when it was opened, and {RandomAccess.GetLength(handle)} when it was read", path);
+                throw new CheckpointException($"was changed: it was {Counted.Of(length, "byte")} long when it was opened, and {RandomAccess.GetLength(handle)} when it was read", path);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -33,7 +33,7 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
 
         if (bytes != data.Length)
         {
-            throw new ArgumentException($"Tensor '{name}', {type.Name()} {TensorTypes.Format(shape)}, takes {bytes} bytes; found {data.Length}.", nameof(data));
+            throw new ArgumentException($"Tensor '{name}', {type.Name()} {TensorTypes.Format(shape)}, takes {Counted.Of(bytes, "byte")}; found {data.Length}.", nameof(data));
         }
 
         var tensor = new Tensor(data.ToArray()) { Name = name, Type = type, Shape = [.. shape], Source = Source };

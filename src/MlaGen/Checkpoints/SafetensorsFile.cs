@@ -112,7 +112,7 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
     {
         if (fileLength < LengthBytes)
         {
-            throw new CheckpointException($"is {fileLength} bytes long; the length of a safetensors header alone takes {LengthBytes}", path);
+            throw new CheckpointException($"is {Counted.Of(fileLength, "byte")} long; the length of a safetensors header alone takes {LengthBytes}", path);
         }
 
         Span<byte> prefix = stackalloc byte[LengthBytes];
@@ -120,12 +120,12 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > SafetensorsHeader.MaxLength)
         {
-            throw new CheckpointException($"gives its header a length of {length} bytes; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
         }
 
         if (length > (ulong)(fileLength - LengthBytes))
         {
-            throw new CheckpointException($"gives its header a length of {length} bytes; only {fileLength - LengthBytes} follow", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; only {fileLength - LengthBytes} follow", path);
         }
 
         byte[] json = new byte[length];

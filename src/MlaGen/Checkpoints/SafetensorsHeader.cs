@@ -152,7 +152,7 @@ internal sealed class SafetensorsHeader
         if (isKnown && end - begin != bytes)
         {
             throw Problem(
-                $"has data_offsets [{begin}, {end}], {end - begin} bytes; {type.Name()} {TensorTypes.Format(shape.AsSpan())} takes {bytes}", name);
+                $"has data_offsets [{begin}, {end}], {Counted.Of(end - begin, "byte")}; {type.Name()} {TensorTypes.Format(shape.AsSpan())} takes {bytes}", name);
         }
 
         return isKnown
@@ -187,7 +187,7 @@ internal sealed class SafetensorsHeader
 
         if (covered != dataLength)
         {
-            throw new CheckpointException($"has {dataLength - covered} bytes after the last tensor; expected none", _file);
+            throw new CheckpointException($"has {Counted.Of(dataLength - covered, "byte")} after the last tensor; expected none", _file);
         }
     }
 

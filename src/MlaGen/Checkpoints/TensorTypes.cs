@@ -105,7 +105,7 @@ internal static class TensorTypes
         if (offset < 0 || offset > length - count)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(offset), offset, $"Tensor {CheckpointException.Quote(tensor.Name)} has {length} bytes; {count} from {offset} on leave it.");
+                nameof(offset), offset, $"Tensor {CheckpointException.Quote(tensor.Name)} has {Counted.Of(length, "byte")}; {Counted.Of(count, "byte")} from offset {offset} on would leave it.");
         }
     }
 

@@ -132,7 +132,7 @@ internal sealed class AttentionEngine
         Begin(layer, writes: false);
         if (!Batch.IsWritten(layer))
         {
-            throw new InvalidOperationException(FormattableString.Invariant($"The batch's {Batch.NewTokens} new tokens have no rows in layer {layer} yet: AppendLatent comes before AttendLatent."));
+            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before AttendLatent."));
         }
 
         _absorbedQueries.Reserve(queries.Length);

@@ -120,7 +120,7 @@ public static class MlaLayer
         if (found != (long)rows * heads * width)
         {
             throw new ArgumentException(
-                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {(long)rows * heads * width} floats for {rows} rows; found {found}."),
+                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {Counted.Of((long)rows * heads * width, "float")} for {Counted.Of(rows, "row")}; found {found}."),
                 name);
         }
     }

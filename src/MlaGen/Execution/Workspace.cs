@@ -21,7 +21,7 @@ internal sealed class Workspace
             if (length > MostFloats)
             {
                 throw new InsufficientMemoryException(FormattableString.Invariant(
-                    $"The step works in {length} floats that lie in one piece; {MostFloats} can be had. It needs fewer rows."));
+                    $"The step works in {Counted.Of(length, "float")} that lie in one piece; {MostFloats} can be had. It needs fewer rows."));
             }
 
             // Half as much again, so that a context growing token by token does not ask every time.

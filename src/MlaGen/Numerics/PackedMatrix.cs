@@ -132,7 +132,7 @@ public sealed class PackedMatrix
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         if (values.Length != (long)rows * columns)
         {
-            throw new ArgumentException($"A matrix of [{rows}, {columns}] takes {(long)rows * columns} values, found {values.Length}.", nameof(values));
+            throw new ArgumentException($"A matrix of [{rows}, {columns}] takes {Counted.Of((long)rows * columns, "value")}, found {values.Length}.", nameof(values));
         }
 
         return Pack(
@@ -156,7 +156,7 @@ public sealed class PackedMatrix
         if (inputs.Length != (long)count * Columns || outputs.Length != (long)count * Rows)
         {
             throw new ArgumentException(FormattableString.Invariant(
-                $"{count} rows take {(long)count * Columns} inputs and {(long)count * Rows} outputs; found {inputs.Length} and {outputs.Length}."));
+                $"{Counted.Of(count, "row")} to multiply: expected {Counted.Of((long)count * Columns, "input")} and {Counted.Of((long)count * Rows, "output")}; found {inputs.Length} and {outputs.Length}."));
         }
 
         if (inputs.Overlaps(outputs))

@@ -102,7 +102,7 @@ public sealed class MisuseTests
         var exception = Assert.Throws<ArgumentOutOfRangeException>(() => Unwritten(output, () => second.Forward(batch, new float[_width], output)));
 
         Assert.Equal(1, exception.ActualValue);
-        Assert.Contains("created for 1 layers", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("created for 1 layer,", exception.Message, StringComparison.Ordinal);
         batch.Rollback();
         Assert.Equal((0, 0), (sequence.Length, cache.UsedPages));
     }
@@ -196,7 +196,7 @@ public sealed class MisuseTests
                     far.Dispose();
                 }
             },
-            "1 more tokens fit");
+            "there is room for 1 more token.");
     }
 
     [Fact]

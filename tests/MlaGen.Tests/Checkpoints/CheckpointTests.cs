@@ -27,7 +27,7 @@ public sealed class CheckpointTests : IDisposable
         ["a shard that is missing"] = (MapOf(("a", "gone.safetensors")), ["gone.safetensors", "does not exist"]),
         ["a tensor its shard does not hold"] = (MapOf(("a", First), ("b", Second), ("c", First), ("d", Second)), ["tensor 'd'", $"'{Second}'", "does not hold it"]),
         ["a tensor placed in the other shard"] = (MapOf(("a", First), ("b", Second), ("c", Second)), ["tensor 'c'", $"'{Second}'"]),
-        ["a shard that is malformed"] = (MapOf(("a", "broken.safetensors")), ["broken.safetensors", "1 bytes after the last tensor"]),
+        ["a shard that is malformed"] = (MapOf(("a", "broken.safetensors")), ["broken.safetensors", "1 byte after the last tensor"]),
         ["shard in the parent directory"] = (MapOf(("a", "../x.safetensors")), ["tensor 'a'", "'../x.safetensors'"]),
         ["shard in a directory below"] = (MapOf(("a", "below/x.safetensors")), ["'below/x.safetensors'"]),
         ["shard by its full path"] = (MapOf(("a", "/etc/x.safetensors")), ["'/etc/x.safetensors'"]),

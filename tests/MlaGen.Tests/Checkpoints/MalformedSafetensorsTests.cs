@@ -13,7 +13,7 @@ public sealed class MalformedSafetensorsTests : IDisposable
     private static readonly Dictionary<string, (byte[] File, string[] Said)> _cases = new()
     {
         ["nothing"] = ([], ["is empty"]),
-        ["one byte"] = ([7], ["1 bytes long", "8"]),
+        ["one byte"] = ([7], ["1 byte long", "8"]),
         ["seven bytes"] = (new byte[7], ["7 bytes long"]),
         ["a length alone"] = (SafetensorsBytes.File(64, "", 0), ["length of 64 bytes", "only 0 follow"]),
         ["header of no length"] = (SafetensorsBytes.File(0, "", 0), ["header is not valid JSON"]),
@@ -91,7 +91,7 @@ public sealed class MalformedSafetensorsTests : IDisposable
         ["data beyond the file"] = (Tensor("F32", "[3]", "[0,12]"), ["tensor 't' ends at byte 12", "the file has 8"]),
         ["data far beyond the file"] = (Tensor("U8", "[9223372036854775807]", "[0,9223372036854775807]"), ["ends at byte 9223372036854775807"]),
         ["data cut short"] = (SafetensorsBytes.File(One, 7), ["tensor 't' ends at byte 8", "the file has 7"]),
-        ["bytes after the last tensor"] = (SafetensorsBytes.File(One, 9), ["1 bytes after the last tensor"]),
+        ["bytes after the last tensor"] = (SafetensorsBytes.File(One, 9), ["1 byte after the last tensor"]),
         ["data without a tensor"] = (SafetensorsBytes.File("{}", 8), ["8 bytes after the last tensor"]),
         ["a hole at the start"] = (Tensor("F32", "[1]", "[4,8]"), ["tensor 't' begins at byte 4", "expected 0"]),
         ["a hole between tensors"] = (Two("[0,2]", "[4,6]"), ["tensor 'b' begins at byte 4", "expected 2, the end of tensor 'a'"]),

@@ -115,7 +115,7 @@ public class PackedMatrixMultiplyTests
 
         ArgumentException error = Assert.Throws<ArgumentException>(() => matrix.Multiply(new float[inputs], new float[outputs], 2));
 
-        Assert.Equal($"2 rows take 6 inputs and 8 outputs; found {inputs} and {outputs}.", error.Message);
+        Assert.Equal($"2 rows to multiply: expected 6 inputs and 8 outputs; found {inputs} and {outputs}.", error.Message);
     }
 
     private static (PackedMatrix Matrix, float[] Weights) Matrix(int rows, int columns)

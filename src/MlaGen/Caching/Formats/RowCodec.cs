@@ -44,7 +44,7 @@ internal abstract class RowCodec
         return codec.RowBytes == shape.CacheRowBytes
             ? codec
             : throw new ArgumentException(FormattableString.Invariant(
-                $"A {shape.CacheFormat} row of {shape.KvLoraRank} + {shape.QkRopeHeadDim} elements takes {codec.RowBytes} bytes; the shape says {shape.CacheRowBytes}."));
+                $"A {shape.CacheFormat} row of {shape.KvLoraRank} + {shape.QkRopeHeadDim} elements takes {Counted.Of(codec.RowBytes, "byte")}; the shape says {shape.CacheRowBytes}."));
     }
 
     /// <summary>The codec that decodes with vectors of one width.</summary>

@@ -34,7 +34,7 @@ internal sealed class CacheFileReader
             using SafeFileHandle file = RegularFile.OpenRead(path, out long length);
             if (length < CacheFileFormat.Magic.Length)
             {
-                throw new CacheFileException(path, FormattableString.Invariant($"{length} bytes are no file of saved sequences."));
+                throw new CacheFileException(path, FormattableString.Invariant($"this is no file of saved sequences: it has {Counted.Of(length, "byte")}."));
             }
 
             return new CacheFileReader(pool, definition, path, length, file).Read();
@@ -91,7 +91,7 @@ internal sealed class CacheFileReader
 
         if (header.Length < CacheFileFormat.HeaderBytes(_facts.Length))
         {
-            throw Refuse($"the header takes {CacheFileFormat.HeaderBytes(_facts.Length)} bytes, and the file has {_fileBytes}.");
+            throw Refuse($"the header takes {Counted.Of(CacheFileFormat.HeaderBytes(_facts.Length), "byte")}, and the file has {_fileBytes}.");
         }
 
         int word = 2 + _facts.Length;
@@ -108,7 +108,7 @@ internal sealed class CacheFileReader
         Int128 expected = (Int128)header.Length + indexBytes + ((Int128)pages * _pool.PageBytes);
         if (pages < 0 || indexBytes < CacheFileFormat.Word || expected != _fileBytes)
         {
-            throw Refuse($"{pages} pages of {_pool.PageBytes} bytes and an index of {indexBytes} make {expected} bytes, and the file has {_fileBytes}.");
+            throw Refuse($"{Counted.Of(pages, "page")} of {Counted.Of(_pool.PageBytes, "byte")} and an index of {indexBytes} make {Counted.Of(expected, "byte")}, and the file has {_fileBytes}.");
         }
 
         // What each takes in the index bounds how many there can be.
@@ -120,7 +120,7 @@ internal sealed class CacheFileReader
 
         if (sequences < 0 || least > indexBytes)
         {
-            throw Refuse($"{pages} pages and {sequences} sequences cannot be described in an index of {indexBytes} bytes.");
+            throw Refuse($"{Counted.Of(pages, "page")} and {Counted.Of(sequences, "sequence")} cannot be described in an index of {Counted.Of(indexBytes, "byte")}.");
         }
 
         return ((int)pages, (int)sequences, (int)indexBytes);
@@ -136,7 +136,7 @@ internal sealed class CacheFileReader
             (int length, int tokens) = (counts[0], counts[1]);
             if (length < 0 || tokens < 0)
             {
-                throw Refuse($"sequence {i} has {length} tokens and {tokens} numbers beside them.");
+                throw Refuse($"sequence {i} has {Counted.Of(length, "token")} and {Counted.Of(tokens, "number")} beside them.");
             }
 
             sequences[i] = new StoredSequence(Take(ref rest, length, i), Take(ref rest, _pool.PagesFor(length), i), Take(ref rest, tokens, i));
