@@ -74,6 +74,20 @@ public class MemberConflictTests
         Assert.Empty(completed.GetDiagnostics().Where(static diagnostic => diagnostic.Severity == DiagnosticSeverity.Error && diagnostic.Location.SourceTree?.FilePath.Length != 0));
     }
 
+    /// <summary>Analyzers see the class with its generated part: what stands there is no conflict with itself.</summary>
+    [Fact]
+    public void Completed_class_has_no_problem()
+    {
+        CSharpCompilation compilation = Compilations.Create(Shapes.Source("Story", Shapes.Story), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"));
+        Compilations.Driver().RunGeneratorsAndUpdateCompilation(compilation, out Compilation completed, out ImmutableArray<Diagnostic> _);
+        Assert.All((string[])["Models.Story", "Models.Plain"], name =>
+        {
+            INamedTypeSymbol type = completed.GetTypeByMetadataName(name)!;
+            Assert.Contains("Forward", type.MemberNames);
+            Assert.Empty(AttributeParser.Parse(type, AttributeParser.Find(type)!, completed)!.DeclarationProblems);
+        });
+    }
+
     /// <summary>What C# gives the user's declaration, by whatever name it is written, global:: or not.</summary>
     [Theory]
     [InlineData("internal class System;")]

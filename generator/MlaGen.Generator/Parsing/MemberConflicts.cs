@@ -27,7 +27,7 @@ internal static class MemberConflicts
         }
 
         // A property, field or type of several parts is one member; of overloads each is its own.
-        foreach (ISymbol member in own.Where(member => !member.IsImplicitlyDeclared && !(hasPrimary && member.Name == Constructor) && IsTaken(member, target)))
+        foreach (ISymbol member in own.Where(member => !member.IsImplicitlyDeclared && !IsGenerated(member) && !(hasPrimary && member.Name == Constructor) && IsTaken(member, target)))
         {
             yield return Problem.OnClass(Rules.MemberTaken, type.Name, $"declares {Name(member)}") with { Member = own.IndexOf(member) };
         }
@@ -123,6 +123,10 @@ internal static class MemberConflicts
         };
         return implemented.Any(static symbol => symbol.ContainingType is { Name: "IMlaAttention", ContainingNamespace: { Name: "MlaGen", ContainingNamespace.IsGlobalNamespace: true } });
     }
+
+    /// <summary>Whether a member is of the generated part itself: analyzers see the class completed. The compiler names the generator in the paths of its files.</summary>
+    private static bool IsGenerated(ISymbol member)
+        => member.Locations.All(static location => location.SourceTree?.FilePath.Split('/', '\\').Contains(typeof(MlaGenerator).FullName) == true);
 
     private static string Name(ISymbol member) => member.Name == Constructor ? "the constructor of weights and layer" : $"'{member.Name}'";
 }
