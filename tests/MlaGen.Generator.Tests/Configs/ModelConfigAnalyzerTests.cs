@@ -109,6 +109,18 @@ public class ModelConfigAnalyzerTests
         Assert.NotEmpty(project.Generate().GeneratedSources);
     }
 
+    [Theory]
+    [InlineData("\"\\u001b[2J_attn\\u202e\\u009b\": {}")]
+    [InlineData("\"hidden_act\": 1, \"q_lora_rank\": \"\\u001b[2J\\u202e\\u009b\"")]
+    [InlineData("\"model_type\": \"\\u001b[2J\\u202e\\u009b\"")]
+    public async Task What_a_file_says_reaches_no_terminal_as_control_characters(string members)
+    {
+        string[] shown = await Show(ConfigProject.Of(Line("\"q_lora_rank\": 1536", members)));
+
+        Assert.NotEmpty(shown);
+        Assert.All(shown, static line => Assert.DoesNotContain(line, static c => char.IsControl(c) || c == '\u202e'));
+    }
+
     [Fact]
     public async Task A_sparse_model_needs_permission_to_be_dense()
     {
