@@ -19,7 +19,7 @@ public sealed class ApiFuzzTests
     private const int PageTokens = 8;
 
     /// <summary>Calls of a thread in a short run.</summary>
-    private const int ShortRun = 2_000;
+    private const int ShortRun = 8_000;
 
     private const int Threads = 3;
 

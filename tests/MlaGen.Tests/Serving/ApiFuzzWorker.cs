@@ -148,13 +148,10 @@ internal sealed class ApiFuzzWorker : IDisposable
         bool valid = _step.Count > 0 && !(_run.Batch.Form == MlaForm.Decompressed && _step.Exists(part => part.Parents is not null));
         if (_random.Next(8) == 0)
         {
-            int wrong = Math.Max(0, output.Length + _random.Next(-3, 4));
-            Try(valid && wrong == output.Length, () => _run.Forward(new float[output.Length], new float[wrong]), begins: true);
-            _written = false;
-            if (valid && wrong != output.Length)
-            {
-                return;
-            }
+            // Refused before anything: what the layer has done before stands.
+            int more = _random.Next(2) == 0 || rows == 0 ? 1 : -1;
+            Try(false, () => _run.Forward(new float[hidden.Length + more], hidden));
+            Try(false, () => _run.Forward(hidden, new float[hidden.Length + more]));
         }
 
         if (Try(valid, () => _run.Forward(hidden, output)))
@@ -415,7 +412,7 @@ internal sealed class ApiFuzzWorker : IDisposable
     }
 
     /// <summary>Does what must succeed, unless the cache is full or cannot hold the row, or what must be refused.</summary>
-    private bool Try(bool valid, Action action, bool begins = false)
+    private bool Try(bool valid, Action action)
     {
         Exception? exception = Record.Exception(action);
         if (!valid)
@@ -425,7 +422,6 @@ internal sealed class ApiFuzzWorker : IDisposable
         }
 
         Assert.True(exception is null or LatentCacheFullException, $"{exception}");
-        _begun |= begins && exception is null;
         return exception is null;
     }
 
