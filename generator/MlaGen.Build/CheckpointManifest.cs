@@ -6,7 +6,7 @@ using MlaGen.Runtime;
 namespace MlaGen.Build;
 
 /// <summary>
-/// The tensors of a checkpoint's attention layers as a few lines of text, whatever the number of layers and experts: name with <c>*</c> for the layer,
+/// The tensors of a checkpoint's attention layers, all that stand under their names, as a few lines of text, whatever the number of layers and experts: name with <c>*</c> for the layer,
 /// type, shape, and the layers that have it so.
 /// </summary>
 internal static class CheckpointManifest
@@ -24,19 +24,14 @@ internal static class CheckpointManifest
     /// <exception cref="CheckpointException">The tensors do not make a manifest of reasonable size.</exception>
     public static string Write(string source, Checkpoint checkpoint)
     {
-        List<(TensorPath Path, CheckpointTensor Tensor)> projections =
-        [
-            .. checkpoint.Tensors
-                .Select(static tensor => (Path: TensorPath.Parse(tensor.Name), Tensor: tensor))
-                .Where(static entry => entry.Path.IsProjection),
-        ];
-        HashSet<string> modules = [.. projections.Where(static entry => entry.Path.IsDistinctive).Select(static entry => entry.Path.Module)];
+        List<(TensorPath Path, CheckpointTensor Tensor)> tensors = [.. checkpoint.Tensors.Select(static tensor => (TensorPath.Parse(tensor.Name), tensor))];
+        HashSet<string> modules = [.. tensors.Where(static entry => entry.Path.IsDistinctive).Select(static entry => entry.Path.Module)];
         List<string> lines =
         [
-            .. projections
-                .Where(entry => modules.Contains(entry.Path.Module))
+            .. tensors
+                .Where(entry => entry.Path.IsWithin(modules))
                 .GroupBy(
-                    static entry => $"{entry.Path.Pattern}\t{entry.Tensor.Type.Name()}\t{TensorTypes.Format(entry.Tensor.Shape.AsSpan())}",
+                    static entry => $"{entry.Path.Pattern}\t{Escape(entry.Tensor.NameOfType())}\t{TensorTypes.Format(entry.Tensor.Shape.AsSpan())}",
                     static entry => entry.Path.Layer,
                     static (tensor, layers) => $"{tensor}\t{Ranges(layers)}",
                     StringComparer.Ordinal)
@@ -58,8 +53,8 @@ internal static class CheckpointManifest
 
     /// <summary>Keeps one entry on one line: text from a checkpoint may hold anything.</summary>
     public static string Escape(string text)
-        => text.Any(char.IsControl)
-            ? string.Concat(text.Select(static c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()))
+        => text.Any(CheckpointException.IsUnprintable)
+            ? string.Concat(text.Select(static c => CheckpointException.IsUnprintable(c) ? $"\\u{(int)c:x4}" : c.ToString()))
             : text;
 
     /// <summary>Layers as <c>0-3,5</c>; a dash for a tensor that belongs to no layer.</summary>
@@ -82,40 +77,46 @@ internal static class CheckpointManifest
         return text.Length == 0 ? "-" : text.ToString();
     }
 
-    /// <summary>A tensor's name in parts: <c>model.layers.3.self_attn</c>, <c>q_a_proj</c>, <c>weight</c>.</summary>
-    /// <param name="Module">All but the last two parts, with <c>*</c> for the layer.</param>
-    /// <param name="Projection">The last part but one.</param>
-    /// <param name="Tensor">The last part.</param>
+    /// <summary>A tensor's name with its layer apart.</summary>
+    /// <param name="Pattern">The name, with <c>*</c> for the layer.</param>
     /// <param name="Layer">The first part that is a number.</param>
-    private readonly record struct TensorPath(string Module, string Projection, string Tensor, int? Layer)
+    private readonly record struct TensorPath(string Pattern, int? Layer)
     {
-        public string Pattern => Module.Length == 0 ? $"{Projection}.{Tensor}" : $"{Module}.{Projection}.{Tensor}";
+        /// <summary>All but the last two parts.</summary>
+        public string Module => Parts is [.. string[] module, _, _] ? string.Join('.', module) : string.Empty;
 
-        public bool IsDistinctive => ProjectionNames.Distinctive.Contains(Projection);
+        /// <summary>Whether it is of a projection that only latent attention has.</summary>
+        public bool IsDistinctive => Parts is [.., string projection, string tensor] && ProjectionNames.Distinctive.Contains(projection) && ProjectionNames.Tensors.Contains(tensor);
 
-        public bool IsProjection => (IsDistinctive || ProjectionNames.Common.Contains(Projection)) && ProjectionNames.Tensors.Contains(Tensor);
+        private string[] Parts => Pattern.Split('.');
 
         public static TensorPath Parse(string name)
         {
-            int tensor = name.LastIndexOf('.');
-            int projection = tensor <= 0 ? -1 : name.LastIndexOf('.', tensor - 1);
-            if (tensor < 0)
+            string[] parts = Escape(name).Split('.');
+            for (int i = 0; i < parts.Length; i++)
             {
-                return default(TensorPath) with { Module = string.Empty, Projection = string.Empty, Tensor = string.Empty };
-            }
-
-            string[] module = projection < 0 ? [] : name[..projection].Split('.');
-            int? layer = null;
-            for (int i = 0; i < module.Length && layer is null; i++)
-            {
-                if (int.TryParse(module[i], NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+                if (int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out int number))
                 {
-                    layer = number;
-                    module[i] = "*";
+                    parts[i] = "*";
+                    return new TensorPath(string.Join('.', parts), number);
                 }
             }
 
-            return new TensorPath(Escape(string.Join('.', module)), name[(projection + 1)..tensor], name[(tensor + 1)..], layer);
+            return new TensorPath(string.Join('.', parts), null);
+        }
+
+        /// <summary>Whether one of the modules, or one around it, is among these: then it stands under that module's prefix, read or not.</summary>
+        public bool IsWithin(HashSet<string> modules)
+        {
+            for (int end = Pattern.LastIndexOf('.'); end > 0; end = Pattern.LastIndexOf('.', end - 1))
+            {
+                if (modules.Contains(Pattern[..end]))
+                {
+                    return true;
+                }
+            }
+
+            return modules.Contains(string.Empty);
         }
     }
 }

@@ -1,5 +1,7 @@
 using System.Text;
 using Microsoft.Build.Framework;
+using Microsoft.Win32.SafeHandles;
+using MlaGen.Runtime;
 using Task = Microsoft.Build.Utilities.Task;
 
 namespace MlaGen.Build;
@@ -30,19 +32,37 @@ public sealed class WriteCheckpointManifests : Task
                 string help = $"https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/{Malformed}.md";
                 Log.LogError(null, Malformed, null, help, exception.File, 0, 0, 0, 0, "{0}", $"Checkpoint '{item.ItemSpec}' cannot be read: {exception.Message}");
             }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                Log.LogError("The manifest of checkpoint '{0}' cannot be written: {1}", item.ItemSpec, exception.Message);
+            }
         }
 
         return !Log.HasLoggedErrors;
     }
 
-    // A manifest that stays as it is makes no compilation out of date.
+    // A manifest that stays as it is makes no compilation out of date. One that changes is replaced as a whole: two builds of a project may run at once.
     private static void WriteIfDifferent(string path, string text)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(bytes))
+        if (!Holds(path, bytes))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            File.WriteAllBytes(path, bytes);
+            using var file = new FileReplacement(path, bytes.Length);
+            RandomAccess.Write(file.Handle, bytes, 0);
+            file.Commit();
         }
+    }
+
+    private static bool Holds(string path, byte[] expected)
+    {
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        using SafeFileHandle file = RegularFile.OpenRead(path, out long length);
+        byte[] found = new byte[expected.Length];
+        return length == expected.Length && RegularFile.Read(file, 0, found) == length && found.AsSpan().SequenceEqual(expected);
     }
 }

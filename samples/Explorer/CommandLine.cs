@@ -6,13 +6,14 @@ using Explorer.Commands;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer;
 
-/// <summary>The program's commands, and its exit codes: 0 when all went well, 2 when the user has to change something.</summary>
+/// <summary>The program's commands.</summary>
 internal sealed class CommandLine
 {
-    private const int UserError = 2;
+    private const string Name = "explorer";
     private const int MostThreads = 1024;
 
     private static readonly string[] Caches = [.. Enum.GetValues<CacheFormat>().Select(Model.Called)];
@@ -30,16 +31,21 @@ internal sealed class CommandLine
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
 
-    private readonly TextWriter _output;
-    private readonly TextWriter _error;
+    private readonly PlainWriter _output;
+    private readonly PlainWriter _error;
+    private readonly TextWriter? _progress;
+    private readonly int _width;
 
-    private CommandLine(TextWriter output, TextWriter error)
+    private CommandLine(PlainWriter output, PlainWriter error, TextWriter? progress, int width)
     {
         _output = output;
         _error = error;
+        _progress = progress;
+        _width = width;
     }
 
-    public static int Run(string[] arguments, TextWriter output, TextWriter error) => new CommandLine(output, error).Run(arguments);
+    public static int Run(string[] arguments, TextWriter output, TextWriter error, Screen screen) =>
+        ConsoleProgram.Run(Name, output, error, (plainOutput, plainError) => new CommandLine(plainOutput, plainError, screen.ShowsProgress ? error : null, screen.Width).Run(arguments));
 
     private int Run(string[] arguments)
     {
@@ -63,7 +69,7 @@ internal sealed class CommandLine
 
         ParseResult result = root.Parse(arguments, new ParserConfiguration { EnablePosixBundling = false });
         return result.Errors.Count > 0 && result.Action is not HelpAction
-            ? Fail(result.Errors[0].Message)
+            ? Fail(Problem(result))
             : result.Invoke(new InvocationConfiguration { Output = _output, Error = _error, EnableDefaultExceptionHandler = false });
     }
 
@@ -85,7 +91,7 @@ internal sealed class CommandLine
                     Chart.CheckFile(plot);
                 }
 
-                run(parsed, new MeasurementOptions(parsed.GetValue(Threads), parsed.GetValue(Seconds)), new Report(_output, _error, parsed.GetValue(Json), plot));
+                run(parsed, new MeasurementOptions(parsed.GetValue(Threads), parsed.GetValue(Seconds)), new Report(_output, _error, _progress, _width, parsed.GetValue(Json), plot));
                 return 0;
             }
             catch (Exception problem) when (problem is UserException or IOException or UnauthorizedAccessException or OutOfMemoryException)
@@ -96,11 +102,19 @@ internal sealed class CommandLine
         return command;
     }
 
-    private int Fail(string message)
+    private static string Problem(ParseResult result)
     {
-        _error.WriteLine("explorer: " + message.ReplaceLineEndings(" "));
-        return UserError;
+        string commands = string.Join(", ", result.RootCommandResult.Command.Subcommands.Select(static command => command.Name));
+        return (result.CommandResult.Command, result.UnmatchedTokens) switch
+        {
+            (RootCommand, [{ } token, ..]) => $"'{token}' is no command; there are {commands}, and --help says what they do",
+            (RootCommand, _) => $"a command is expected: {commands}; --help says what they do",
+            (Command command, [{ } token, ..]) => $"'{token}' is no option of {command.Name}; {command.Name} --help lists them",
+            _ => result.Errors[0].Message,
+        };
     }
+
+    private int Fail(string message) => ConsoleProgram.Fail(Name, _error, message);
 
     /// <summary>The shape with the heads that were asked for, if it reaches as far as the context.</summary>
     private static Model Shape(ParseResult parsed, Option<int> context)
@@ -111,7 +125,7 @@ internal sealed class CommandLine
 
     private static Model Reaching(Model model, int tokens) => tokens <= model.Layer.Shape.MaxPositionEmbeddings
         ? model
-        : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {model.Layer.Shape.MaxPositionEmbeddings} tokens, not for {tokens}"));
+        : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {Counted.Of(model.Layer.Shape.MaxPositionEmbeddings, "token")}, not for {tokens}"));
 
     /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
     private static Option<T> Number<T>(string name, string description, T least, T most, T preset)

@@ -1,6 +1,7 @@
 using MlaGen;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
 
@@ -22,7 +23,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
             ? new LoadedModel<TAttention>(model, tokenizer, directory)
-            : throw new InvalidDataException($"{tokenizerPath} has {tokenizer.VocabularySize} tokens; config.json says vocab_size {model.Config.VocabularySize}");
+            : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
     /// <summary>The tokens of a text, after the token that stands before every story.</summary>
@@ -31,7 +32,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
     {
         int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
         int most = TAttention.Shape.MaxPositionEmbeddings;
-        return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {tokens.Length} tokens, but the model's context ends at {most}");
+        return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
 
     /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>
@@ -41,7 +42,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
         IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
         foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
         {
-            using FileStream file = File.OpenRead(path);
+            using FileStream file = ModelFile.OpenRead(path);
             hash.AppendData(SHA256.HashData(file));
         }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using System.Text.Json;
 using MlaGen;
+using Samples;
 using Storyteller.Model;
 
 namespace Storyteller;
@@ -33,7 +34,7 @@ internal static class RecallTest
         }
 
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{right} of {questions}"));
-        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{stories.Length} stories in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s"));
+        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(stories.Length, "story", "stories")} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s"));
     }
 
     /// <summary>Reads a JSON array of <c>{"text", "answers": [[start, end], …]}</c>.</summary>
@@ -105,7 +106,7 @@ internal static class RecallTest
         {
             if (answer is not [>= 0, _] || answer[0] >= answer[1] || answer[1] > story.Text.Length)
             {
-                throw new InvalidDataException($"{path}: [{string.Join(", ", answer ?? [])}] is not a range of the story's {story.Text.Length} characters");
+                throw new InvalidDataException($"{path}: [{string.Join(", ", answer ?? [])}] is not a range of the story's {Counted.Of(story.Text.Length, "character")}");
             }
         }
     }

@@ -1,4 +1,5 @@
 using MlaGen;
+using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
 
@@ -45,10 +46,53 @@ internal static class StoryFile
     public static SavedStory[] Load<TAttention>(string path, LatentCache<TAttention> cache, LoadedModel<TAttention> loaded)
         where TAttention : class, IMlaAttention<TAttention>
     {
-        SavedSequence[] sequences = cache.Load(path);
+        SavedSequence[] sequences = Read(path, cache);
         Require(path, sequences.Length is > 0 and <= MostStories, $"1 to {MostStories} stories are expected, {sequences.Length} found");
         long model = loaded.Fingerprint();
         return [.. sequences.Select(saved => Story(path, saved, model, loaded))];
+    }
+
+    private static SavedSequence[] Read<TAttention>(string path, LatentCache<TAttention> cache)
+        where TAttention : class, IStoryAttention<TAttention>
+    {
+        try
+        {
+            return cache.Load(path);
+        }
+        catch (CacheFileException) when (FormatOf(path, cache.Layers) is { } format)
+        {
+            throw new UserException($"{path} was saved with --cache {format}: pass that, not {TAttention.Shape.CacheFormat}");
+        }
+    }
+
+    /// <summary>The format of a file's cache, if the file is otherwise in order.</summary>
+    private static CacheFormat? FormatOf(string path, int layers)
+    {
+        return IsReadBy<StoryAttention>() ? CacheFormat.Float32
+            : IsReadBy<StoryAttentionBFloat16>() ? CacheFormat.BFloat16
+            : IsReadBy<StoryAttentionFloat16>() ? CacheFormat.Float16
+            : IsReadBy<StoryAttentionFloat8>() ? CacheFormat.Float8
+            : IsReadBy<StoryAttentionInt8>() ? CacheFormat.Int8
+            : null;
+
+        bool IsReadBy<TAttention>()
+            where TAttention : class, IStoryAttention<TAttention>
+        {
+            using LatentCache<TAttention> cache = new(layers, (long)MostStories * TAttention.Shape.MaxPositionEmbeddings);
+            try
+            {
+                foreach (SavedSequence saved in cache.Load(path))
+                {
+                    saved.Sequence.Dispose();
+                }
+
+                return true;
+            }
+            catch (Exception problem) when (problem is CacheFileException or LatentCacheFullException)
+            {
+                return false;
+            }
+        }
     }
 
     private static int[] Numbers(Telling story, long model)
@@ -71,8 +115,8 @@ internal static class StoryFile
 
         ReadOnlyMemory<int> tokens = saved.Tokens[FirstToken..];
         int length = saved.Sequence.Length;
-        Require(path, saved.Sequence.NextPosition == length, $"{length} tokens in the cache end at position {saved.Sequence.NextPosition - 1}");
-        Require(path, tokens.Length == length + 1, $"{length + 1} tokens are expected beside {length} in the cache, {tokens.Length} found");
+        Require(path, saved.Sequence.NextPosition == length, $"{Counted.Of(length, "token")} in the cache, and the last at position {saved.Sequence.NextPosition - 1}");
+        Require(path, tokens.Length == length + 1, $"{Counted.Of(length + 1, "token")} expected beside {length} in the cache, {tokens.Length} found");
         foreach (int token in tokens.Span)
         {
             Require(path, (uint)token < (uint)loaded.Model.Config.VocabularySize, $"token {token} is not one of the vocabulary's {loaded.Model.Config.VocabularySize}");
@@ -80,7 +124,7 @@ internal static class StoryFile
 
         // Every number drawn has chosen a token.
         int draws = numbers[6];
-        Require(path, draws >= 0 && draws <= tokens.Length, $"{draws} random numbers cannot have chosen {tokens.Length} tokens");
+        Require(path, draws >= 0 && draws <= tokens.Length, $"{Counted.Of(draws, "random number")} cannot have chosen {Counted.Of(tokens.Length, "token")}");
         return new SavedStory(saved.Sequence, tokens, temperature, numbers[5], draws);
     }
 

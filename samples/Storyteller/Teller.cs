@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using MlaGen;
+using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
 
@@ -18,8 +19,8 @@ internal sealed class Teller<TAttention>
     /// <summary>The story model goes round in circles at temperature 0: fine for comparing, dull for a first story.</summary>
     private const double FirstTemperature = 0.8;
 
-    /// <summary>Stands between stories, on a line of its own.</summary>
-    private const string Separator = "---";
+    /// <summary>Characters of a story's beginning by which it is known among several.</summary>
+    private const int LongestBeginning = 60;
 
     private readonly StoryOptions _options;
     private readonly LoadedModel<TAttention> _loaded;
@@ -50,7 +51,7 @@ internal sealed class Teller<TAttention>
             summary.Flush();
         }
 
-        new Teller<TAttention>(options, loaded, session).Tell(prompts, output, summary);
+        new Teller<TAttention>(options, loaded, session).Tell(texts, prompts, output, summary);
     }
 
     private static string[] Prompts(StoryOptions options) => options switch
@@ -72,12 +73,21 @@ internal sealed class Teller<TAttention>
         }
     }
 
-    private void Tell(int[][] prompts, TextWriter output, TextWriter summary)
+    private void Tell(string[] beginnings, int[][] prompts, TextWriter output, TextWriter summary)
     {
         SavedStory[] saved = _options.ResumeFile is { } resumed ? StoryFile.Load(resumed, _session.Cache, _loaded) : [];
 
         // The first story appears while it is told; the others wait for it.
-        TextWriter[] texts = [output, .. Enumerable.Range(1, prompts.Length + saved.Length - 1).Select(static _ => new StringWriter())];
+        int stories = prompts.Length + saved.Length;
+        TextWriter[] texts = [output, .. Enumerable.Range(1, stories - 1).Select(static _ => new StringWriter())];
+        if (stories > 1)
+        {
+            beginnings = [.. beginnings, .. saved.Select(story => _loaded.Tokenizer.Decode(story.Tokens.Span))];
+            for (int i = 0; i < stories; i++)
+            {
+                texts[i].WriteLine($"--- {i + 1} of {stories}: \"{PlainText.Excerpt(beginnings[i], LongestBeginning)}\"");
+            }
+        }
 
         long start = Stopwatch.GetTimestamp();
         int shared = 0;
@@ -157,7 +167,6 @@ internal sealed class Teller<TAttention>
         foreach (TextWriter text in texts[1..])
         {
             output.WriteLine();
-            output.WriteLine(Separator);
             output.Write(text.ToString());
         }
     }
@@ -172,11 +181,11 @@ internal sealed class Teller<TAttention>
         if (promptTokens > 0)
         {
             string ofThem = shared == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {shared} of them shared");
-            summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prompt: {promptTokens} tokens{ofThem}, {Rate(promptTokens, prefill):F0} tokens/s"));
+            summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prompt: {Counted.Of(promptTokens, "token")}{ofThem}, {Rate(promptTokens, prefill):F0} tokens/s"));
         }
 
-        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode: {decodedTokens} tokens, {Rate(decodedTokens, decode):F0} tokens/s"));
-        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache:  {latentBytes} bytes a token; keys and values of full multi-head attention would take {fullBytes}"));
+        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode: {Counted.Of(decodedTokens, "token")}, {Rate(decodedTokens, decode):F0} tokens/s"));
+        summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache:  {Counted.Of(latentBytes, "byte")} a token; keys and values of full multi-head attention would take {fullBytes}"));
     }
 
     private static double Rate(int tokens, TimeSpan time) => tokens == 0 ? 0 : tokens / time.TotalSeconds;

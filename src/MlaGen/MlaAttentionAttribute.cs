@@ -41,7 +41,10 @@ public sealed class MlaAttentionAttribute : Attribute
     /// <summary>Width of a head's value (<c>v_head_dim</c>).</summary>
     public int VHeadDim { get; set; } = 128;
 
-    /// <summary>Positions run from 0 up to, not including, this number (<c>max_position_embeddings</c>).</summary>
+    /// <summary>
+    /// Positions run from 0 up to, not including, this number; a configuration's <c>max_position_embeddings</c> is its default. A limit of the class and no
+    /// parameter of the model: no frequency, factor or scale is derived from it.
+    /// </summary>
     public int MaxPositionEmbeddings { get; set; } = 4096;
 
     /// <summary>Whether <c>q_a_proj</c>, <c>kv_a_proj_with_mqa</c> and <c>o_proj</c> carry a bias (<c>attention_bias</c>).</summary>
@@ -56,7 +59,10 @@ public sealed class MlaAttentionAttribute : Attribute
     /// <summary>How the rotary frequencies are stretched beyond the trained context.</summary>
     public RopeScaling RopeScaling { get; set; } = RopeScaling.None;
 
-    /// <summary>YaRN: how many times longer the context is than the trained one (<c>factor</c>); 0 derives it from the two position limits.</summary>
+    /// <summary>
+    /// YaRN and LongRoPE: how many times longer the model's context is than the trained one (<c>factor</c>). 0 takes it from the configuration: its factor, or
+    /// its <c>max_position_embeddings</c> / <c>original_max_position_embeddings</c>. Without a configuration it must be given.
+    /// </summary>
     public double RopeFactor { get; set; }
 
     /// <summary>Context length before scaling (<c>original_max_position_embeddings</c>): for YaRN, LongRoPE and the llama-4 position scale.</summary>
@@ -106,7 +112,14 @@ public sealed class MlaAttentionAttribute : Attribute
 
     /// <summary>
     /// Accepts a configuration with a sparse indexer (<c>index_topk</c>, DeepSeek sparse attention). Attention stays dense, which is the same
-    /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>.
+    /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>, and nothing else changes. The class loads
+    /// from a checkpoint with an indexer's tensors, which it passes over; where no configuration says <c>index_topk</c>, the limit is the class's own to set.
     /// </summary>
     public bool AllowDense { get; set; }
+
+    /// <summary>
+    /// Says that the class loads decoded weights, so that a configuration that quantizes attention in a way that is not read does not matter. What is loaded is
+    /// checked as ever: a tensor that is still packed is refused by its type.
+    /// </summary>
+    public bool DecodedWeights { get; set; }
 }

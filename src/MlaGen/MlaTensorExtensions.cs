@@ -18,9 +18,10 @@ public static class MlaTensorExtensions
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(batch);
+        batch.ThrowIfNotOpen();
         Check(hidden, batch.Rows, T.Shape.HiddenSize, nameof(hidden));
         Check(output, batch.Rows, T.Shape.HiddenSize, nameof(output));
-        int length = checked(batch.Rows * T.Shape.HiddenSize);
+        int length = batch.Rows * T.Shape.HiddenSize;
         layer.Forward(
             batch,
             MemoryMarshal.CreateReadOnlySpan(in hidden.GetPinnableReference(), length),
@@ -33,6 +34,11 @@ public static class MlaTensorExtensions
         if (lengths.Length != 2 || lengths[0] != rows || lengths[1] != width)
         {
             throw new ArgumentException(FormattableString.Invariant($"{name} takes [batch.Rows, HiddenSize] = [{rows}, {width}]; found [{string.Join(", ", lengths.ToArray())}]."), name);
+        }
+
+        if ((long)rows * width > int.MaxValue)
+        {
+            throw new ArgumentException(FormattableString.Invariant($"{name} has {(long)rows * width} floats; a step takes at most {int.MaxValue}. It needs fewer rows."), name);
         }
 
         if (!tensor.IsDense)

@@ -41,7 +41,7 @@ void Step(int tokens)
     }
 
     batch.Commit();
-    Console.WriteLine($"{tokens} tokens more, {sequence.Length} in all; last output begins with {output[^Attention.HiddenSize]:F4}");
+    Console.WriteLine($"tokens: {tokens} more, {sequence.Length} in all; last output begins with {output[^Attention.HiddenSize]:F4}");
 }
 
 Attention.Weights RandomWeights() => new(

@@ -12,7 +12,7 @@ public class DiagnosticsTests
 {
     private const string Yarn = "HiddenSize = 256, Heads = 8, RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 1024";
 
-    private const string LongRope = "HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope";
+    private const string LongRope = "HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, RopeFactor = 4";
 
     [Theory]
     [InlineData("public sealed class {|MLA0001:Attention|};", "Class 'Attention' must be partial: the generated layer is its other part")]
@@ -69,7 +69,7 @@ public class DiagnosticsTests
     public Task Dimension_is_wrong(string attribute, params string[] messages) => VerifyAttribute(attribute, messages);
 
     [Theory]
-    [InlineData("{|MLA0009:RopeFactor = 40|}", "RopeFactor has no effect: RopeScaling is None, and only YaRN reads it")]
+    [InlineData("{|MLA0009:RopeFactor = 40|}", "RopeFactor has no effect: RopeScaling is None, and only YaRN and LongRoPE read it")]
     [InlineData("{|MLA0009:BetaFast = 32|}", "BetaFast has no effect: RopeScaling is None, and only YaRN reads it")]
     [InlineData("{|MLA0009:BetaSlow = 1|}", "BetaSlow has no effect: RopeScaling is None, and only YaRN reads it")]
     [InlineData("{|MLA0009:Mscale = 1|}", "Mscale has no effect: RopeScaling is None, and only YaRN reads it")]
@@ -102,36 +102,56 @@ public class DiagnosticsTests
     [Theory]
     [InlineData("{|MLA0011:RopeFactor = 0.5|}", "The YaRN factor is 0.5; expected at least 1")]
     [InlineData("{|MLA0011:RopeFactor = double.NaN|}", "The YaRN factor is NaN; expected at least 1")]
+    public Task Yarn_factor_is_wrong(string attribute, string message) => VerifyAttribute($"{Yarn}, {attribute}", message);
+
+    [Theory]
     [InlineData("BetaSlow = 32, {|MLA0012:BetaFast = 1|}", "BetaFast is 1 and BetaSlow is 32; expected BetaFast to be at least BetaSlow")]
     [InlineData("{|MLA0015:BetaSlow = 0|}", "BetaSlow is 0; expected a positive number within the range of float")]
     [InlineData("{|MLA0015:Mscale = -1|}", "Mscale is -1; expected a positive number within the range of float, or 0 for none")]
     [InlineData("{|MLA0009:ShortFactor = new[] { 1.0 }|}", "ShortFactor has no effect: RopeScaling is Yarn, and only LongRoPE reads it")]
-    public Task Yarn_is_wrong(string attribute, string message) => VerifyAttribute($"{Yarn}, {attribute}", message);
+    public Task Yarn_is_wrong(string attribute, string message) => VerifyAttribute($"{Yarn}, RopeFactor = 4, {attribute}", message);
 
-    [Fact]
-    public Task Yarn_factor_cannot_be_derived_from_a_shorter_context()
+    // What a class accepts says nothing of the model: with or without a limit, only a factor that is written will do.
+    [Theory]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.Yarn|}", "RopeScaling.Yarn")]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.Yarn|}, MaxPositionEmbeddings = 65536", "RopeScaling.Yarn")]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.Yarn|}, MaxPositionEmbeddings = 512, RopeFactor = 0", "RopeScaling.Yarn")]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.Yarn|}, AttentionFactor = 1", "RopeScaling.Yarn")]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.LongRope|}, QkRopeHeadDim = 4, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 2.0 }", "RopeScaling.LongRope")]
+    [InlineData("{|MLA0010:RopeScaling = RopeScaling.LongRope|}, QkRopeHeadDim = 4, MaxPositionEmbeddings = 1024, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 3.0 }", "RopeScaling.LongRope")]
+    public Task Factor_is_not_derived_from_the_positions_that_a_class_accepts(string attribute, string scaling)
         => VerifyAttribute(
-            "HiddenSize = 256, Heads = 8, MaxPositionEmbeddings = 512, {|MLA0011:RopeScaling = RopeScaling.Yarn|}, OriginalMaxPositionEmbeddings = 1024",
-            "The YaRN factor is MaxPositionEmbeddings / OriginalMaxPositionEmbeddings = 512 / 1024; expected at least 1");
+            $"HiddenSize = 256, Heads = 8, OriginalMaxPositionEmbeddings = 1024, {attribute}",
+            $"{scaling} needs RopeFactor, the model's factor or its max_position_embeddings / original_max_position_embeddings, whatever number of positions the class accepts");
 
     [Theory]
-    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0013:ShortFactor = new[] { 1.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor has 1 elements; expected 2, which is QkRopeHeadDim / 2")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0013:ShortFactor = new[] { 1.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor has 1 element; expected 2, which is QkRopeHeadDim / 2")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, ShortFactor = new[] { 1.0, 2.0 }, {|MLA0013:LongFactor = null|}", "LongFactor has 0 elements; expected 2, which is QkRopeHeadDim / 2")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:ShortFactor = new[] { 1.0, -2.0 }|}, LongFactor = new[] { 1.0, 2.0 }", "ShortFactor[1] is -2; expected a positive number within the range of float")]
     [InlineData("OriginalMaxPositionEmbeddings = 1024, ShortFactor = new[] { 1.0, 2.0 }, {|MLA0014:LongFactor = new[] { 1.0, 3.0 }|}", "ShortFactor and LongFactor differ at element 1, and MaxPositionEmbeddings (4096) lies beyond OriginalMaxPositionEmbeddings (1024); expected equal factors or positions within the original context, since frequencies are constants")]
     [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0009:Mscale = 1|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 3.0 }", "Mscale has no effect: RopeScaling is LongRope, and only YaRN reads it")]
+    [InlineData("MaxPositionEmbeddings = 1, {|MLA0015:OriginalMaxPositionEmbeddings = 1|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 2.0 }", "OriginalMaxPositionEmbeddings is 1; expected 2 or more, or an AttentionFactor beside it")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:ShortFactor = new[] { 1.0, 1e-44 }|}, LongFactor = new[] { 1.0, 2.0 }", "The frequency of rotated pair 1 is Infinity; expected a positive number within the range of float (LongRoPE: frequency of pair i = 10000^(-2i/4) / ShortFactor[i])")]
+    [InlineData("OriginalMaxPositionEmbeddings = 4096, {|MLA0015:AttentionFactor = 1e-50|}, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 2.0 }", "The factor on cosine and sine is 0; expected a positive number within the range of float (cosine and sine factor = 1E-50, as given)")]
     public Task LongRope_is_wrong(string attribute, string message) => VerifyAttribute($"{LongRope}, {attribute}", message);
+
+    [Theory]
+    [InlineData("{|MLA0015:RopeFactor = -1|}", "RopeFactor is -1; expected a positive number within the range of float, or 0 for none")]
+    [InlineData("{|MLA0015:RopeFactor = double.PositiveInfinity|}", "RopeFactor is Infinity; expected a positive number within the range of float, or 0 for none")]
+    public Task LongRope_factor_is_wrong(string attribute, string message)
+        => VerifyAttribute($"HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 4096, ShortFactor = new[] {{ 1.0, 2.0 }}, LongFactor = new[] {{ 1.0, 2.0 }}, {attribute}", message);
 
     [Theory]
     [InlineData("QkRopeHeadDim = 0, RopeLayout = RopeLayout.None")]
     [InlineData("Mscale = 0, MscaleAllDim = 0, RopeFactor = 0, AttentionFactor = 0, SoftmaxScale = 0, Llama4ScalingBeta = 0, OriginalMaxPositionEmbeddings = 0")]
     [InlineData("QLoraRank = 0, ScaleQLora = false")]
-    [InlineData("RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 4096, BetaFast = 1, BetaSlow = 1")]
+    [InlineData("RopeScaling = RopeScaling.Yarn, RopeFactor = 1, OriginalMaxPositionEmbeddings = 4096, BetaFast = 1, BetaSlow = 1")]
+    [InlineData("QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, AttentionFactor = 1.5, OriginalMaxPositionEmbeddings = 1, MaxPositionEmbeddings = 1, ShortFactor = new[] { 1.0, 2.0 }, LongFactor = new[] { 1.0, 3.0 }")]
     public Task Values_that_mean_absent_and_limits_are_accepted(string attribute) => VerifyAttribute("HiddenSize = 256, Heads = 8, " + attribute);
 
     [Fact]
     public Task Configuration_that_the_project_does_not_have()
-        => VerifyAttribute("{|MLA0100:\"deepseek-v3\"|}, HiddenSize = 256", "The project has no MlaModelConfig item named 'deepseek-v3'; there are none");
+        => VerifyAttribute("{|MLA0100:\"deepseek-v3\"|}, HiddenSize = 256", "The project has no MlaModelConfig item named 'deepseek-v3'; there are none. Add <MlaModelConfig Include=\"path/to/config.json\" Name=\"deepseek-v3\" /> to an ItemGroup of the project, with the path of the model's own file");
 
     [Fact]
     public Task Property_of_another_part_of_the_class_is_reported_at_the_attribute()
@@ -186,7 +206,7 @@ public class DiagnosticsTests
 
         Diagnostic diagnostic = Assert.Single(await Compilations.Analyze(compilation));
         Assert.Equal("MLA0018", diagnostic.Id);
-        Assert.Equal("The layer of class 'Attention' needs C# 14.0 or later; this project is compiled as C# 12.0", Text(diagnostic));
+        Assert.Equal("The layer of class 'Attention' needs C# 14.0 or later; this project is compiled as C# 12.0: remove LangVersion from the project, whose default for net10.0 is 14.0, or set it to 14.0", Text(diagnostic));
         Assert.Empty(Compilations.Generate(compilation).GeneratedSources);
     }
 

@@ -15,7 +15,7 @@ public class IncrementalityTests
         namespace Models;
         public static partial class Layers
         {
-            [MlaAttention(HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 4096,
+            [MlaAttention(HiddenSize = 256, Heads = 8, QkRopeHeadDim = 4, RopeScaling = RopeScaling.LongRope, RopeFactor = 1, OriginalMaxPositionEmbeddings = 4096,
                 ShortFactor = new[] { 1.0, 1.5 }, LongFactor = new[] { 1.0, 1.5 })]
             public sealed partial class First;
         }

@@ -18,6 +18,19 @@ public class RopeConstantsTests
         MscaleAllDim = 1,
     };
 
+    private static readonly MlaSettings _longRope = new()
+    {
+        HiddenSize = 64,
+        Heads = 2,
+        QkRopeHeadDim = 4,
+        MaxPositionEmbeddings = 1024,
+        OriginalMaxPositionEmbeddings = 256,
+        RopeScaling = Model.RopeScaling.LongRope,
+        RopeFactor = 4,
+        ShortFactor = new([1.5, 8]),
+        LongFactor = new([1.5, 8]),
+    };
+
     private static readonly MlaSettings _kimiK2 = _deepSeekV3 with { RopeTheta = 50000, RopeFactor = 32, BetaFast = 1, BetaSlow = 1 };
 
     private static readonly MlaSettings _kimiK25 = _deepSeekV3 with { RopeTheta = 50000, RopeFactor = 64 };
@@ -144,9 +157,16 @@ public class RopeConstantsTests
     public void Range_is_clamped_to_the_rotary_width()
         => Assert.Equal((0, 15), RopeConstants.CorrectionRange(Spec(_deepSeekV3 with { QkRopeHeadDim = 16, RopeTheta = 2, OriginalMaxPositionEmbeddings = 64 })));
 
-    [Fact]
-    public void Factor_is_derived_from_both_position_limits()
-        => Assert.Equal(Constants(_deepSeekV3), Constants(_deepSeekV3 with { RopeFactor = null }));
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4096)]
+    [InlineData(8192)]
+    [InlineData(1 << 24)]
+    public void Positions_that_a_class_accepts_enter_no_constant(int limit)
+    {
+        Assert.Equal(Constants(_deepSeekV3), Constants(_deepSeekV3 with { MaxPositionEmbeddings = limit }));
+        Assert.Equal(Constants(_longRope), Constants(_longRope with { MaxPositionEmbeddings = limit }));
+    }
 
     [Fact]
     public void Cosines_grow_when_yarn_has_no_mscale()
@@ -174,12 +194,12 @@ public class RopeConstantsTests
     [Fact]
     public void LongRope_divides_each_frequency_by_its_factor()
     {
-        MlaSettings settings = new() { HiddenSize = 64, Heads = 2, QkRopeHeadDim = 4, MaxPositionEmbeddings = 1024, OriginalMaxPositionEmbeddings = 256, RopeScaling = Model.RopeScaling.LongRope, ShortFactor = new([1.5, 8]), LongFactor = new([1.5, 8]) };
-        RopeConstants constants = Constants(settings);
+        RopeConstants constants = Constants(_longRope);
 
         Assert.Equal([1f / 1.5f, 1f / 800f], constants.InverseFrequencies);
         Assert.Equal((float)Math.Sqrt(1 + (Math.Log(4) / Math.Log(256))), constants.AttentionFactor);
-        Assert.Equal(1f, Constants(settings with { MaxPositionEmbeddings = 256 }).AttentionFactor);
+        Assert.Equal(1f, Constants(_longRope with { RopeFactor = 1 }).AttentionFactor);
+        Assert.Equal(1f, Constants(_longRope with { RopeFactor = 0.5 }).AttentionFactor);
         Assert.Equal(Math.Pow(132, -0.5), constants.SoftmaxScale);
     }
 

@@ -58,8 +58,8 @@ public class SettingsContractTests
 
             Assert.Equal(expected, read.GetValue(settings));
 
-            // AllowDense decides whether a configuration is accepted and has no part in what is emitted.
-            Assert.Equal(property.Name == nameof(MlaSettings.AllowDense), MlaSettings.Empty.ToSpec(_target) == settings.ToSpec(_target));
+            // DecodedWeights decides whether a configuration is accepted and has no part in what is emitted.
+            Assert.Equal(property.Name == nameof(MlaSettings.DecodedWeights), MlaSettings.Empty.ToSpec(_target) == settings.ToSpec(_target));
             Assert.Equal((property.Name, expected), Assert.Single(settings.All, static setting => setting.Value is not null));
             Assert.True(settings.Has(property.Name));
             Assert.Equal(settings, settings.Over(MlaSettings.Empty));

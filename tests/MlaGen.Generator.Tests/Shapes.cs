@@ -9,7 +9,7 @@ internal static class Shapes
     public const string DeepSeekV3 = "HiddenSize = 7168, Heads = 128, QLoraRank = 1536, MaxPositionEmbeddings = 163840, " + DeepSeekYarn + "Mscale = 1, MscaleAllDim = 1";
 
     public const string MiniCpm3 = "HiddenSize = 2560, Heads = 40, QLoraRank = 768, KvLoraRank = 256, QkNopeHeadDim = 64, QkRopeHeadDim = 32, VHeadDim = 64, MaxPositionEmbeddings = 32768, "
-        + "RopeLayout = RopeLayout.HalfSplit, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 32768, "
+        + "RopeLayout = RopeLayout.HalfSplit, RopeScaling = RopeScaling.LongRope, RopeFactor = 1, OriginalMaxPositionEmbeddings = 32768, "
         + "ShortFactor = new[] { " + MiniCpm3Factors + " }, LongFactor = new[] { " + MiniCpm3Factors + " }";
 
     /// <summary>Twenty heads: the last four lie beside each other in no vector of their own.</summary>
@@ -107,8 +107,8 @@ internal static class Shapes
     private static string[] Positions(int kind, int pairs) => kind switch
     {
         0 => ["RopeLayout = RopeLayout.None"],
-        1 => ["RopeLayout = RopeLayout.HalfSplit", "RopeScaling = RopeScaling.Yarn", "OriginalMaxPositionEmbeddings = 512", "RopeTruncate = false"],
-        2 => ["RopeScaling = RopeScaling.LongRope", "OriginalMaxPositionEmbeddings = 9000", $"ShortFactor = {Factors("1.5", pairs)}", $"LongFactor = {Factors("2.5", pairs)}"],
+        1 => ["RopeLayout = RopeLayout.HalfSplit", "RopeScaling = RopeScaling.Yarn", "RopeFactor = 8", "OriginalMaxPositionEmbeddings = 512", "RopeTruncate = false"],
+        2 => ["RopeScaling = RopeScaling.LongRope", "RopeFactor = 1", "OriginalMaxPositionEmbeddings = 9000", $"ShortFactor = {Factors("1.5", pairs)}", $"LongFactor = {Factors("2.5", pairs)}"],
         3 => ["RopeLayout = RopeLayout.HalfSplit", "OriginalMaxPositionEmbeddings = 2048", "Llama4ScalingBeta = 0.1", "SoftmaxScale = 0.25"],
         _ => ["RopeTheta = 1234567.5"],
     };

@@ -11,7 +11,10 @@ namespace MlaGen.Package.Tests;
 public sealed partial class BrokenExamplesTests(PackageFeed feed)
 {
     // An example that says which framework or language it takes needs a project of its own: MlaGen.Generator.Tests has one for each.
-    private static readonly string[] _ownProject = ["<TargetFramework>", "<LangVersion>"];
+    // So does one that hides a type from all others, and the generator's own failure has none.
+    private static readonly string[] _ownProject = ["<TargetFramework>", "<LangVersion>", "namespace MlaGen\n"];
+
+    private static readonly string[] _withoutExample = ["MLA0029"];
 
     [Fact]
     public void Each_example_is_reported_by_its_id_and_by_no_other()
@@ -19,7 +22,7 @@ public sealed partial class BrokenExamplesTests(PackageFeed feed)
         List<string> ids = [];
         string items = string.Empty;
         string directory = feed.CreateProject("broken-examples", "<NoWarn>$(NoWarn);CA1050</NoWarn><ErrorLog>build.sarif,version=2.1</ErrorLog>");
-        foreach (string page in Directory.GetFiles(Path.Combine(PackageFeed.Repository, "docs", "diagnostics")).Where(page => CompilerRule().IsMatch(page)).Order(StringComparer.Ordinal))
+        foreach (string page in Directory.GetFiles(Path.Combine(PackageFeed.Repository, "docs", "diagnostics")).Where(page => CompilerRule().IsMatch(page) && !_withoutExample.Contains(Path.GetFileNameWithoutExtension(page))).Order(StringComparer.Ordinal))
         {
             string id = Path.GetFileNameWithoutExtension(page);
             string example = File.ReadAllText(page).Split("\n## ").Single(static section => section.StartsWith("Example\n", StringComparison.Ordinal));

@@ -37,7 +37,7 @@ public sealed class ManifestTests : IDisposable
     }
 
     [Fact]
-    public void Only_tensors_of_latent_attention_are_listed()
+    public void Tensors_that_do_not_stand_under_latent_attention_are_left_out()
         => Assert.Equal(
             Manifest([.. Layer(0)]),
             Manifest(
@@ -46,10 +46,19 @@ public sealed class ManifestTests : IDisposable
                 ("lm_head.weight", [9, 9]),
                 ("weight", [9]),
                 ("model.layers.0.mlp.experts.17.down_proj.weight", [9, 9]),
-                ("model.layers.0.self_attn.indexer.wk.weight", [9, 9]),
                 ("vision.encoder.layers.0.self_attn.q_proj.weight", [9, 9]),
                 ("vision.encoder.layers.0.self_attn.o_proj.bias", [9]),
             ]));
+
+    [Fact]
+    public void All_that_stands_under_latent_attention_is_listed_whether_read_or_not()
+    {
+        string manifest = Manifest([.. Layer(0), .. Layer(1), ("model.layers.0.self_attn.indexer.wk.weight", [9, 9]), ("model.layers.1.self_attn.sinks", [8]), ("model.layers.1.self_attn.a\\tb", [8])]);
+
+        Assert.Contains("\nmodel.layers.*.self_attn.indexer.wk.weight\tBF16\t[9, 9]\t0\n", manifest, StringComparison.Ordinal);
+        Assert.Contains("\nmodel.layers.*.self_attn.sinks\tBF16\t[8]\t1\n", manifest, StringComparison.Ordinal);
+        Assert.Contains("\nmodel.layers.*.self_attn.a\\u0009b\tBF16\t[8]\t1\n", manifest, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void First_number_of_a_name_is_the_layer()

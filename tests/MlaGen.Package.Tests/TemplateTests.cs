@@ -19,7 +19,7 @@ public sealed class TemplateTests(PackageFeed feed)
         Assert.Contains("0 Warning(s)", Dotnet.Run(directory, "build", "-p:TreatWarningsAsErrors=true").Succeeds().Output, StringComparison.Ordinal);
         string[] lines = Dotnet.Run(directory, "run", "--no-build").Succeeds().Lines;
         Assert.StartsWith("80 floats a token and layer", lines[0], StringComparison.Ordinal);
-        Assert.StartsWith("1 tokens more, 20 in all", lines[^1], StringComparison.Ordinal);
+        Assert.StartsWith("tokens: 1 more, 20 in all", lines[^1], StringComparison.Ordinal);
 
         // A model laid beside it is compared with the class.
         string model = Directory.CreateDirectory(Path.Combine(directory, "model")).FullName;

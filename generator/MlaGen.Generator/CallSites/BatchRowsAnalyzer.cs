@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.CallSites;
 
@@ -31,9 +32,9 @@ public sealed class BatchRowsAnalyzer() : CallSiteAnalyzer(CallSiteRules.BatchRo
                 Rule,
                 span.Argument.Syntax.GetLocation(),
                 span.Parameter,
-                span.Length.ToString(CultureInfo.InvariantCulture),
+                Counted.Of(span.Length, "element"),
                 (rows * span.Width).ToString(CultureInfo.InvariantCulture),
-                rows.ToString(CultureInfo.InvariantCulture),
+                Counted.Of(rows, "row"),
                 batch.Local.Name,
                 span.Width.ToString(CultureInfo.InvariantCulture),
                 span.Formula,

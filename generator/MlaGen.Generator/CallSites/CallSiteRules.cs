@@ -11,19 +11,19 @@ internal static class CallSiteRules
     public static readonly DiagnosticDescriptor PartialRow = Rule(
         "MLA0300",
         "Length is not a whole number of rows",
-        "'{0}' gets {1} elements; expected a positive multiple of {2}, the width of a row ({3} of '{4}')",
+        "'{0}' gets {1}; expected a positive multiple of {2}, the width of a row ({3} of '{4}')",
         DiagnosticSeverity.Error);
 
     public static readonly DiagnosticDescriptor BatchRows = Rule(
         "MLA0301",
         "Length does not fit the batch",
-        "'{0}' gets {1} elements; expected {2}, which is the {3} rows of batch '{4}' times {5} ({6} of '{7}')",
+        "'{0}' gets {1}; expected {2}, which is the {3} of batch '{4}' times {5} ({6} of '{7}')",
         DiagnosticSeverity.Error);
 
     public static readonly DiagnosticDescriptor WeightCount = Rule(
         "MLA0302",
         "Number of weights does not fit the projection",
-        "'{0}' of '{1}' gets {2} elements; expected {3} ({4})",
+        "'{0}' of '{1}' gets {2}; expected {3} ({4})",
         DiagnosticSeverity.Error);
 
     public static readonly DiagnosticDescriptor ForeignWeights = Rule(

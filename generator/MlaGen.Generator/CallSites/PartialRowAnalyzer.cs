@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.CallSites;
 
@@ -21,7 +22,7 @@ public sealed class PartialRowAnalyzer() : CallSiteAnalyzer(CallSiteRules.Partia
                 Rule,
                 span.Argument.Syntax.GetLocation(),
                 span.Parameter,
-                span.Length.ToString(CultureInfo.InvariantCulture),
+                Counted.Of(span.Length, "element"),
                 span.Width.ToString(CultureInfo.InvariantCulture),
                 span.Formula,
                 call.TargetMethod.ContainingType.Name));

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.CallSites;
 
@@ -38,7 +39,7 @@ public sealed class WeightCountAnalyzer() : CallSiteAnalyzer(CallSiteRules.Weigh
                     argument.Syntax.GetLocation(),
                     argument.Parameter!.Name,
                     type.Name,
-                    length.ToString(CultureInfo.InvariantCulture),
+                    Counted.Of(length, "element"),
                     expected.ToString(CultureInfo.InvariantCulture),
                     string.Join(" · ", formula)));
             }

@@ -1,14 +1,15 @@
 using System.Globalization;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
+using MlaGen.Runtime;
 
 namespace MlaGen.Generator.Checkpoints;
 
-/// <summary>Compares a class with a checkpoint: every projection of every layer by name, shape and type, by the rules that loading follows.</summary>
+/// <summary>Compares a class with a checkpoint: every projection of every layer by name, shape and type, and what else stands there, by the rules that loading follows.</summary>
 internal static class CheckpointCheck
 {
-    private const string BlockScaled = "F8_E4M3";
-    private const string MatrixTypes = "BF16, F16, F32 or block-scaled F8_E4M3";
+    private const string Float8 = "F8_E4M3";
+    private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
     private const string VectorTypes = "BF16, F16 or F32";
 
     /// <summary>Rows and columns that share one scale.</summary>
@@ -19,118 +20,161 @@ internal static class CheckpointCheck
     /// <summary>All that would be refused when the weights are loaded.</summary>
     public static IEnumerable<Problem> Problems(MlaSpec spec, CheckpointManifest checkpoint)
     {
-        List<IGrouping<string, CheckpointTensors>> modules =
-        [
-            .. checkpoint.Tensors
-                .GroupBy(static tensor => tensor.Module)
-                .Where(static module => module.Any(static tensor => ProjectionNames.Distinctive.Contains(tensor.Projection))),
-        ];
+        IReadOnlyList<AttentionModule> modules = AttentionModule.All(checkpoint.Tensors);
         return modules.Count == 0
             ? [Problem.OnClass(CheckpointRules.NoAttention, checkpoint.Source)]
-            : modules.SelectMany(module => new Module(checkpoint.Source, module.Key, [.. module]).Problems(spec));
+            : modules.SelectMany(module => new Comparison(checkpoint.Source, module, spec).Problems());
     }
 
     private static int BlocksOf(int elements) => (elements + BlockSize - 1) / BlockSize;
 
-    /// <summary>The attention modules that have one name but for the layer.</summary>
-    private sealed class Module(string source, string name, IReadOnlyList<CheckpointTensors> tensors)
-    {
-        // A layer of another kind may have an o_proj of its own.
-        private readonly LayerSet _layers = LayerSet.Of(tensors.Where(static tensor => ProjectionNames.Distinctive.Contains(tensor.Projection)).Select(static tensor => tensor.Layers));
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 
-        public IEnumerable<Problem> Problems(MlaSpec spec) => ProjectionSpec.Of(spec).SelectMany(ProjectionProblems);
+    private sealed class Comparison(string source, AttentionModule module, MlaSpec spec)
+    {
+        private readonly IReadOnlyList<ProjectionSpec> _projections = ProjectionSpec.Of(spec);
+
+        public IEnumerable<Problem> Problems()
+        {
+            // The other way to queries is one mistake, whatever it makes missing and surplus.
+            string query = spec.Dimensions.QLoraRank == 0 ? ProjectionNames.QProj : ProjectionNames.QAProj;
+            string other = AttentionTensors.OtherQuery(query)!;
+            List<CheckpointTensors> others = module.Find(other, ProjectionNames.Weight);
+            if (others.Count == 0 || module.Find(query, ProjectionNames.Weight).Count > 0)
+            {
+                return _projections.SelectMany(ProjectionProblems).Concat(Unread(static _ => true));
+            }
+
+            ProjectionSpec missing = _projections.First(projection => projection.Tensor == query);
+            string[] rows = others[0].Shape.Trim('[', ']').Split(',');
+            string advice = AttentionTensors.QueryAdvice(other, long.TryParse(rows[0], NumberStyles.None, CultureInfo.InvariantCulture, out long rank) ? rank : 0);
+            string hint = $"; there is '{module.Path(other + ".weight")}', {others[0].Type} {others[0].Shape}: {advice}";
+            return _projections
+                .Where(static projection => !IsQuery(projection.Tensor))
+                .SelectMany(ProjectionProblems)
+                .Prepend(Problem.OnClass(CheckpointRules.MissingTensor, module.Path(query + ".weight"), module.Layers.ToString(), source, missing.Shape, missing.Formula, hint))
+                .Concat(Unread(static projection => !IsQuery(projection)));
+        }
+
+        private static bool IsQuery(string projection) => projection.StartsWith("q_", StringComparison.Ordinal);
+
+        /// <summary>What nothing reads and might change the arithmetic. Of a projection without weights only the weights are said to be missing.</summary>
+        private IEnumerable<Problem> Unread(Func<string, bool> isJudged)
+        {
+            string[] own = [.. _projections.Select(static projection => projection.Tensor)];
+            foreach ((string rest, CheckpointTensors entry) in module.Tensors)
+            {
+                string projection = rest.LastIndexOf('.') is > 0 and int dot ? rest.Substring(0, dot) : string.Empty;
+                bool isPacked = own.Contains(projection) && module.Find(projection, ProjectionNames.Weight).Count == 0;
+                if (!isPacked && isJudged(projection) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
+                {
+                    yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), entry.Layers.And(module.Layers).ToString(), source, because);
+                }
+            }
+        }
 
         private IEnumerable<Problem> ProjectionProblems(ProjectionSpec projection)
         {
             string vector = projection.IsVector ? projection.Formula : projection.Formula.Substring(0, projection.Formula.IndexOf(',')) + "]";
-            string length = string.Format(CultureInfo.InvariantCulture, "[{0}]", projection.Rows);
             IEnumerable<Problem> problems = Compare(projection.Tensor, ProjectionNames.Weight, projection.Shape, projection.Formula, projection.IsVector ? VectorTypes : MatrixTypes)
                 .Concat(projection.IsVector ? [] : ScaleProblems(projection));
-            if (projection.Bias)
-            {
-                return problems.Concat(Compare(projection.Tensor, ProjectionNames.Bias, length, vector, VectorTypes));
-            }
-
-            return projection.IsVector
-                ? problems
-                : problems.Concat(Find(projection.Tensor, ProjectionNames.Bias)
-                    .Select(bias => Problem.OnClass(CheckpointRules.SurplusTensor, Path(bias), bias.Layers.And(_layers).ToString(), source, "AttentionBias is off, or this projection never has a bias")));
+            return problems.Concat(projection.Bias
+                ? Compare(projection.Tensor, ProjectionNames.Bias, Text($"[{projection.Rows}]"), vector, VectorTypes)
+                : module.Find(projection.Tensor, ProjectionNames.Bias).Select(bias => Surplus(
+                    bias, bias.Layers, projection.IsVector ? "the latent norms have no bias" : "AttentionBias is off, or this projection never has a bias")));
         }
 
-        /// <summary>One tensor of a projection: there in every layer, of the right shape and of a type that can be read.</summary>
+        /// <summary>One tensor of a projection: there in every layer, of a type that can be read and of the right shape.</summary>
         private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, string types)
         {
-            List<CheckpointTensors> found = Find(projection, tensor);
-            LayerSet missing = _layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
+            List<CheckpointTensors> found = module.Find(projection, tensor);
+            LayerSet missing = module.Layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
             if (!missing.IsEmpty)
             {
-                yield return Problem.OnClass(CheckpointRules.MissingTensor, Path(projection, tensor), missing.ToString(), source, shape, formula);
+                yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path($"{projection}.{tensor}"), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
             }
 
             foreach (CheckpointTensors entry in found)
             {
-                string layers = entry.Layers.And(_layers).ToString();
-                if (entry.Shape != shape)
-                {
-                    yield return Problem.OnClass(CheckpointRules.WrongShape, Path(entry), layers, source, entry.Shape, shape, formula);
-                }
+                string layers = entry.Layers.And(module.Layers).ToString();
 
-                if (!_floatTypes.Contains(entry.Type) && !(types == MatrixTypes && entry.Type == BlockScaled))
+                // Packed weights have another shape because of their type: one mistake.
+                if (!_floatTypes.Contains(entry.Type) && !(types == MatrixTypes && entry.Type == Float8))
                 {
-                    yield return Problem.OnClass(CheckpointRules.WrongType, Path(entry), layers, source, entry.Type, types);
+                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, layers, source, entry.Type, types);
+                }
+                else if (entry.Shape != shape)
+                {
+                    yield return Problem.OnClass(CheckpointRules.WrongShape, entry.Name, layers, source, entry.Shape, shape, formula);
                 }
             }
         }
 
-        /// <summary>Block-scaled weights have one set of scales, others none.</summary>
+        private string Hint(string projection, string tensor, LayerSet missing)
+        {
+            if (tensor == ProjectionNames.Bias)
+            {
+                return "; AttentionBias on the class asks for it";
+            }
+
+            CheckpointTensors? packed = module.Tensors
+                .Where(candidate => candidate.Tail.StartsWith(projection + ".", StringComparison.Ordinal) && !candidate.Entry.Layers.And(missing).IsEmpty)
+                .OrderBy(static candidate => candidate.Tail, StringComparer.Ordinal)
+                .Select(static candidate => candidate.Entry)
+                .FirstOrDefault();
+            return packed is null ? string.Empty : $"; there is '{Shorten(packed.Name)}': the projection is quantized in a way that is not read";
+        }
+
+        /// <summary>Weights of type F8_E4M3 have one set of scales, others none.</summary>
         private IEnumerable<Problem> ScaleProblems(ProjectionSpec projection)
         {
-            List<CheckpointTensors> weights = Find(projection.Tensor, ProjectionNames.Weight);
-            LayerSet scaled = LayerSet.Of(weights.Where(static entry => entry.Type == BlockScaled).Select(static entry => entry.Layers)).And(_layers);
-            List<CheckpointTensors> inverse = Find(projection.Tensor, ProjectionNames.ScaleInverse);
-            List<CheckpointTensors> plain = Find(projection.Tensor, ProjectionNames.Scale);
+            string weight = module.Path($"{projection.Tensor}.{ProjectionNames.Weight}");
+            LayerSet scaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => entry.Type == Float8).Select(static entry => entry.Layers)).And(module.Layers);
+            List<CheckpointTensors> inverse = module.Find(projection.Tensor, ProjectionNames.ScaleInverse);
+            List<CheckpointTensors> plain = module.Find(projection.Tensor, ProjectionNames.Scale);
             LayerSet withInverse = LayerSet.Of(inverse.Select(static entry => entry.Layers));
             LayerSet withPlain = LayerSet.Of(plain.Select(static entry => entry.Layers));
             LayerSet without = scaled.Except(withInverse).Except(withPlain);
             if (!without.IsEmpty)
             {
-                yield return Problem.OnClass(CheckpointRules.MissingScales, Path(projection.Tensor, ProjectionNames.Weight), without.ToString(), source, "no scales");
+                yield return Problem.OnClass(CheckpointRules.MissingScales, weight, without.ToString(), source, "no scales");
             }
 
             LayerSet twice = scaled.And(withInverse).And(withPlain);
             if (!twice.IsEmpty)
             {
-                yield return Problem.OnClass(CheckpointRules.MissingScales, Path(projection.Tensor, ProjectionNames.Weight), twice.ToString(), source, "two sets of scales");
+                yield return Problem.OnClass(CheckpointRules.MissingScales, weight, twice.ToString(), source, "two sets of scales");
             }
 
-            string shape = string.Format(CultureInfo.InvariantCulture, "[{0}, {1}]", BlocksOf(projection.Rows), BlocksOf(projection.Columns));
-            string formula = string.Format(CultureInfo.InvariantCulture, "[⌈{0}/{2}⌉, ⌈{1}/{2}⌉]", projection.Rows, projection.Columns, BlockSize);
+            string blocks = Text($"[{BlocksOf(projection.Rows)}, {BlocksOf(projection.Columns)}]");
+            string formula = Text($"[⌈{projection.Rows}/{BlockSize}⌉, ⌈{projection.Columns}/{BlockSize}⌉], [{projection.Rows}, 1] or [1]");
+            string[] shapes = [blocks, "[]", "[1]", "[1, 1]", Text($"[{projection.Rows}]"), Text($"[{projection.Rows}, 1]")];
+            LayerSet unscaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => _floatTypes.Contains(entry.Type)).Select(static entry => entry.Layers)).And(module.Layers);
             foreach (CheckpointTensors entry in inverse.Concat(plain))
             {
-                LayerSet surplus = entry.Layers.And(_layers).Except(scaled);
+                // Beside weights of a type that is not read, the type is what is wrong.
+                LayerSet surplus = entry.Layers.And(unscaled);
                 LayerSet used = entry.Layers.And(scaled);
                 if (!surplus.IsEmpty)
                 {
-                    yield return Problem.OnClass(CheckpointRules.SurplusTensor, Path(entry), surplus.ToString(), source, "only F8_E4M3 has scales");
-                }
-
-                if (!used.IsEmpty && entry.Shape != shape)
-                {
-                    yield return Problem.OnClass(CheckpointRules.WrongShape, Path(entry), used.ToString(), source, entry.Shape, shape, formula);
+                    yield return Surplus(entry, surplus, "only F8_E4M3 has scales");
                 }
 
                 if (!used.IsEmpty && !_floatTypes.Contains(entry.Type))
                 {
-                    yield return Problem.OnClass(CheckpointRules.WrongType, Path(entry), used.ToString(), source, entry.Type, VectorTypes);
+                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, used.ToString(), source, entry.Type, VectorTypes);
+                }
+                else if (!used.IsEmpty && !shapes.Contains(entry.Shape))
+                {
+                    yield return Problem.OnClass(CheckpointRules.WrongShape, entry.Name, used.ToString(), source, entry.Shape, blocks, formula);
                 }
             }
         }
 
-        private List<CheckpointTensors> Find(string projection, string tensor)
-            => [.. tensors.Where(entry => entry.Projection == projection && entry.Tensor == tensor && !entry.Layers.And(_layers).IsEmpty)];
+        private Problem Surplus(CheckpointTensors entry, LayerSet layers, string because)
+            => Problem.OnClass(CheckpointRules.SurplusTensor, entry.Name, layers.And(module.Layers).ToString(), source, because);
 
-        private string Path(CheckpointTensors entry) => Path(entry.Projection, entry.Tensor);
-
-        private string Path(string projection, string tensor) => name.Length == 0 ? $"{projection}.{tensor}" : $"{name}.{projection}.{tensor}";
+        // A name that is not the class's own may be of any length.
+        private static string Shorten(string name) => name.Length <= 200 ? name : name.Substring(0, 200) + "…";
     }
 }

@@ -17,7 +17,7 @@ internal static class CheckpointRules
     public static readonly DiagnosticDescriptor MissingTensor = Rule(
         "MLA0201",
         "Tensor is missing",
-        "Checkpoint '{2}' has no '{0}'{1}; expected {3} = {4}");
+        "Checkpoint '{2}' has no '{0}'{1}; expected {3} = {4}{5}");
 
     public static readonly DiagnosticDescriptor WrongType = Rule(
         "MLA0202",
@@ -31,7 +31,7 @@ internal static class CheckpointRules
 
     public static readonly DiagnosticDescriptor MissingScales = Rule(
         "MLA0204",
-        "Block-scaled weights need one set of scales",
+        "Scaled weights need one set of scales",
         "'{0}'{1} of checkpoint '{2}' is F8_E4M3 with {3}; expected either weight_scale_inv or weight_scale");
 
     public static readonly DiagnosticDescriptor NoAttention = Rule(

@@ -18,6 +18,8 @@ internal sealed class LayerSet
 
     public static LayerSet Of(IEnumerable<LayerSet> sets) => new(sets.SelectMany(static set => set._layers));
 
+    public static LayerSet Of(IEnumerable<int> layers) => new(layers);
+
     public static LayerSet? TryParse(string text)
     {
         if (text == "-")

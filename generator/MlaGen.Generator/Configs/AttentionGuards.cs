@@ -17,6 +17,8 @@ internal static class AttentionGuards
 
     private const string Clip = "scores and projections are not clipped";
 
+    private const string Streams = "a widened residual stream (hyper-connections) changes what the layer is given";
+
     private static readonly (string Key, Func<JsonValue, bool> IsIdle, string Reason)[] _features =
     [
         ("mla_use_output_gate", IsOff, Gate),
@@ -32,15 +34,22 @@ internal static class AttentionGuards
         ("attn_sink", IsOff, Sink),
         ("swa_layers", IsOff, Window),
         ("use_sliding_window", IsOff, Window),
-        ("compress_ratios", IsOff, "keys and values are not compressed along the sequence"),
+        ("sliding_window_list", IsOff, Window),
+        ("router_sliding_window", IsOff, "a convolution along the sequence is not generated"),
+        ("compress_ratios", static value => IsOff(value) || (value.Kind == JsonKind.Array && value.Items.All(IsOff)), "keys and values are not compressed along the sequence"),
         ("index_kpool", IsOff, "the indexer pools its keys, so dense attention differs at any length"),
-        ("use_mhc", IsOff, "a widened residual stream (hyper-connections) changes what the layer is given"),
+        ("use_mhc", IsOff, Streams),
+        ("mhc", IsOff, Streams),
         ("use_bias", IsOff, Bias),
         ("use_qkv_bias", IsOff, Bias),
         ("qkv_bias", IsOff, Bias),
         ("use_qk_norm", IsOff, Norm),
         ("qk_norm", IsOff, Norm),
         ("qk_layernorm", IsOff, Norm),
+        ("qk_latent_layernorm", IsOn, "the latents are normalised before they are projected up, and a layer without these norms is not generated"),
+        ("use_rmsnorm", IsOn, "the norms of the latents divide by the root mean square"),
+        ("is_causal", IsOn, "no query sees later keys"),
+        ("causal", IsOn, "no query sees later keys"),
         ("clip_qkv", IsOff, Clip),
         ("attn_logit_softcapping", IsOff, Clip),
         ("attention_method", static value => string.Equals(value.Text, "MLA", StringComparison.OrdinalIgnoreCase), "expected MLA"),
@@ -50,8 +59,7 @@ internal static class AttentionGuards
     /// <summary>Whether the model attends through a latent at all; if not, why is reported, and nothing else need be.</summary>
     public static bool IsMla(ConfigObject config, ModelProfile profile, JsonValue json, ProblemSink sink)
     {
-        JsonProperty? type = json.Find("model_type");
-        TextSpan start = type?.Span ?? new TextSpan(json.Span.Start, 1);
+        TextSpan start = config.Place;
         if (profile.IsOtherAttention)
         {
             sink.Add(ConfigRules.NotMla, start, profile.Refusal!);
@@ -70,15 +78,19 @@ internal static class AttentionGuards
             return false;
         }
 
-        if (config.Find("o_lora_rank") is { } output)
+        if (config.FindOn("o_lora_rank") is { } output)
         {
             sink.Add(ConfigRules.NotMla, output.Span, "o_lora_rank is a low-rank output projection, as in DeepSeek-V4");
             return false;
         }
 
-        if (config.Find("kv_lora_rank", "attention_kv_lora_dim") is null)
+        if (config.FindOn("kv_lora_rank", "attention_kv_lora_dim") is null)
         {
-            sink.Add(ConfigRules.NotMla, json.Find("kv_lora_rank")?.Span ?? start, "there is no kv_lora_rank, the width of the latent");
+            JsonProperty? misspelt = KnownKeys.Misspelt("kv_lora_rank", json.Properties.Select(static property => property.Name)) is { } name ? json.Find(name) : null;
+            string reason = misspelt is not null ? $"there is no kv_lora_rank, the width of the latent, and '{misspelt.Name}' looks like it"
+                : json.Find("quantization")?.Value.Find("quant_algo") is null ? "there is no kv_lora_rank, the width of the latent"
+                : "the file describes a quantization alone, as hf_quant_config.json does; the model's config.json beside it is the one to name";
+            sink.Add(ConfigRules.NotMla, (misspelt ?? json.Find("kv_lora_rank"))?.Span ?? start, reason);
             return false;
         }
 
@@ -97,7 +109,7 @@ internal static class AttentionGuards
         }
 
         // Configurations that inherit Qwen's keys carry a window and the switch that turns it off.
-        if (config.Find("sliding_window") is { } window && !IsOff(window.Value) && config.Find("use_sliding_window") is not { Value.Kind: JsonKind.False })
+        if (config.Find("sliding_window") is { } window && !IsOff(window.Value) && config.Find("use_sliding_window") is not { Value.IsOff: true })
         {
             Refuse(window, Window, sink);
         }
@@ -110,18 +122,17 @@ internal static class AttentionGuards
     private static void CheckNoPositions(ConfigObject config, ModelProfile profile, ProblemSink sink)
     {
         bool isUnrotated = profile.Layout == LayoutRule.None;
-        if (config.Boolean("mla_use_nope") is { } asked && asked != isUnrotated)
+        if (config.Boolean("mla_use_nope", "use_mla_nope") is { } asked && asked != isUnrotated)
         {
-            JsonProperty property = config.Find("mla_use_nope")!;
+            JsonProperty property = config.Find("mla_use_nope", "use_mla_nope")!;
             Refuse(property, isUnrotated ? "the model's class never rotates" : $"model type '{profile.Type}' is not known to leave rotation out", sink);
         }
     }
 
     private static void CheckLayerTypes(ConfigObject config, ModelProfile profile, ProblemSink sink)
     {
-        if (profile.IsHybrid || config.Find("layer_types") is not { } property)
+        if (config.FindOn("layer_types") is not { } property || profile.IsHybrid)
         {
-            _ = config.Find("layer_types");
             return;
         }
 
@@ -132,19 +143,14 @@ internal static class AttentionGuards
         }
     }
 
-    /// <summary>openPangu 2.0 is latent attention only with all of its additions switched off, and their defaults are not known.</summary>
+    /// <summary>openPangu 2.0 is latent attention only with all of its additions switched off.</summary>
     private static void CheckRequired(ConfigObject config, ModelProfile profile, ProblemSink sink)
     {
-        if (profile.Type != "pangu_v2_moe")
-        {
-            return;
-        }
-
-        foreach (string key in new[] { "param_sink_number", "swa_layers", "use_mhc" })
+        foreach (string key in profile.RequiredOff)
         {
             if (config.Find(key) is null)
             {
-                sink.Add(ConfigRules.UnsupportedFeature, config.Find("model_type")!.Span, key, "absent", "model type 'pangu_v2_moe' is read only when it is switched off");
+                sink.Add(ConfigRules.UnsupportedFeature, config.Place, key, "absent", $"model type '{profile.Type}' is read only when it is there and switched off");
             }
         }
     }
@@ -152,13 +158,7 @@ internal static class AttentionGuards
     private static void Refuse(JsonProperty property, string reason, ProblemSink sink)
         => sink.Add(ConfigRules.UnsupportedFeature, property.Span, property.Name, property.Value.ToString(), reason);
 
-    // null never arrives here: it counts as absent.
-    private static bool IsOff(JsonValue value) => value.Kind switch
-    {
-        JsonKind.False => true,
-        JsonKind.Number => value.TryGetDouble(out double number) && number == 0,
-        JsonKind.Array => value.Items.IsEmpty,
-        JsonKind.String => value.Text.Length == 0,
-        _ => false,
-    };
+    private static bool IsOff(JsonValue value) => value.IsOff;
+
+    private static bool IsOn(JsonValue value) => value.Kind == JsonKind.True;
 }

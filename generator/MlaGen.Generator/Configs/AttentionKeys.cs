@@ -39,6 +39,25 @@ internal static class AttentionKeys
         "dropout", "pdrop", "generation", "topk", "swiglu", "transformers", "shared",
     };
 
+    /// <summary>Words of the feed-forward part: its own latent, norms and gates are no concern of attention.</summary>
+    private static readonly HashSet<string> _feedForwardWords = new(StringComparer.Ordinal) { "moe", "expert", "experts", "router", "routed", "routing", "mlp", "ffn" };
+
+    /// <summary>Words of the residual stream, where they follow attention's name: what is added to what comes out of the layer.</summary>
+    private static readonly HashSet<string> _residualWords = new(StringComparer.Ordinal) { "res", "resid", "residual", "residuals" };
+
+    /// <summary>Words of what the layer always does, of numbers of which 0 is no off position, and of switches that read the other way round.</summary>
+    private static readonly HashSet<string> _wordsOfNoSwitch = new(StringComparer.Ordinal)
+    {
+        "latent", "lora", "mla", "causal", "mask", "rope", "rotary", "softmax", "scale", "scales", "scaling", "position", "positions", "positional",
+        "multiplier", "scalar", "temperature", "eps", "epsilon", "theta", "factor", "head", "heads", "dim",
+        "no", "not", "non", "without", "disable", "disabled", "skip", "off", "exclude",
+    };
+
+    private static readonly HashSet<string> _normWords = new(StringComparer.Ordinal) { "norm", "norms", "layernorm", "rmsnorm" };
+
+    /// <summary>Words that beside a norm's name may mean the norm of a latent.</summary>
+    private static readonly HashSet<string> _latentWords = new(StringComparer.Ordinal) { "q", "k", "kv", "qk", "qkv", "query", "key", "a" };
+
     /// <summary>Objects that describe something else than the language model's attention.</summary>
     private static readonly HashSet<string> _otherObjects = new(StringComparer.Ordinal)
     {
@@ -52,14 +71,14 @@ internal static class AttentionKeys
     public static void Check(JsonProperty property, ModelProfile profile, ProblemSink sink)
     {
         string[] words = Words(property.Name);
-        if (property.Value.Kind == JsonKind.Null || IsElsewhere(property.Name, words, profile))
+        if (IsSwitchedOff(property, words) || IsElsewhere(property.Name, words, profile))
         {
             return;
         }
 
         if (IsAttention(words))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
             return;
         }
 
@@ -72,6 +91,9 @@ internal static class AttentionKeys
         }
     }
 
+    /// <summary>Whether a key stands in its off position and so adds nothing to the layer.</summary>
+    public static bool IsSwitchedOff(JsonProperty property) => IsSwitchedOff(property, Words(property.Name));
+
     /// <summary>Whether a key's name speaks of attention.</summary>
     public static bool IsAttention(string name, ModelProfile profile)
     {
@@ -79,7 +101,20 @@ internal static class AttentionKeys
         return !IsElsewhere(name, words, profile) && IsAttention(words);
     }
 
-    private static bool IsAttention(string[] words)
+    private static bool IsSwitchedOff(JsonProperty property, string[] words)
+        => property.Value.Kind == JsonKind.Null
+            || (property.Value.IsOff && !words.Any(_wordsOfNoSwitch.Contains) && !(words.Any(_normWords.Contains) && words.Any(_latentWords.Contains)));
+
+    private static bool IsAttention(string[] words) => !IsFeedForward(words) && !IsResidual(words) && SpeaksOfAttention(words);
+
+    private static bool IsFeedForward(string[] words)
+        => words.Any(_feedForwardWords.Contains) && !words.Any(static word => word is "attn" or "attention" or "mla");
+
+    // "residual_attention" is the other way round: scores that are carried from layer to layer.
+    private static bool IsResidual(string[] words)
+        => words.Zip(words.Skip(1), static (word, next) => word is "attn" or "attention" && _residualWords.Contains(next)).Any(static isResidual => isResidual);
+
+    private static bool SpeaksOfAttention(string[] words)
         => words.Any(_attentionWords.Contains) || (words.Any(_possibleWords.Contains) && !words.Any(_otherWords.Contains));
 
     private static bool IsElsewhere(string name, string[] words, ModelProfile profile)

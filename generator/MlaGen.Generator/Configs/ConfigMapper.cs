@@ -13,6 +13,9 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
     private static readonly string[] _towers = ["text_config", "language_config"];
 
+    private static readonly string[] _indexerKeys =
+        ["index_n_heads", "index_head_dim", "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration", "dsa_layers"];
+
     private readonly ImmutableDictionary<string, TextSpan>.Builder _places = ImmutableDictionary.CreateBuilder<string, TextSpan>(StringComparer.Ordinal);
 
     /// <summary>Maps a whole file.</summary>
@@ -20,7 +23,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
     {
         JsonValue json = Tower(root);
         var config = new ConfigObject(sink, json);
-        if (Profile(root, json, config) is not { } profile || !AttentionGuards.IsMla(config, profile, json, sink))
+        if (new FamilyFinder(sink).Find(root, json, config) is not { } profile || !AttentionGuards.IsMla(config, profile, json, sink))
         {
             return Result(new ConfigModel(name, file, MlaSettings.Empty, IndexTopK: null, IsValid: false), json);
         }
@@ -29,26 +32,52 @@ internal sealed class ConfigMapper(ProblemSink sink)
         settings = new RopeMapper(sink, _places, profile).Map(config, settings);
         int? indexTopK = Indexer(config, settings);
         AttentionGuards.Check(config, profile, sink);
-        QuantizationCheck.Check(config, sink);
+        string? quantization = Quantization(root, json, config, settings);
         Remarks(config, profile, settings);
         if (!ReferenceEquals(root, json))
         {
             CheckAround(root, json, profile);
         }
 
-        foreach (JsonProperty property in config.Rest)
+        // A model that is not generated anyway has one reason for it, and keys that could also matter would only bury that.
+        if (!sink.Has(ConfigRules.UnsupportedFeature))
         {
-            AttentionKeys.Check(property, profile, sink);
+            foreach (JsonProperty property in config.Rest)
+            {
+                AttentionKeys.Check(property, profile, sink);
+            }
         }
 
-        return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors), json);
+        return Result(new ConfigModel(name, file, settings, indexTopK, !sink.HasErrors) { Quantization = quantization }, json);
+    }
+
+    /// <summary>How attention is quantized, if it cannot be read. What stands around a nested model speaks of the file as it is; what stands inside, of the model it was made from.</summary>
+    private string? Quantization(JsonValue root, JsonValue json, ConfigObject config, MlaSettings settings)
+    {
+        bool isNested = !ReferenceEquals(root, json);
+        AttentionModules modules = AttentionModules.Of(config, settings, isNested);
+        QuantizationCheck.Find(config, modules, out QuantizationProblem? problem);
+        if (isNested && QuantizationCheck.Find(new ConfigObject(sink, root), modules, out QuantizationProblem? outer))
+        {
+            problem = outer;
+        }
+
+        if (problem is not null)
+        {
+            _places[nameof(ConfigModel.Quantization)] = problem.Place;
+        }
+
+        return problem?.Text;
     }
 
     private ParsedConfig Result(ConfigModel model, JsonValue json)
     {
         // What is missing is said at the model's type, the line a reader would start from.
         TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
-        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place);
+        return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place)
+        {
+            Keys = [.. json.Properties.Select(static property => property.Name)],
+        };
     }
 
     /// <summary>The language model's own settings: the file itself, or what a multimodal model nests.</summary>
@@ -63,49 +92,15 @@ internal sealed class ConfigMapper(ProblemSink sink)
         return nested.Length == 0 ? root : nested[0].Value;
     }
 
-    private ModelProfile? Profile(JsonValue root, JsonValue json, ConfigObject config)
-    {
-        string? outer = root.Find("model_type") is { Value.Kind: JsonKind.String } property ? property.Value.Text : null;
-        string? type = config.Text("model_type") ?? outer;
-        if (ModelProfile.Find(outer) is { IsWrapper: true } wrapper)
-        {
-            return wrapper;
-        }
-
-        if (ModelProfile.Find(type) is { } profile)
-        {
-            return profile;
-        }
-
-        // Mistral publishes its own params.json beside or instead of a config.json.
-        if (type is null && json.Find("dim") is not null && json.Find("n_heads") is not null)
-        {
-            return ModelProfile.Mistral4;
-        }
-
-        TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
-        string shown = type is null ? "(none)" : "'" + type + "'";
-        if (json.Find("kv_lora_rank") is not null && json.Find("rope_interleave") is null && json.Find("rope_interleaved") is null)
-        {
-            sink.Add(ConfigRules.UnknownModelType, place, shown);
-            return null;
-        }
-
-        // Whether it is MLA at all is asked next; a remark about the family would only be noise before that is known.
-        if (json.Find("kv_lora_rank") is { Value.Kind: not JsonKind.Null })
-        {
-            sink.Add(ConfigRules.AssumedFamily, place, shown);
-        }
-
-        return ModelProfile.DeepSeekV3 with { Type = type ?? "(none)" };
-    }
-
     private MlaSettings Dimensions(ConfigObject config, ModelProfile profile)
     {
+        // Mistral's short names; elsewhere they belong to programs that are not read.
+        string[] hiddenSize = profile.HasMistralScaling ? ["hidden_size", "dim"] : ["hidden_size"];
+        string[] headCount = profile.HasMistralScaling ? ["num_attention_heads", "n_heads"] : ["num_attention_heads"];
         var settings = new MlaSettings
         {
-            HiddenSize = Dimension(nameof(MlaSettings.HiddenSize), config, 1, "hidden_size", "dim"),
-            Heads = Dimension(nameof(MlaSettings.Heads), config, 1, "num_attention_heads", "n_heads"),
+            HiddenSize = Dimension(nameof(MlaSettings.HiddenSize), config, 1, hiddenSize),
+            Heads = Dimension(nameof(MlaSettings.Heads), config, 1, headCount),
             QLoraRank = Dimension(nameof(MlaSettings.QLoraRank), config, 0, "q_lora_rank", "attention_q_lora_dim") ?? 0,
             KvLoraRank = Dimension(nameof(MlaSettings.KvLoraRank), config, 1, "kv_lora_rank", "attention_kv_lora_dim"),
             QkNopeHeadDim = Dimension(nameof(MlaSettings.QkNopeHeadDim), config, 1, "qk_nope_head_dim", "attention_qk_dim"),
@@ -156,17 +151,23 @@ internal sealed class ConfigMapper(ProblemSink sink)
     /// <summary>DeepSeek sparse attention: dense attention equals it as long as there are no more keys than it selects.</summary>
     private int? Indexer(ConfigObject config, MlaSettings settings)
     {
-        int? topK = config.Int32(1, "index_topk");
-        JsonProperty? place = config.Find("index_topk");
-        if ((place ?? config.Find("index_n_heads") ?? config.Find("index_head_dim")) is not { } indexer)
+        JsonProperty? place = config.FindOn("index_topk");
+        JsonProperty? shape = config.FindOn("index_n_heads") ?? config.FindOn("index_head_dim");
+        bool isSwitchedOff = place is null && config.Find("index_topk") is not null;
+        if ((place ?? shape) is not { } indexer)
         {
             return null;
         }
 
         // They shape the indexer alone, and no indexer is generated.
-        foreach (string key in new[] { "index_n_heads", "index_head_dim", "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration" })
+        foreach (string key in _indexerKeys)
         {
             _ = config.Find(key);
+        }
+
+        if (isSwitchedOff)
+        {
+            return null;
         }
 
         if (place is null)
@@ -181,7 +182,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
         }
 
         _places[nameof(ConfigModel.IndexTopK)] = place.Span;
-        return topK;
+        return config.Int32(1, "index_topk");
     }
 
     /// <summary>What stands around a nested language model: settings of other towers, and at most a copy of its own.</summary>
@@ -193,7 +194,6 @@ internal sealed class ConfigMapper(ProblemSink sink)
             _ = around.Find(name);
         }
 
-        QuantizationCheck.Check(around, sink);
         foreach (JsonProperty property in around.Rest)
         {
             if (property.Value.Kind != JsonKind.Null && AttentionKeys.IsAttention(property.Name, profile))

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Microsoft.CodeAnalysis.Text;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Configs;
@@ -23,6 +24,9 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
     /// <summary>The members that nobody asked for.</summary>
     public IEnumerable<JsonProperty> Rest => objects.SelectMany(static json => json.Properties).Where(property => !_understood.Contains(property.Name));
 
+    /// <summary>Where to say what is missing: at the model's type, the line a reader would start from, else at its classes or its beginning.</summary>
+    public TextSpan Place => objects.IsEmpty ? default : (objects[0].Find("model_type") ?? objects[0].Find("architectures"))?.Span ?? new TextSpan(objects[0].Span.Start, 1);
+
     public bool IsEmpty => objects.IsEmpty;
 
     /// <summary>A key by its name or one of its aliases; null counts as absent. Two of them that disagree are a conflict.</summary>
@@ -45,6 +49,18 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
         }
 
         return found;
+    }
+
+    /// <summary>A key by its name or one of its aliases; what switches it off counts as absent.</summary>
+    public JsonProperty? FindOn(params string[] names) => Find(names) is { Value.IsOff: false } property ? property : null;
+
+    /// <summary>Counts a key as understood if its value is one that changes nothing; with another value it stays for <see cref="AttentionKeys"/>.</summary>
+    public void Understand(string name, Func<JsonValue, bool> isIdle)
+    {
+        if (objects.All(json => json.Find(name) is not { } property || isIdle(property.Value)))
+        {
+            _understood.Add(name);
+        }
     }
 
     /// <summary>Reports two keys that should say the same and do not.</summary>
@@ -85,7 +101,7 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
     {
         null => null,
         { Value.Kind: JsonKind.True } => true,
-        { Value.Kind: JsonKind.False } => false,
+        { Value.IsOff: true } => false,
         { } property => Refuse<bool>(property, "true or false"),
     };
 
@@ -122,10 +138,15 @@ internal sealed class ConfigObject(ProblemSink sink, ImmutableArray<JsonValue> o
         return property.Value.Kind == JsonKind.Array && numbers.Count <= MaxNumbers ? new EquatableArray<double>(numbers.ToImmutable()) : RefuseArray(property);
     }
 
-    /// <summary>An object within this one; another kind of value is refused.</summary>
+    /// <summary>An object within this one; false counts as absent, and another kind of value is refused.</summary>
     public JsonValue? Object(string name)
     {
         JsonProperty? property = Find(name);
+        if (property is { Value.Kind: JsonKind.False })
+        {
+            return null;
+        }
+
         if (property is { Value.Kind: not JsonKind.Object })
         {
             sink.Add(ConfigRules.WrongValue, property.Value.Span, property.Name, property.Value.ToString(), "an object");

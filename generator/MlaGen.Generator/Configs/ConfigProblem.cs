@@ -1,5 +1,6 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -13,7 +14,7 @@ internal sealed record ConfigProblem(DiagnosticDescriptor Rule, TextSpan Span, s
     {
         // A file that cannot be read has a first line nevertheless: a diagnostic without a place is one that nobody finds.
         LinePositionSpan lines = text is null ? default : text.Lines.GetLinePositionSpan(Span);
-        return Diagnostic.Create(Rule, Location.Create(path, Span, lines), Arguments);
+        return Diagnostic.Create(Rule, Location.Create(path, Span, lines), Array.ConvertAll(Arguments, PlainText.Of));
     }
 }
 
@@ -27,6 +28,8 @@ internal sealed class ProblemSink
     private readonly HashSet<(string Id, TextSpan Span)> _seen = [];
 
     public IReadOnlyList<ConfigProblem> Problems => _problems;
+
+    public bool Has(DiagnosticDescriptor rule) => _problems.Any(problem => problem.Rule == rule);
 
     public bool HasErrors => _problems.Any(static problem => problem.IsError);
 

@@ -36,12 +36,12 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor UnknownModelType = Error(
         "MLA0106",
         "Model type is not known",
-        "The model type {0} is not known, and no rope_interleave says which elements of the rotary part form a pair");
+        "The model type {0} is not known, and no class among the architectures is; expected the model_type of the model's own config.json, which says whose arithmetic it is");
 
     public static readonly DiagnosticDescriptor UnknownKey = Error(
         "MLA0107",
         "Attention key is not understood",
-        "The key '{0}' is not understood for model type '{1}' and could change the arithmetic of attention");
+        "The key '{0}' is not understood for model type '{1}' and could change the arithmetic of attention{2}");
 
     public static readonly DiagnosticDescriptor UnsupportedFeature = Error(
         "MLA0108",
@@ -56,7 +56,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor MissingKey = Error(
         "MLA0110",
         "Keys are missing",
-        "The configuration says nothing of {0}; the class that uses it must, or the file");
+        "The configuration says nothing of {0}; the class that uses it must, or the file{1}");
 
     public static readonly DiagnosticDescriptor Conflict = Error(
         "MLA0111",
@@ -71,17 +71,22 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor UnsupportedQuantization = Error(
         "MLA0113",
         "Quantization is not supported",
-        "The quantization cannot be read: {0}");
+        "The quantization cannot be read: {0}. Attention is read in bf16, fp16, fp32 and in fp8 (e4m3) with a scale for each tensor, channel or block of 128 by 128; DecodedWeights = true on the class says that it loads weights that are decoded already");
 
     public static readonly DiagnosticDescriptor SparseIndexer = Error(
         "MLA0114",
         "Sparse attention is not generated",
-        "The model attends through a sparse indexer to {0} keys a query; AllowDense = true on the class accepts dense attention, which is the same up to position {0}");
+        "The model attends through a sparse indexer to {0} a query; AllowDense = true on the class accepts dense attention, which is the same up to position {1}");
 
     public static readonly DiagnosticDescriptor UnusableValue = Error(
         "MLA0115",
         "Value makes no layer",
         "No layer can be generated from this: {0}");
+
+    public static readonly DiagnosticDescriptor OtherProgram = Error(
+        "MLA0116",
+        "Configuration is another program's",
+        "The key '{0}' belongs to {1}, which keeps the rest of the model in its source; expected the config.json that stands beside the weights");
 
     public static readonly DiagnosticDescriptor LatentEpsilon = Info(
         "MLA0120",
@@ -91,7 +96,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor YarnWithoutMscale = Warning(
         "MLA0121",
         "YaRN scales cosine and sine",
-        "YaRN without mscale and mscale_all_dim multiplies cosine and sine by 0.1·ln(factor) + 1, as transformers does; DeepSeek's own code does not");
+        "YaRN without both mscale and mscale_all_dim multiplies cosine and sine by 0.1·ln(factor) + 1, as transformers does; DeepSeek's own code does not");
 
     public static readonly DiagnosticDescriptor KeyWithoutEffect = Warning(
         "MLA0122",
@@ -121,7 +126,7 @@ internal static class ConfigRules
     public static readonly DiagnosticDescriptor AssumedFamily = Warning(
         "MLA0127",
         "Model type is not known",
-        "The model type {0} is not known; its attention is taken to be that of deepseek_v3");
+        "The model type {0} is not known; its attention is taken to be that of {1}");
 
     /// <summary>All of them, in the order of their ids.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All = ImmutableArray.Create(
@@ -140,6 +145,7 @@ internal static class ConfigRules
         UnsupportedQuantization,
         SparseIndexer,
         UnusableValue,
+        OtherProgram,
         LatentEpsilon,
         YarnWithoutMscale,
         KeyWithoutEffect,

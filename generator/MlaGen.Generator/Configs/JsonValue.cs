@@ -41,6 +41,17 @@ internal sealed class JsonValue(
 
     public ImmutableArray<JsonProperty> Properties { get; } = properties;
 
+    /// <summary>Whether the value switches off what it stands for: null, false, 0, or something empty. Python takes all of them for false.</summary>
+    public bool IsOff => Kind switch
+    {
+        JsonKind.Null or JsonKind.False => true,
+        JsonKind.Number => TryGetDouble(out double number) && number == 0,
+        JsonKind.Array => Items.IsEmpty,
+        JsonKind.Object => Properties.IsEmpty,
+        JsonKind.String => Text.Length == 0 || string.Equals(Text, "none", StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
+
     /// <summary>The member of that name, or null.</summary>
     public JsonProperty? Find(string name) => index is not null && index.TryGetValue(name, out JsonProperty? property) ? property : null;
 

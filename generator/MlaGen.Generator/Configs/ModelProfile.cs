@@ -27,6 +27,12 @@ internal sealed record ModelProfile
     /// <summary>Its <c>model_type</c>.</summary>
     public required string Type { get; init; }
 
+    /// <summary>Other types under which the same model class is published.</summary>
+    public ImmutableArray<string> Aliases { get; init; } = ImmutableArray<string>.Empty;
+
+    /// <summary>Its classes as <c>architectures</c> names them, up to <c>ForCausalLM</c> or what else a head is called.</summary>
+    public ImmutableArray<string> Classes { get; init; } = ImmutableArray<string>.Empty;
+
     public LayoutRule Layout { get; init; } = LayoutRule.Flag;
 
     /// <summary>Spellings of YaRN, LongRoPE and no scaling that its code reads.</summary>
@@ -53,6 +59,9 @@ internal sealed record ModelProfile
     /// <summary>Whether <c>partial_rotary_factor</c> belongs to other layers than the latent ones.</summary>
     public bool IsHybrid { get; init; }
 
+    /// <summary>Keys of what the class adds to latent attention: they must be there and switched off, since the class's defaults are not known.</summary>
+    public ImmutableArray<string> RequiredOff { get; init; } = ImmutableArray<string>.Empty;
+
     /// <summary>Keys that name attention and do not touch it in this model.</summary>
     public ImmutableArray<string> Ignored { get; init; } = ImmutableArray<string>.Empty;
 
@@ -62,49 +71,83 @@ internal sealed record ModelProfile
     /// <summary>Whether the refusal is that it is no latent attention at all.</summary>
     public bool IsOtherAttention { get; init; }
 
-    private static readonly ImmutableArray<string> _allRopeTypes = ImmutableArray.Create("default", "yarn", "longrope");
+    private static readonly ImmutableArray<string> _allRopeTypes = Names("default", "yarn", "longrope");
 
-    private static readonly ImmutableArray<string> _noScaling = ImmutableArray.Create("default");
+    private static readonly ImmutableArray<string> _noScaling = Names("default");
 
     /// <summary>The family that most models belong to.</summary>
-    public static ModelProfile DeepSeekV3 { get; } = new() { Type = "deepseek_v3" };
+    public static ModelProfile DeepSeekV3 { get; } = new() { Type = "deepseek_v3", Aliases = Names("kimi_k2", "kimi_k25", "kimi_vl"), Classes = Names("DeepseekV3", "KimiK2", "KimiK25", "KimiVL") };
 
     /// <summary>Mistral's own params.json, which has no model_type.</summary>
-    public static ModelProfile Mistral4 { get; } = new() { Type = "mistral4", HasMistralScaling = true };
+    public static ModelProfile Mistral4 { get; } = new() { Type = "mistral4", Aliases = Names("mistral_large_3"), Classes = Names("Mistral4", "MistralLarge3"), HasMistralScaling = true };
 
-    private static readonly Dictionary<string, ModelProfile> _byType = new ModelProfile[]
-    {
+    private static readonly ImmutableArray<ModelProfile> _all = ImmutableArray.Create<ModelProfile>(
         DeepSeekV3,
         Mistral4,
-        new() { Type = "deepseek_v2", Layout = LayoutRule.Interleaved },
-        new() { Type = "deepseek_vl_v2", Layout = LayoutRule.Interleaved, IsWrapper = true, DefaultTheta = 10000, DefaultsHeadDims = true },
-        new() { Type = "deepseek_v32", Layout = LayoutRule.Interleaved },
-        new() { Type = "kimi_k2" },
-        new() { Type = "kimi_linear", Layout = LayoutRule.None, IsHybrid = true },
-        new() { Type = "glm4_moe_lite" },
-        new() { Type = "glm_moe_dsa" },
-        new() { Type = "youtu" },
-        new() { Type = "youtu_llm" },
-        new() { Type = "axk1", DefaultTheta = 10000 },
-        new() { Type = "AXK1", DefaultTheta = 10000 },
-        new() { Type = "sarvam_mla", RopeTypes = _allRopeTypes.Add("deepseek_yarn"), Ignored = ImmutableArray.Create("use_qk_norm") },
-        new() { Type = "plm", Layout = LayoutRule.Interleaved },
-        new() { Type = "minicpm3", Layout = LayoutRule.HalfSplit, RopeTypes = ImmutableArray.Create("default", "longrope"), DefaultTheta = 10000, DerivesVHeadDim = true, Ignored = ImmutableArray.Create("scale_emb", "scale_depth", "mup_denominator") },
-        new() { Type = "longcat_flash", Layout = LayoutRule.Interleaved, ScalesLatents = true },
-        new() { Type = "longcat_flash_ngram", Layout = LayoutRule.Interleaved, ScalesLatents = true },
-        new() { Type = "pangu_ultra_moe", Layout = LayoutRule.Interleaved, Ignored = ImmutableArray.Create("sandwich_norm") },
-        new() { Type = "pangu_v2_moe", Layout = LayoutRule.FlagRequired, Ignored = ImmutableArray.Create("sandwich_norm") },
-        new() { Type = "bailing_hybrid", Layout = LayoutRule.Interleaved, RopeTypes = _noScaling, IsHybrid = true, Ignored = ImmutableArray.Create("use_qk_norm", "group_norm_size", "layer_group_size") },
-        NotMla("deepseek_v4", "DeepSeek-V4 keeps compressed keys and values shared by all heads (compress_ratios, o_lora_rank), and no latent"),
-        Refused("glm5_next", "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"),
-        Refused("glm5_next_text", "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"),
-        Refused("hy_v4", "its attention has learned sinks and an output gate, and its residual stream is widened (hyper-connections)"),
-    }.ToDictionary(static profile => profile.Type, StringComparer.Ordinal);
+        new() { Type = "deepseek_v2", Classes = Names("DeepseekV2"), Layout = LayoutRule.Interleaved },
+        new() { Type = "deepseek_vl_v2", Classes = Names("DeepseekVLV2", "DeepseekOCR", "DeepseekOCR2"), Layout = LayoutRule.Interleaved, IsWrapper = true, DefaultTheta = 10000, DefaultsHeadDims = true },
+        new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved },
+        new() { Type = "kimi_linear", Aliases = Names("kimi_k3"), Classes = Names("KimiLinear", "KimiK3"), Layout = LayoutRule.None, IsHybrid = true },
+        new() { Type = "glm4_moe_lite", Classes = Names("Glm4MoeLite") },
+        new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa") },
+        new() { Type = "youtu", Aliases = Names("youtu_llm"), Classes = Names("Youtu", "YoutuLLM") },
+        new() { Type = "axk1", Aliases = Names("AXK1"), Classes = Names("AXK1"), DefaultTheta = 10000 },
+        new() { Type = "sarvam_mla", Classes = Names("SarvamMLA"), RopeTypes = _allRopeTypes.Add("deepseek_yarn"), Ignored = Names("use_qk_norm") },
+        new() { Type = "plm", Classes = Names("PLM"), Layout = LayoutRule.Interleaved },
+        new() { Type = "minicpm3", Classes = Names("MiniCPM3"), Layout = LayoutRule.HalfSplit, RopeTypes = Names("default", "longrope"), DefaultTheta = 10000, DerivesVHeadDim = true, Ignored = Names("scale_emb", "scale_depth", "mup_denominator") },
+        new() { Type = "longcat_flash", Aliases = Names("longcat_flash_ngram"), Classes = Names("LongcatFlash", "LongcatFlashNgram"), Layout = LayoutRule.Interleaved, ScalesLatents = true },
+        new() { Type = "pangu_ultra_moe", Classes = Names("PanguUltraMoE"), Layout = LayoutRule.Interleaved, Ignored = Names("sandwich_norm") },
+        new()
+        {
+            Type = "pangu_v2_moe",
+            Aliases = Names("openpangu_v2", "openpangu_v2_vl_moe", "openpangu_v2_omni_moe"),
+            Classes = Names("PanguV2MoE", "OpenPanguV2"),
+            Layout = LayoutRule.FlagRequired,
+            RequiredOff = Names("param_sink_number", "swa_layers", "use_mhc"),
+            Ignored = Names("sandwich_norm", "block_post_layernorm_idx"),
+        },
+        new()
+        {
+            // transformers' own class of Ling 2.5 takes the attention of DeepSeek-V3 as it is, the flag included.
+            Type = "bailing_hybrid",
+            Aliases = Names("bailing2_5_moe", "bailing_moe_linear", "bailing_moe_v2_5", "bailing_moe_v3"),
+            Classes = Names("BailingMoeV2_5", "BailingMoeV3", "BailingMoeLinear", "BailingMoeLinearV2"),
+            RopeTypes = _noScaling,
+            IsHybrid = true,
+            Ignored = Names("use_qk_norm", "group_norm_size", "layer_group_size"),
+        },
+        NotMla("deepseek_v4", Names("deepseek_v41", "deepseek_v41_text"), Names("DeepseekV4", "DeepseekV41"), "DeepSeek-V4 keeps compressed keys and values shared by all heads (compress_ratios, o_lora_rank), and no latent"),
+        Refused("glm5_next", Names("glm5_next_text"), Names("Glm5Next"), "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"),
+        Refused("hy_v4", [], Names("HYV4"), "its attention has learned sinks and an output gate, and its residual stream is widened (hyper-connections)"),
+        Refused("axk2", [], Names("AXK2"), "its query projection also makes an output gate, and none is generated"));
+
+    private static readonly Dictionary<string, ModelProfile> _byType = _all
+        .SelectMany(static profile => profile.Aliases.Select(alias => profile with { Type = alias }).Prepend(profile))
+        .ToDictionary(static profile => profile.Type, StringComparer.Ordinal);
+
+    private static readonly Dictionary<string, ModelProfile> _byClass = _all
+        .SelectMany(static profile => profile.Classes.Select(name => (Name: name, Profile: profile)))
+        .ToDictionary(static entry => entry.Name, static entry => entry.Profile, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Every type that is known, those that are refused included.</summary>
+    public static IEnumerable<string> Types => _byType.Keys;
 
     /// <summary>The profile of a type, or null for an unknown one.</summary>
     public static ModelProfile? Find(string? type) => type is not null && _byType.TryGetValue(type, out ModelProfile profile) ? profile : null;
 
-    private static ModelProfile Refused(string type, string reason) => new() { Type = type, Refusal = reason };
+    /// <summary>The profile of a class that <c>architectures</c> names, whatever head it carries, or null for an unknown one.</summary>
+    public static ModelProfile? FindArchitecture(string name)
+    {
+        int head = name.LastIndexOf("For", StringComparison.Ordinal);
+        string model = head > 0 ? name.Substring(0, head) : name.EndsWith("Model", StringComparison.Ordinal) ? name.Substring(0, name.Length - "Model".Length) : name;
+        return _byClass.TryGetValue(model, out ModelProfile profile) ? profile : null;
+    }
 
-    private static ModelProfile NotMla(string type, string reason) => new() { Type = type, Refusal = reason, IsOtherAttention = true };
+    private static ImmutableArray<string> Names(params string[] names) => ImmutableArray.Create(names);
+
+    private static ModelProfile Refused(string type, ImmutableArray<string> aliases, ImmutableArray<string> classes, string reason)
+        => new() { Type = type, Aliases = aliases, Classes = classes, Refusal = reason };
+
+    private static ModelProfile NotMla(string type, ImmutableArray<string> aliases, ImmutableArray<string> classes, string reason)
+        => Refused(type, aliases, classes, reason) with { IsOtherAttention = true };
 }

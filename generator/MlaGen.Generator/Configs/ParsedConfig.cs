@@ -15,6 +15,9 @@ internal sealed record ParsedConfig(
     ImmutableDictionary<string, TextSpan> Places,
     TextSpan Root)
 {
+    /// <summary>The file's own keys, in which a missing one may stand misspelt.</summary>
+    public ImmutableArray<string> Keys { get; init; } = ImmutableArray<string>.Empty;
+
     /// <summary>Where a setting was read, or where to say that it was not.</summary>
     public TextSpan PlaceOf(string property) => Places.TryGetValue(property, out TextSpan place) ? place : Root;
 }

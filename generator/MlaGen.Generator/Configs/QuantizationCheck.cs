@@ -1,47 +1,82 @@
+using System.Globalization;
+using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Checkpoints;
+
 namespace MlaGen.Generator.Configs;
 
-/// <summary>Whether the attention weights come in a form that can be loaded: whole, or in fp8 with one scale for each block of 128 by 128.</summary>
+/// <summary>Projections that are quantized in a way that is not read.</summary>
+/// <param name="Text">Which, and how.</param>
+/// <param name="Place">Where the file says so.</param>
+internal sealed record QuantizationProblem(string Text, TextSpan Place);
+
+/// <summary>
+/// Whether the attention weights come in a form that can be loaded. A word in good time and no safeguard: what is loaded is judged by its own types. So where
+/// a list may be read in two ways, the one that leaves attention alone is taken.
+/// </summary>
 internal static class QuantizationCheck
 {
-    private const int Block = 128;
+    private const int MaxSteps = 20_000_000;
 
-    public static void Check(ConfigObject config, ProblemSink sink)
+    private static readonly string[] _sections = ["quantization_config", "compression_config", "quantization"];
+
+    /// <summary>Judges the quantization that an object speaks of; one file says the same in several places, and is wrong once.</summary>
+    /// <returns>Whether it speaks of one.</returns>
+    public static bool Find(ConfigObject config, AttentionModules modules, out QuantizationProblem? problem)
     {
-        foreach (string name in new[] { "quantization_config", "compression_config", "quantization" })
+        problem = null;
+        bool isThere = false;
+        foreach (string name in _sections)
         {
-            if (config.Object(name) is { } section && Obstacle(section) is { } obstacle)
+            if (config.Object(name) is not { } section)
             {
-                JsonProperty place = section.Find("quant_method") ?? config.Find(name)!;
-                sink.Add(ConfigRules.UnsupportedQuantization, place.Value.Kind == JsonKind.Object ? place.NameSpan : place.Span, obstacle);
+                continue;
+            }
+
+            isThere = true;
+            if (problem is null && Judge(section, modules) is { } text)
+            {
+                JsonProperty place = section.Find("quant_method") ?? section.Find("quant_algo") ?? config.Find(name)!;
+                problem = new QuantizationProblem(text, place.Value.Kind == JsonKind.Object ? place.NameSpan : place.Span);
             }
         }
+
+        return isThere;
     }
 
-    private static string? Obstacle(JsonValue section) => section.Find("quant_method")?.Value switch
+    private static string? Judge(JsonValue section, AttentionModules modules)
     {
-        { Kind: JsonKind.String, Text: "fp8" } => Fp8Obstacle(section),
-        { Kind: JsonKind.String, Text: "compressed-tensors" } => LeavesAttention(section)
-            ? null
-            : "compressed-tensors is read only when its 'ignore' list has 're:.*self_attn.*', so that attention is not quantized",
-        { } method => $"the method {method} is not known; expected \"fp8\"",
-        null => "there is no quant_method; expected \"fp8\"",
-    };
-
-    private static string? Fp8Obstacle(JsonValue section)
-    {
-        JsonValue? format = section.Find("fmt")?.Value;
-        if (format is { Kind: not JsonKind.Null } and not { Kind: JsonKind.String, Text: "e4m3" })
+        var budget = new MatchBudget(MaxSteps);
+        QuantizationScheme scheme = QuantizationScheme.Of(section);
+        var found = new List<(string Projection, int Layer, string How)>();
+        foreach (int layer in modules.Layers)
         {
-            return $"the fp8 format is {format}; expected \"e4m3\"";
+            foreach (string projection in modules.Projections)
+            {
+                string? how = modules.Parts.Select(part => scheme.Obstacle([.. modules.Names(layer, part, projection)], budget)).FirstOrDefault(static obstacle => obstacle is not null);
+                if (how is not null)
+                {
+                    found.Add((projection, layer, how));
+                }
+            }
         }
 
-        JsonValue? block = section.Find("weight_block_size")?.Value;
-        return block is { Kind: JsonKind.Array, Items: { Length: 2 } sides } && sides.All(static side => side.TryGetInt32(out int size) && size == Block)
-            ? null
-            : $"the weight_block_size is {block?.ToString() ?? "absent"}; expected [128, 128]";
+        if (budget.IsSpent)
+        {
+            return "its lists of modules are too long to be judged";
+        }
+
+        if (found.Count == 0)
+        {
+            return null;
+        }
+
+        string projections = string.Join(", ", found.Select(static entry => entry.Projection).Distinct());
+        int[] layers = [.. found.Select(static entry => entry.Layer).Distinct()];
+        string where = layers.Length == modules.Layers.Count ? string.Empty : LayerSet.Of(layers).ToString();
+        string unknown = scheme.NotUnderstood is { } entry ? string.Format(CultureInfo.InvariantCulture, ", as far as can be told without the entry {0}, which is not understood", Shown(entry)) : string.Empty;
+        return $"{projections}{where} {(projections.Contains(',') ? "are" : "is")} quantized ({string.Join("; ", found.Select(static entry => entry.How).Distinct())}){unknown}";
     }
 
-    /// <summary>Kimi's later models quantize experts only. A pattern is compared as text, not run: it comes from a file.</summary>
-    private static bool LeavesAttention(JsonValue section)
-        => section.Find("ignore")?.Value.Items.Any(static item => item.Text is "re:.*self_attn.*" or "re:.*self_attn" or "re:.*\\.self_attn\\..*") ?? false;
+    // Text from a file, on one line.
+    private static string Shown(string text) => "'" + new string([.. text.Take(60).Select(static c => char.IsControl(c) ? ' ' : c)]) + (text.Length > 60 ? "…'" : "'");
 }

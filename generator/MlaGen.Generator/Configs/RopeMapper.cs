@@ -16,6 +16,12 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     private static readonly string[] _yarnKeys =
         ["factor", "beta_fast", "beta", "beta_slow", "alpha", "mscale", "mscale_all_dim", "truncate", "attention_factor", "original_max_position_embeddings"];
 
+    /// <summary>Names under which other families keep the rotary width, and published files repeat it.</summary>
+    private static readonly string[] _widthKeys = ["rotary_dim", "rotary_ndims", "rope_dim", "rope_head_dim"];
+
+    /// <summary>The kind of a scaling that is one by name only.</summary>
+    private const string Identity = "identity";
+
     // What one of two sections may say alone: the other version keeps it elsewhere.
     private static readonly HashSet<string> _unpairedKeys = new(StringComparer.Ordinal) { "rope_theta", "type", "rope_type", "partial_rotary_factor" };
 
@@ -40,12 +46,13 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             "yarn" or "deepseek_yarn" => Yarn(config, rope, settings),
             "longrope" => LongRope(config, rope, settings),
             "default" => Unscaled(config, rope, settings),
+            Identity => settings,
             _ => settings,
         };
         settings = PositionScale(config, rope, settings);
-        foreach (JsonProperty property in rope.Rest.Where(static property => property.Value.Kind != JsonKind.Null))
+        foreach (JsonProperty property in rope.Rest.Where(static property => !AttentionKeys.IsSwitchedOff(property)))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
         }
 
         return settings;
@@ -102,7 +109,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
 
         if (profile.Layout is LayoutRule.FlagRequired && flag is null && property is null)
         {
-            sink.Add(ConfigRules.UnknownModelType, config.Find("model_type")?.Span ?? default, "'" + profile.Type + "'");
+            sink.Add(ConfigRules.WrongValue, config.Place, "rope_interleave", "missing", $"true or false, since model type '{profile.Type}' is published with either");
         }
 
         if (property is not null && profile.Layout is LayoutRule.Interleaved or LayoutRule.HalfSplit && flag is { } asked && asked != (layout == RopeLayout.Interleaved))
@@ -116,6 +123,12 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     /// <summary>The rotary width is always <c>qk_rope_head_dim</c>; a factor that says otherwise belongs to an unknown class.</summary>
     private void CheckPartialRotation(ConfigObject config, ConfigObject rope, MlaSettings settings)
     {
+        foreach (string key in _widthKeys)
+        {
+            config.Understand(key, value => value.TryGetInt32(out int width) && width == settings.QkRopeHeadDim);
+            rope.Understand(key, value => value.TryGetInt32(out int width) && width == settings.QkRopeHeadDim);
+        }
+
         JsonProperty?[] factors = [config.Find("partial_rotary_factor"), rope.Find("partial_rotary_factor")];
         foreach (JsonProperty? factor in factors)
         {
@@ -135,7 +148,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     /// <summary>The kind of scaling, or null when it has been refused.</summary>
     private string? Type(ConfigObject rope, ConfigObject config)
     {
-        if (config.Find("yarn") is not null)
+        if (config.FindOn("yarn") is not null)
         {
             return "yarn";
         }
@@ -170,6 +183,13 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         if (type is not null && profile.RopeTypes.Contains(type))
         {
             return type;
+        }
+
+        if (type is "yarn" or "linear" && IsIdentity(rope))
+        {
+            Understand(rope);
+            _ = config.Find("original_max_position_embeddings");
+            return Identity;
         }
 
         if (type is not null)
@@ -208,15 +228,22 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         foreach (string key in _yarnKeys)
         {
             // The position scale of Llama 4 reads the original context too, and says so itself.
-            if (rope.Find(key) is { } property && !(key == "original_max_position_embeddings" && profile.HasMistralScaling))
+            if (rope.FindOn(key) is { } property && !IsOne(property) && !(key == "original_max_position_embeddings" && profile.HasMistralScaling))
             {
                 sink.Add(ConfigRules.KeyWithoutEffect, property.Span, property.Name, property.Value.ToString(), "the rope_type is default");
             }
         }
 
+        _ = rope.Find("apply_scale", "apply_yarn_scaling");
         _ = config.Find("original_max_position_embeddings");
         return settings;
+
+        static bool IsOne(JsonProperty property) => property.Name == "factor" && property.Value.TryGetDouble(out double value) && value == 1;
     }
+
+    /// <summary>Whether a scaling by frequencies stretches nothing: its factor is 1, and no other factor is given.</summary>
+    private static bool IsIdentity(ConfigObject rope)
+        => rope.Find("factor") is { } factor && factor.Value.TryGetDouble(out double value) && value == 1 && rope.FindOn("attention_factor") is null;
 
     private MlaSettings Yarn(ConfigObject config, ConfigObject rope, MlaSettings settings)
     {
@@ -232,11 +259,17 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
             OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
         };
-        places[nameof(MlaSettings.RopeScaling)] = Place(config, rope);
+        PlaceScaling(config, rope, settings);
+        if (settings is { RopeFactor: 1, OriginalMaxPositionEmbeddings: null, Llama4ScalingBeta: null })
+        {
+            // Published for models that are not stretched. transformers then takes the whole context for the original one, and nothing depends on it.
+            settings = settings with { OriginalMaxPositionEmbeddings = settings.MaxPositionEmbeddings };
+        }
+
         if (profile.HasMistralScaling && rope.Boolean("apply_scale", "apply_yarn_scaling") == false)
         {
-            // Neither the factor on cosine and sine, nor its square on the softmax scale.
-            return settings with { AttentionFactor = 1, Mscale = null, MscaleAllDim = null };
+            // Neither a derived factor on cosine and sine, nor its square on the softmax scale.
+            return settings with { AttentionFactor = settings.AttentionFactor ?? 1, Mscale = null, MscaleAllDim = null };
         }
 
         RemarkScale(config, rope, settings);
@@ -245,7 +278,13 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
 
     private void RemarkScale(ConfigObject config, ConfigObject rope, MlaSettings settings)
     {
-        if (settings is { AttentionFactor: null, Mscale: null, MscaleAllDim: null })
+        if (settings.RopeFactor == 1)
+        {
+            // Every factor that follows from it is 1.
+            return;
+        }
+
+        if (settings.AttentionFactor is null && (settings.Mscale is null || settings.MscaleAllDim is null))
         {
             sink.Add(ConfigRules.YarnWithoutMscale, Place(config, rope));
         }
@@ -270,16 +309,35 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             RopeScaling = RopeScaling.LongRope,
             ShortFactor = Factors(nameof(MlaSettings.ShortFactor), rope, "short_factor"),
             LongFactor = Factors(nameof(MlaSettings.LongFactor), rope, "long_factor"),
+            RopeFactor = Optional(nameof(MlaSettings.RopeFactor), rope, "factor"),
             AttentionFactor = Optional(nameof(MlaSettings.AttentionFactor), rope, "attention_factor"),
             OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
         };
-        places[nameof(MlaSettings.RopeScaling)] = Place(config, rope);
-        if (rope.Find("factor") is { } factor)
+        PlaceScaling(config, rope, settings);
+        return settings;
+    }
+
+    /// <summary>Where the scaling and its factor stand: a factor that follows from the two lengths of the model, where the scaling does.</summary>
+    private void PlaceScaling(ConfigObject config, ConfigObject rope, MlaSettings settings)
+    {
+        TextSpan place = Place(config, rope);
+        places[nameof(MlaSettings.RopeScaling)] = place;
+        if (settings.RopeFactor is not null)
         {
-            sink.Add(ConfigRules.KeyWithoutEffect, factor.Span, factor.Name, factor.Value.ToString(), "LongRoPE derives it from the two context lengths");
+            return;
         }
 
-        return settings;
+        places[nameof(MlaSettings.RopeFactor)] = place;
+        if (settings.AttentionFactor is not null && settings.RopeScaling == RopeScaling.LongRope)
+        {
+            return;
+        }
+
+        // How long an input may be is a limit too, and no length of the model.
+        if (config.Find("max_position_embeddings") is null && config.Find("model_max_length") is { } limit)
+        {
+            sink.Add(ConfigRules.WrongValue, limit.Span, "max_position_embeddings", "missing", "a whole number, since the factor of the scaling follows from it");
+        }
     }
 
     /// <summary>Mistral: queries grow with the position.</summary>
@@ -287,6 +345,10 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
     {
         if (!profile.HasMistralScaling)
         {
+            config.Understand("llama_4_scaling", static value => value.IsOff);
+            rope.Understand("llama_4_scaling_beta", static value => value.IsOff);
+            rope.Understand("apply_scale", static value => value.Kind == JsonKind.True);
+            rope.Understand("apply_yarn_scaling", static value => value.Kind == JsonKind.True);
             return settings;
         }
 
@@ -309,7 +371,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
         int? original = (native.IsEmpty ? null : native.Int32(1, "original_max_position_embeddings")) ?? OriginalContext(config, rope);
         foreach (JsonProperty property in native.Rest.Where(static property => property.Value.Kind != JsonKind.Null))
         {
-            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type);
+            sink.Add(ConfigRules.UnknownKey, property.Span, property.Name, profile.Type, KnownKeys.Hint(property.Name));
         }
 
         return settings with { Llama4ScalingBeta = beta, OriginalMaxPositionEmbeddings = original };

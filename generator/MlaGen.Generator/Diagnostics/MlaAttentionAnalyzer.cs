@@ -28,26 +28,37 @@ public sealed class MlaAttentionAnalyzer : DiagnosticAnalyzer
         {
             // Read when the first class asks: most projects that reference the analyzer have none.
             Lazy<EquatableArray<ConfigModel>> configs = new(() => ConfigReader.ReadAll(start.Options, start.CancellationToken));
-            start.RegisterSymbolAction(symbol => Analyze(symbol, configs), SymbolKind.NamedType);
+            start.RegisterSymbolAction(
+                symbol =>
+                {
+                    foreach (Diagnostic diagnostic in Diagnose((INamedTypeSymbol)symbol.Symbol, symbol.Compilation, () => configs.Value, symbol.CancellationToken))
+                    {
+                        symbol.ReportDiagnostic(diagnostic);
+                    }
+                },
+                SymbolKind.NamedType);
         });
     }
 
-    private static void Analyze(SymbolAnalysisContext context, Lazy<EquatableArray<ConfigModel>> configs)
-    {
-        INamedTypeSymbol type = (INamedTypeSymbol)context.Symbol;
+    /// <summary>What is wrong with a class that carries the attribute; nothing for any other type.</summary>
+    internal static IEnumerable<Diagnostic> Diagnose(INamedTypeSymbol type, Compilation compilation, EquatableArray<ConfigModel> configs, CancellationToken cancellation)
+        => Diagnose(type, compilation, () => configs, cancellation);
 
+    private static IEnumerable<Diagnostic> Diagnose(INamedTypeSymbol type, Compilation compilation, Func<EquatableArray<ConfigModel>> configs, CancellationToken cancellation)
+    {
         // On anything but a class the compiler refuses the attribute itself (CS0592).
         if (type.TypeKind != TypeKind.Class
             || AttributeParser.Find(type) is not { } attribute
-            || attribute.ApplicationSyntaxReference?.GetSyntax(context.CancellationToken) is not AttributeSyntax syntax
-            || AttributeParser.Parse(type, attribute, context.Compilation) is not { } model)
+            || attribute.ApplicationSyntaxReference?.GetSyntax(cancellation) is not AttributeSyntax syntax
+            || AttributeParser.Parse(type, attribute, compilation) is not { } model)
         {
-            return;
+            yield break;
         }
 
-        foreach (Problem problem in SpecResolver.Problems(model, configs.Value))
+        foreach (Problem problem in SpecResolver.Problems(model, configs()))
         {
-            context.ReportDiagnostic(Diagnostic.Create(problem.Rule, Locate(syntax, problem.Property), [.. problem.Arguments]));
+            Location place = problem.Member is { } member ? type.GetMembers()[member].Locations[0] : Locate(syntax, problem.Property);
+            yield return Diagnostic.Create(problem.Rule, place, [.. problem.Arguments]);
         }
     }
 

@@ -9,6 +9,9 @@ namespace MlaGen.Generator.Diagnostics;
 /// <param name="Arguments">Arguments of the rule's message, already in invariant text.</param>
 internal sealed record Problem(DiagnosticDescriptor Rule, string? Property, EquatableArray<string> Arguments)
 {
+    /// <summary>Which of the class's own members is concerned, by its place among them, or null.</summary>
+    public int? Member { get; init; }
+
     public static Problem OnClass(DiagnosticDescriptor rule, params string[] arguments) => new(rule, null, new EquatableArray<string>(arguments));
 
     public static Problem At(string property, DiagnosticDescriptor rule, params string[] arguments) => new(rule, property, new EquatableArray<string>(arguments));

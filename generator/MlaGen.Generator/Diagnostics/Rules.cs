@@ -8,7 +8,7 @@ internal static class Rules
 {
     public const string Category = "MlaGen";
 
-    private const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
+    public const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
 
     public static readonly DiagnosticDescriptor ClassNotPartial = Error(
         "MLA0001",
@@ -55,10 +55,10 @@ internal static class Rules
         "Rotary setting has no effect",
         "{0} has no effect: {1}");
 
-    public static readonly DiagnosticDescriptor MissingOriginalContext = Error(
+    public static readonly DiagnosticDescriptor MissingRopeParameter = Error(
         "MLA0010",
-        "Original context length is missing",
-        "{0} needs OriginalMaxPositionEmbeddings, the context length before scaling");
+        "Parameter of the scaling is missing",
+        "{0} needs {1}");
 
     public static readonly DiagnosticDescriptor YarnFactor = Error(
         "MLA0011",
@@ -73,7 +73,7 @@ internal static class Rules
     public static readonly DiagnosticDescriptor LongRopeFactorCount = Error(
         "MLA0013",
         "LongRoPE factors do not fit the rotary dimension",
-        "{0} has {1} elements; expected {2}, which is QkRopeHeadDim / 2");
+        "{0} has {1}; expected {2}, which is QkRopeHeadDim / 2");
 
     public static readonly DiagnosticDescriptor DynamicLongRope = Error(
         "MLA0014",
@@ -98,12 +98,32 @@ internal static class Rules
     public static readonly DiagnosticDescriptor LanguageTooOld = Error(
         "MLA0018",
         "Language version is too old",
-        "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}");
+        "The layer of class '{0}' needs C# {1} or later; this project is compiled as C# {2}: remove LangVersion from the project, whose default for net10.0 is {1}, or set it to {1}");
+
+    public static readonly DiagnosticDescriptor HiddenType = Error(
+        "MLA0019",
+        "Project hides a type that layers need",
+        "Class '{0}' cannot be completed: '{1}' is declared in assembly '{2}', and hides what its layer knows by that name");
+
+    public static readonly DiagnosticDescriptor PrimaryConstructor = Error(
+        "MLA0020",
+        "Class has a primary constructor",
+        "Class '{0}' has a primary constructor, which the generated constructor could not call; expected none");
+
+    public static readonly DiagnosticDescriptor BaseConstructor = Error(
+        "MLA0021",
+        "Base class cannot be constructed",
+        "Base class '{1}' of '{0}' {2}; expected one without parameters, since the generated constructor calls it");
+
+    public static readonly DiagnosticDescriptor MemberTaken = Error(
+        "MLA0022",
+        "Member is declared twice",
+        "Class '{0}' {1}, and its layer gets a member of that name; expected another name");
 
     public static readonly DiagnosticDescriptor ConfigNotFound = Error(
         "MLA0100",
         "Model configuration not found",
-        "The project has no MlaModelConfig item named '{0}'; {1}");
+        "The project has no MlaModelConfig item named '{0}'; {1}. Add <MlaModelConfig Include=\"path/to/config.json\" Name=\"{2}\" /> to an ItemGroup of the project, with the path of the model's own file");
 
     /// <summary>All of them, in the order of their ids.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All = ImmutableArray.Create(
@@ -116,7 +136,7 @@ internal static class Rules
         DimensionTooLarge,
         OddRopeDimension,
         SettingWithoutEffect,
-        MissingOriginalContext,
+        MissingRopeParameter,
         YarnFactor,
         YarnRange,
         LongRopeFactorCount,
@@ -125,6 +145,10 @@ internal static class Rules
         ScaleWithoutQueryLatent,
         FrameworkTooOld,
         LanguageTooOld,
+        HiddenType,
+        PrimaryConstructor,
+        BaseConstructor,
+        MemberTaken,
         ConfigNotFound);
 
     private static DiagnosticDescriptor Error(string id, string title, string message)

@@ -10,9 +10,10 @@ internal static class ClassEmitter
     private const string Mla = "global::MlaGen.";
     private const string Runtime = Mla + "Runtime.";
 
-    public static IEnumerable<EmittedFile> Emit(LayerPlan plan)
+    /// <param name="plan">The class.</param>
+    /// <param name="prefix">What the names of its files begin with.</param>
+    public static IEnumerable<EmittedFile> Emit(LayerPlan plan, string prefix)
     {
-        string prefix = plan.Spec.Target.HintPrefix;
         yield return new EmittedFile($"{prefix}.g.cs", Layer(plan));
         yield return new EmittedFile($"{prefix}.Weights.g.cs", WeightsEmitter.Emit(plan.Spec));
     }
@@ -21,11 +22,11 @@ internal static class ClassEmitter
     {
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
-        string type = spec.Target.Identifier;
+        string type = spec.Target.Reference;
         long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.HintPrefix}: one layer of Multi-head Latent Attention, {d.Heads} heads on a hidden state of {d.HiddenSize}.\n" +
-            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {d.Heads} full keys: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
+            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {PlanText.Count(d.Heads, "head")} on a hidden state of {d.HiddenSize}.\n" +
+            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {PlanText.Count(d.Heads, "full key")}: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         EmittedNames.KernelsMayBeSeenTwice(writer);
         string documentation =
@@ -127,7 +128,7 @@ internal static class ClassEmitter
         writer.Line("/// <param name=\"weights\">The layer's weights.</param>");
         writer.Line("/// <param name=\"layer\">Which layer of the cache it writes and reads, counted from 0.</param>");
         writer.Line($"/// <exception cref=\"global::System.ArgumentOutOfRangeException\"><paramref name=\"layer\"/> is negative.</exception>");
-        using (writer.Braces($"public {type}(Weights weights, int layer)"))
+        using (writer.Braces($"public {plan.Spec.Target.Identifier}(Weights weights, int layer)"))
         {
             writer.Line("global::System.ArgumentNullException.ThrowIfNull(weights);");
             writer.Line($"_layer = new {Runtime}MlaLayer<{type}>(layer, new {Runtime}LayerWeights");

@@ -56,12 +56,14 @@ internal sealed class CodeWriter
 
     /// <summary>
     /// Opens a method of a kernel. The JIT optimises it at its first call: it would otherwise run unoptimised, fifty times slower, until it has
-    /// been called often enough.
+    /// been called often enough. Its arithmetic is unchecked whatever the project is: no offset can overflow, and a check in a loop costs as much as a product.
     /// </summary>
     public Block KernelMethod(string signature)
     {
-        Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
-        return Braces($"private static void {signature}");
+        Line("[MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]");
+        _ = Braces($"private static void {signature}");
+        _ = Braces("unchecked");
+        return new Block(this, 2);
     }
 
     public override string ToString() => _text.ToString();
@@ -69,15 +71,29 @@ internal sealed class CodeWriter
     /// <summary>A double as C# reads it back: the shortest text that is exact, in invariant culture.</summary>
     public static string Literal(double value)
     {
+        ThrowIfNotFinite(value);
         string text = value.ToString("R", CultureInfo.InvariantCulture);
         return text.IndexOfAny(['.', 'E', 'e']) < 0 ? text + ".0" : text;
     }
 
     /// <summary>A float as C# reads it back.</summary>
-    public static string Literal(float value) => value.ToString("R", CultureInfo.InvariantCulture) + "f";
+    public static string Literal(float value)
+    {
+        ThrowIfNotFinite(value);
+        return value.ToString("R", CultureInfo.InvariantCulture) + "f";
+    }
 
     /// <summary>An integer with separators, for prose.</summary>
     public static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    // No number of a layer may be one: the validator refuses what leads there.
+    private static void ThrowIfNotFinite(double value)
+    {
+        if (double.IsNaN(value) || double.IsInfinity(value))
+        {
+            throw new InvalidOperationException($"{value.ToString(CultureInfo.InvariantCulture)} has no literal in C#: the validator should have refused it.");
+        }
+    }
 
     private void Close()
     {
@@ -85,8 +101,14 @@ internal sealed class CodeWriter
         Line("}");
     }
 
-    internal readonly struct Block(CodeWriter writer) : IDisposable
+    internal readonly struct Block(CodeWriter writer, int depth = 1) : IDisposable
     {
-        public void Dispose() => writer.Close();
+        public void Dispose()
+        {
+            for (int i = 0; i < depth; i++)
+            {
+                writer.Close();
+            }
+        }
     }
 }

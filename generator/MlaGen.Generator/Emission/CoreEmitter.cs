@@ -22,7 +22,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
-        using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.PrefetchesRows ? "ref byte upcoming, nint distance, int cachedRowBytes, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
+        using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.PrefetchesRows ? "ref byte upcoming, IntPtr distance, int cachedRowBytes, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {
@@ -128,7 +128,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         if (plan.ColumnSegments.Select(segment => plan.ScoreTile(tile, segment)).FirstOrDefault(kind => kind.Prefetches > 0) is { } asking)
         {
             int steps = plan.Depth * asking.Prefetches;
-            writer.Line($"nint step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};");
+            writer.Line($"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};");
         }
 
         using (writer.Braces($"for (int {variable} = 0; {variable} < tokens; {variable} += {tile})"))

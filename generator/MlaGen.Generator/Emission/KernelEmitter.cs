@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
@@ -6,9 +7,33 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Writes the kernels of one set of dimensions: two cores a tier, a file each, and the list of them.</summary>
 internal static class KernelEmitter
 {
+    // Each under a name of its own, within the kernels' namespace: so no namespace, class or global using of the user's comes before it, and none beside it.
+    // IntPtr is nint, which a class of that name would be as well.
+    private static readonly string[] _types =
+    [
+        "MlaGen.CoreTarget",
+        "MlaGen.Runtime.AbsorbedBlock",
+        "MlaGen.Runtime.AbsorbedCore",
+        "MlaGen.Runtime.AbsorbedLayout",
+        "MlaGen.Runtime.DecompressedCore",
+        "MlaGen.Runtime.DecompressedLayout",
+        "MlaGen.Runtime.DecompressedTile",
+        "MlaGen.Runtime.MlaKernels",
+        "MlaGen.Runtime.Prefetch",
+        "MlaGen.Runtime.QueryPanels",
+        "MlaGen.Runtime.RowOperand",
+        "MlaGen.Runtime.VectorMath",
+        "System.IntPtr",
+        "System.Math",
+        "System.Runtime.CompilerServices.MethodImplAttribute",
+        "System.Runtime.CompilerServices.MethodImplOptions",
+        "System.Runtime.CompilerServices.Unsafe",
+    ];
+
     public static IEnumerable<EmittedFile> Emit(KernelPlan plan)
     {
-        string prefix = $"MlaGen.Kernels.{plan.Shape.Name}";
+        // A minus sign stands in no identifier: no class can be called so.
+        string prefix = $"Kernels-{plan.Shape.Name}";
         yield return new EmittedFile($"{prefix}.g.cs", List(plan));
         foreach (TierPlan tier in plan.Tiers)
         {
@@ -20,29 +45,24 @@ internal static class KernelEmitter
     private static string List(KernelPlan plan)
     {
         KernelShape d = plan.Shape;
-        CodeWriter writer = EmittedNames.BeginFile(
+        string account =
             $"The kernels of every class with {PlanText.Count(d.Heads, "head")}, a latent of {d.KvLoraRank}, a rotary key of {d.QkRopeHeadDim}, head keys of {d.QkNopeHeadDim} and head values of {d.VHeadDim}.\n" +
-            "Of each form the first core runs that the process's machine and the cache allow.");
-        EmittedNames.KernelsMayBeSeenTwice(writer);
-        BeginKernelNamespace(writer, plan);
-        writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces("internal static class Kernels"))
+            "Of each form the first core runs that the process's machine and the cache allow.";
+        return File(plan, account, "internal static class Kernels", namesKernels: true, writer =>
         {
             writer.Line("public static readonly MlaKernels Instance = new()");
             writer.Line("{");
-            writer.Line($"    Absorbed = [{string.Join(", ", plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()"))}],");
-            writer.Line($"    Decompressed = [{string.Join(", ", plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()"))}],");
+            writer.Line($"    Absorbed = new AbsorbedCore[] {{ {string.Join(", ", plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()"))} }},");
+            writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()"))} }},");
             writer.Line("};");
-        }
-
-        return writer.ToString();
+        });
     }
 
     private static string Decode(KernelPlan plan, TierPlan tier)
     {
         KernelShape d = plan.Shape;
         CorePlan core = tier.Decode;
-        CodeWriter writer = EmittedNames.BeginFile(
+        string account =
             $"""
             The absorbed attention core for {TierText(tier.Tier)}.
 
@@ -55,10 +75,8 @@ internal static class KernelEmitter
             {PlanText.Threads(plan.KeySplit)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
-            """);
-        BeginKernelNamespace(writer, plan);
-        writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces($"internal sealed class Decode{tier.Tier.Name}() : AbsorbedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)"))
+            """;
+        return File(plan, account, $"internal sealed class Decode{tier.Tier.Name}() : AbsorbedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)", namesKernels: false, writer =>
         {
             DecodeLayout(writer, plan, core);
             writer.Line();
@@ -80,16 +98,14 @@ internal static class KernelEmitter
             emitter.Softmax();
             writer.Line();
             emitter.Values();
-        }
-
-        return writer.ToString();
+        });
     }
 
     private static string Prefill(KernelPlan plan, TierPlan tier)
     {
         KernelShape d = plan.Shape;
         CorePlan core = tier.Prefill;
-        CodeWriter writer = EmittedNames.BeginFile(
+        string account =
             $"""
             The decompressed attention core for {TierText(tier.Tier)}.
 
@@ -101,10 +117,8 @@ internal static class KernelEmitter
             {PlanText.Caches(core)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
-            """);
-        BeginKernelNamespace(writer, plan);
-        writer.Line(EmittedNames.GeneratedCode);
-        using (writer.Braces($"internal sealed class Prefill{tier.Tier.Name}() : DecompressedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)"))
+            """;
+        return File(plan, account, $"internal sealed class Prefill{tier.Tier.Name}() : DecompressedCore(CoreTarget.{tier.Tier.Name}, RowOperand.Float32, s_layout)", namesKernels: false, writer =>
         {
             PrefillLayout(writer, tier.Tier, core);
             writer.Line();
@@ -132,9 +146,7 @@ internal static class KernelEmitter
             emitter.Softmax();
             writer.Line();
             emitter.Values();
-        }
-
-        return writer.ToString();
+        });
     }
 
     private static void DecodeLayout(CodeWriter writer, KernelPlan plan, CorePlan core)
@@ -144,7 +156,7 @@ internal static class KernelEmitter
         writer.Line("{");
         writer.Line($"    BlockTokens = {core.BlockTokens},");
         writer.Line($"    ScoreStride = {core.ScoreStride},");
-        writer.Line($"    Queries = new QueryPanels(firstColumns: [{string.Join(", ", panels)}], firstRowColumn: {core.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? core.Columns}),");
+        writer.Line($"    Queries = new QueryPanels(firstColumns: new[] {{ {string.Join(", ", panels)} }}, firstRowColumn: {core.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? core.Columns}),");
         writer.Line($"    PrefetchTokens = {core.PrefetchTokens},");
         writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
         writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
@@ -165,16 +177,41 @@ internal static class KernelEmitter
         writer.Line("};");
     }
 
-    private static void BeginKernelNamespace(CodeWriter writer, KernelPlan plan)
+    /// <summary>Writes a file of kernels: its account, their namespace, what of the names they use stands in the text, and a class.</summary>
+    private static string File(KernelPlan plan, string account, string declaration, bool namesKernels, Action<CodeWriter> members)
     {
+        var body = new CodeWriter();
+        body.Line(EmittedNames.GeneratedCode);
+        using (body.Braces(declaration))
+        {
+            members(body);
+        }
+
+        string text = body.ToString();
+        CodeWriter writer = EmittedNames.BeginFile(account);
+        if (namesKernels)
+        {
+            EmittedNames.KernelsMayBeSeenTwice(writer);
+        }
+
         writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Shape)};");
         writer.Line();
-        writer.Line("using System;");
-        writer.Line("using System.Runtime.CompilerServices;");
-        writer.Line("using System.Runtime.Intrinsics;");
-        writer.Line("using MlaGen.Runtime;");
+        if (Regex.IsMatch(text, @"\bVector\d+\b"))
+        {
+            writer.Line("using global::System.Runtime.Intrinsics;");
+        }
+
+        foreach (string type in _types.Where(type => Regex.IsMatch(text, $@"\b{SimpleName(type)}\b")))
+        {
+            writer.Line($"using {SimpleName(type)} = global::{type};");
+        }
+
         writer.Line();
+        writer.Lines(text.TrimEnd('\n'));
+        return writer.ToString();
     }
+
+    private static string SimpleName(string type) => type.Substring(type.LastIndexOf('.') + 1);
 
     private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";
 }

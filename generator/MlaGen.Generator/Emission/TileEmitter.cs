@@ -30,7 +30,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         int registers = plan.RegistersOf(tile).Total;
         bool prefetches = tile.Prefetches > 0;
         writer.Line($"// {TilePlan.Counted(tokens, " token")} by {tile.Vectors} × {tile.Lanes} columns: {tokens * tile.Vectors} sums, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, nint distance, nint step" : string.Empty)})"))
+        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, IntPtr distance, IntPtr step" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
             {

@@ -19,8 +19,8 @@ internal sealed class VectorText(int lanes)
 
     public string Store(string value, string reference, int offset = 0) =>
         Lanes == 1 ? $"{Element(reference, offset)} = {value};"
-        : offset == 0 ? $"{value}.StoreUnsafe(ref {reference});"
-        : $"{value}.StoreUnsafe(ref {reference}, {offset});";
+        : offset == 0 ? $"{Class}.StoreUnsafe({value}, ref {reference});"
+        : $"{Class}.StoreUnsafe({value}, ref {reference}, {offset});";
 
     public string Broadcast(string scalar) => Lanes == 1 ? scalar : $"{Class}.Create({scalar})";
 

@@ -10,7 +10,7 @@ internal static class WeightsEmitter
     public static string Emit(MlaSpec spec)
     {
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.HintPrefix}: weights. Every projection is a type of its own, so that one cannot stand where another belongs;\n" +
+            $"{spec.Target.FullName}: weights. Every projection is a type of its own, so that one cannot stand where another belongs;\n" +
             "shapes are checked when a checkpoint is loaded, and elements keep the type that they have there.");
         EmittedNames.InTarget(writer, spec.Target, null, string.Empty, () =>
         {
@@ -21,7 +21,7 @@ internal static class WeightsEmitter
                 writer.Line();
             }
 
-            WeightSet(writer, projections);
+            WeightSet(writer, projections, spec.AllowDense);
         });
         return writer.ToString();
     }
@@ -68,7 +68,7 @@ internal static class WeightsEmitter
         }
     }
 
-    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionSpec> projections)
+    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionSpec> projections, bool allowDense)
     {
         writer.Summary("The weights of one layer.");
         writer.Line(EmittedNames.GeneratedCode);
@@ -110,6 +110,8 @@ internal static class WeightsEmitter
             {
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(checkpoint);");
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(prefix);");
+                string read = string.Join(", ", projections.Select(static p => $"\"{p.Tensor}\""));
+                writer.Line($"{Runtime}WeightReader.RefuseUnread(checkpoint, prefix, allowDense: {(allowDense ? "true" : "false")}, {read});");
                 writer.Line($"return new Weights({string.Join(", ", projections.Select(p => $"new {p.Name}(checkpoint, prefix)"))});");
             }
         }

@@ -4,3 +4,6 @@ namespace MlaGen.Generator.Model;
 /// <param name="HintName">Its name within the compilation.</param>
 /// <param name="Text">Its text, with line feeds.</param>
 internal sealed record EmittedFile(string HintName, string Text);
+
+/// <summary>The files of one class.</summary>
+internal sealed record EmittedFiles(EquatableArray<EmittedFile> Files);

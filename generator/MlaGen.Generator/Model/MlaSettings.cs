@@ -66,6 +66,8 @@ internal sealed record MlaSettings
 
     public bool? AllowDense { get; init; }
 
+    public bool? DecodedWeights { get; init; }
+
     /// <summary>Every setting by its name, in one fixed order; null where nothing was written.</summary>
     public IEnumerable<(string Property, object? Value)> All =>
     [
@@ -98,6 +100,7 @@ internal sealed record MlaSettings
         (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
         (nameof(CacheFormat), CacheFormat),
         (nameof(AllowDense), AllowDense),
+        (nameof(DecodedWeights), DecodedWeights),
     ];
 
     /// <summary>Whether a setting was written.</summary>
@@ -135,6 +138,7 @@ internal sealed record MlaSettings
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
         CacheFormat = CacheFormat ?? other.CacheFormat,
         AllowDense = AllowDense ?? other.AllowDense,
+        DecodedWeights = DecodedWeights ?? other.DecodedWeights,
     };
 
     /// <summary>The specification of a class, with the attribute's defaults for what was not written; required dimensions become 0.</summary>
@@ -169,5 +173,8 @@ internal sealed record MlaSettings
         ScaleQLora ?? false,
         ScaleKvLora ?? false,
         Llama4ScalingBeta ?? 0,
-        CacheFormat ?? Model.CacheFormat.Float32);
+        CacheFormat ?? Model.CacheFormat.Float32)
+    {
+        AllowDense = AllowDense ?? false,
+    };
 }

@@ -1,5 +1,3 @@
-using Microsoft.CodeAnalysis.CSharp;
-
 namespace MlaGen.Generator.Model;
 
 /// <summary>Everything about one annotated class that its emitted code depends on: plain values, compared by value.</summary>
@@ -25,6 +23,9 @@ internal sealed record MlaSpec(
     double Llama4ScalingBeta,
     CacheFormat CacheFormat)
 {
+    /// <summary>Whether it stands in for sparse attention, so that the tensors of an indexer may lie beside its weights.</summary>
+    public bool AllowDense { get; init; }
+
     /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
     public EquatableArray<ValueSource> Provenance { get; init; }
 }
@@ -33,29 +34,6 @@ internal sealed record MlaSpec(
 /// <param name="Property">Name of the attribute's property.</param>
 /// <param name="Source">The configuration's file, or the attribute, with the value of the file that it overrides.</param>
 internal sealed record ValueSource(string Property, string Source);
-
-/// <summary>The partial class to complete.</summary>
-/// <param name="Namespace">Its namespace as source text, empty for the global one.</param>
-/// <param name="ContainingTypes">Declarations of the types around it, outermost first, as "partial class Outer".</param>
-/// <param name="Name">Its name, without an escaping @.</param>
-/// <param name="Accessibility">Its accessibility as C# keywords.</param>
-internal sealed record TargetClass(string Namespace, EquatableArray<string> ContainingTypes, string Name, string Accessibility)
-{
-    /// <summary>Its name as source text: with an @ where the bare name is a keyword.</summary>
-    public string Identifier => SyntaxFacts.GetKeywordKind(Name) == SyntaxKind.None ? Name : "@" + Name;
-
-    /// <summary>What the names of its emitted files begin with: namespace, types around it and name, with dots between.</summary>
-    public string HintPrefix
-    {
-        get
-        {
-            // A containing type is kept as a declaration, whose last word is its name.
-            IEnumerable<string> names = ContainingTypes.Select(static declaration => declaration.Substring(declaration.LastIndexOf(' ') + 1)).Append(Name);
-            string path = string.Join(".", names);
-            return (Namespace.Length == 0 ? path : Namespace + "." + path).Replace("@", string.Empty);
-        }
-    }
-}
 
 /// <summary>Widths, ranks and limits, by the names of Hugging Face's configurations.</summary>
 internal sealed record Dimensions(
@@ -75,7 +53,10 @@ internal sealed record Dimensions(
     public int CacheRowElements => KvLoraRank + QkRopeHeadDim;
 }
 
-/// <summary>Rotary positions as configured; RopeConstants turns them into numbers.</summary>
+/// <summary>
+/// Rotary positions as configured; RopeConstants turns them into numbers. The factor is the model's, given or derived from the two lengths
+/// that its configuration states: the number of positions that a class accepts has no part in it.
+/// </summary>
 internal sealed record RopeSpec(
     RopeLayout Layout,
     RopeScaling Scaling,

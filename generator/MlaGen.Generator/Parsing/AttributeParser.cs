@@ -26,6 +26,12 @@ internal static class AttributeParser
     /// <summary>What was written, or null where the compiler itself has refused an argument and says so.</summary>
     public static AttributeModel? Parse(INamedTypeSymbol type, AttributeData attribute, Compilation compilation)
     {
+        // One that only has the name may have any properties: it is not read.
+        if (attribute.AttributeClass is { } attributeClass && attributeClass.ContainingAssembly?.GetTypeByMetadataName("MlaGen.IMlaAttention`1") is null)
+        {
+            return new AttributeModel(DeclarationParser.Target(type), null, MlaSettings.Empty, new([DeclarationParser.Foreign(type, attributeClass)])) { IsForeign = true, MetadataName = MetadataNameOf(type) };
+        }
+
         if (attribute.ConstructorArguments.Any(IsRefused) || attribute.NamedArguments.Any(static pair => IsRefused(pair.Value)))
         {
             return null;
@@ -38,7 +44,19 @@ internal static class AttributeParser
         }
 
         string? configName = attribute.ConstructorArguments is [{ Value: string name }] ? name : null;
-        return new AttributeModel(DeclarationParser.Target(type), configName, settings, new(DeclarationParser.Problems(type, compilation)));
+        return new AttributeModel(DeclarationParser.Target(type), configName, settings, new(DeclarationParser.Problems(type, compilation))) { MetadataName = MetadataNameOf(type) };
+    }
+
+    /// <summary>The name by which a compilation finds a class again.</summary>
+    public static string MetadataNameOf(INamedTypeSymbol type)
+    {
+        string name = type.MetadataName;
+        for (INamedTypeSymbol? container = type.ContainingType; container is not null; container = container.ContainingType)
+        {
+            name = container.MetadataName + "+" + name;
+        }
+
+        return type.ContainingNamespace.IsGlobalNamespace ? name : $"{DeclarationParser.Namespace(type)}.{name}";
     }
 
     // An array with a mistake in it is of kind Array: the mistake is in an element.
@@ -76,6 +94,7 @@ internal static class AttributeParser
         nameof(MlaSettings.Llama4ScalingBeta) => settings with { Llama4ScalingBeta = (double)value.Value! },
         nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },
+        nameof(MlaSettings.DecodedWeights) => settings with { DecodedWeights = (bool)value.Value! },
         // A newer runtime beside an older generator: not a value to drop in silence.
         _ => throw new NotSupportedException($"MlaAttention has the property {property}, which this version of the generator does not know."),
     };

@@ -26,6 +26,7 @@ internal static class ConfigUse
             ("max_position_embeddings", settings.MaxPositionEmbeddings is null),
             ("rope_theta", settings.RopeTheta is null && settings.RopeLayout != RopeLayout.None),
             ("original_max_position_embeddings", settings.OriginalMaxPositionEmbeddings is null && (settings.RopeScaling is not (null or RopeScaling.None) || settings.Llama4ScalingBeta is not (null or 0))),
+            ("factor", NeedsFactor(settings)),
             ("short_factor", settings.ShortFactor is null && settings.RopeScaling == RopeScaling.LongRope),
             ("long_factor", settings.LongFactor is null && settings.RopeScaling == RopeScaling.LongRope),
         ];
@@ -34,6 +35,9 @@ internal static class ConfigUse
 
     /// <summary>Whether the model is sparse and the class has not accepted dense attention in its place.</summary>
     public static bool IsSparse(AttributeModel attribute, ConfigModel config) => config.IndexTopK is not null && attribute.Settings.AllowDense != true;
+
+    /// <summary>Whether the model's attention weights are quantized in a way that is not read, and the class does not say that its own are decoded.</summary>
+    public static bool IsQuantized(AttributeModel attribute, ConfigModel config) => config.Quantization is not null && attribute.Settings.DecodedWeights != true;
 
     /// <summary>Problems of values that the attribute wrote, to be reported there.</summary>
     public static IEnumerable<Problem> AttributeProblems(AttributeModel attribute, ConfigModel config)
@@ -60,18 +64,37 @@ internal static class ConfigUse
 
     private static MlaSettings Merge(AttributeModel attribute, ConfigModel config)
     {
-        MlaSettings settings = attribute.Settings.Over(config.Settings);
+        MlaSettings settings = WithFactor(attribute.Settings.Over(config.Settings), config);
         bool isLimited = config.IndexTopK is { } topK && attribute.Settings is { AllowDense: true, MaxPositionEmbeddings: null } && !(settings.MaxPositionEmbeddings <= topK);
         return isLimited ? settings with { MaxPositionEmbeddings = config.IndexTopK } : settings;
     }
 
+    /// <summary>A factor that nobody states follows from the two lengths of the model: from what the file states, and not from what the class accepts.</summary>
+    private static MlaSettings WithFactor(MlaSettings settings, ConfigModel config)
+        => IsFactorOpen(settings) && settings.OriginalMaxPositionEmbeddings is > 0 and { } original && config.Settings.MaxPositionEmbeddings is { } length
+            ? settings with { RopeFactor = (double)length / original }
+            : settings;
+
+    private static bool IsFactorOpen(MlaSettings settings) => settings is { RopeFactor: null or 0, RopeScaling: RopeScaling.Yarn or RopeScaling.LongRope };
+
+    // Where a length is missing, that is said, and the factor follows from it.
+    private static bool NeedsFactor(MlaSettings settings)
+        => IsFactorOpen(settings)
+            && settings is { MaxPositionEmbeddings: not null, OriginalMaxPositionEmbeddings: not null }
+            && (settings.RopeScaling == RopeScaling.Yarn || settings.AttentionFactor is null or 0);
+
     private static IEnumerable<ValueSource> Sources(MlaSettings attribute, ConfigModel config)
     {
+        bool isFactorDerived = IsFactorOpen(attribute.Over(config.Settings)) && config.Settings.MaxPositionEmbeddings is not null;
         Dictionary<string, object?> file = config.Settings.All.ToDictionary(static setting => setting.Property, static setting => setting.Value);
         foreach ((string property, object? written) in attribute.All)
         {
             object? read = file[property];
-            if (written is not null)
+            if (isFactorDerived && property == nameof(MlaSettings.RopeFactor))
+            {
+                yield return new ValueSource(property, $"max_position_embeddings of {config.File} / OriginalMaxPositionEmbeddings");
+            }
+            else if (written is not null)
             {
                 yield return new ValueSource(property, read is null || read.Equals(written) ? "attribute" : $"attribute, overriding {Text(read)} of {config.File}");
             }
@@ -90,7 +113,7 @@ internal static class ConfigUse
     {
         double number => SpecValidator.Text(number),
         bool flag => flag ? "true" : "false",
-        EquatableArray<double> numbers => $"{SpecValidator.Text(numbers.Count)} numbers",
+        EquatableArray<double> numbers => Counted.Of(numbers.Count, "number"),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString(),
     };

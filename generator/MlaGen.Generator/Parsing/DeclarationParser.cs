@@ -15,15 +15,16 @@ internal static class DeclarationParser
 
     private const int RequiredFramework = 10;
 
-    private static readonly SymbolDisplayFormat _sourceName = new(
-        typeQualificationStyle: SymbolDisplayTypeQualificationStyle.NameAndContainingTypesAndNamespaces,
-        miscellaneousOptions: SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers);
+    private static readonly SymbolDisplayFormat _plainName = new(typeQualificationStyle: SymbolDisplayTypeQualificationStyle.NameAndContainingTypesAndNamespaces);
 
     public static TargetClass Target(INamedTypeSymbol type) => new(
-        type.ContainingNamespace.IsGlobalNamespace ? string.Empty : type.ContainingNamespace.ToDisplayString(_sourceName),
+        Namespace(type),
         new(ContainingTypes(type).Reverse().Select(Declaration)),
         type.Name,
         SyntaxFacts.GetText(type.DeclaredAccessibility));
+
+    /// <summary>The namespace of a type, empty for the global one.</summary>
+    public static string Namespace(INamedTypeSymbol type) => type.ContainingNamespace.IsGlobalNamespace ? string.Empty : type.ContainingNamespace.ToDisplayString(_plainName);
 
     public static IEnumerable<Problem> Problems(INamedTypeSymbol type, Compilation compilation)
     {
@@ -47,6 +48,20 @@ internal static class DeclarationParser
             yield return Problem.OnClass(Rules.UnsupportedClass, type.Name, obstacle);
         }
 
+        // Only a class that can be completed has members to meet.
+        if (type.TypeKind == TypeKind.Class && Obstacle(type) is null)
+        {
+            foreach (Problem conflict in MemberConflicts.Find(type, compilation))
+            {
+                yield return conflict;
+            }
+        }
+
+        if (HiddenTypes.Find(compilation) is { } hidden)
+        {
+            yield return Hidden(type, hidden);
+        }
+
         // The assembly that defines object carries the framework's version, whatever the project's settings are called.
         AssemblyIdentity core = compilation.ObjectType.ContainingAssembly.Identity;
         if (core.Version.Major < RequiredFramework)
@@ -59,6 +74,12 @@ internal static class DeclarationParser
             yield return Problem.OnClass(Rules.LanguageTooOld, type.Name, RequiredLanguage.ToDisplayString(), language.ToDisplayString());
         }
     }
+
+    /// <summary>The attribute is another one of the same name, which the project declares or gets from elsewhere.</summary>
+    public static Problem Foreign(INamedTypeSymbol type, INamedTypeSymbol attribute) => Hidden(type, attribute);
+
+    private static Problem Hidden(INamedTypeSymbol type, INamedTypeSymbol by)
+        => Problem.OnClass(Rules.HiddenType, type.Name, by.ToDisplayString(_plainName), by.ContainingAssembly.Name);
 
     private static string? Obstacle(INamedTypeSymbol type)
     {
@@ -107,6 +128,6 @@ internal static class DeclarationParser
             (_, true) => "record",
             _ => "class",
         };
-        return $"partial {keyword} {type.ToDisplayString(new SymbolDisplayFormat(miscellaneousOptions: SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers))}";
+        return $"partial {keyword} {type.Name}";
     }
 }

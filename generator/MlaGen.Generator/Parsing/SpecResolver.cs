@@ -20,6 +20,7 @@ internal static class SpecResolver
             && !Problems(attribute, configs).Any()
             && !ConfigUse.MissingKeys(attribute, config).Any()
             && !ConfigUse.IsSparse(attribute, config)
+            && !ConfigUse.IsQuantized(attribute, config)
             && !ConfigUse.ValueProblems(attribute, config).Any()
                 ? ConfigUse.Specify(attribute, config)
                 : null;
@@ -28,6 +29,11 @@ internal static class SpecResolver
     /// <summary>All that is wrong with an attribute and its class. What the configuration brought in is reported in its file, by <see cref="ConfigUse"/>.</summary>
     public static IEnumerable<Problem> Problems(AttributeModel attribute, EquatableArray<ConfigModel> configs)
     {
+        if (attribute.IsForeign)
+        {
+            return attribute.DeclarationProblems;
+        }
+
         if (attribute.ConfigName is not { } name)
         {
             return attribute.DeclarationProblems.Concat(SpecValidator.Validate(attribute.Settings.ToSpec(attribute.Target), attribute.Settings));
@@ -36,7 +42,7 @@ internal static class SpecResolver
         if (Find(name, configs) is not { } config)
         {
             string known = configs.Count == 0 ? "there are none" : "there are " + string.Join(", ", configs.Select(static config => $"'{config.Name}'").Distinct());
-            return attribute.DeclarationProblems.Append(Problem.At(nameof(attribute.ConfigName), Rules.ConfigNotFound, name, known));
+            return attribute.DeclarationProblems.Append(Problem.At(nameof(attribute.ConfigName), Rules.ConfigNotFound, name, known, System.Security.SecurityElement.Escape(name)));
         }
 
         return config.IsValid ? attribute.DeclarationProblems.Concat(ConfigUse.AttributeProblems(attribute, config)) : attribute.DeclarationProblems;

@@ -94,7 +94,7 @@ internal sealed record RopeConstants(
             high += 0.001;
         }
 
-        float factor = (float)YarnFactor(spec);
+        float factor = (float)spec.Rope.Factor;
         float lowest = (float)low;
         float span = (float)(high - low);
         float[] frequencies = new float[powers.Length];
@@ -107,7 +107,7 @@ internal sealed record RopeConstants(
             frequencies[i] = (float)((float)(stretched * (float)(1f - kept)) + (float)(original * kept));
         }
 
-        string words = $"frequency of pair i = {plain} up to low, divided by {Text(YarnFactor(spec))} from high on, blended between; {range}";
+        string words = $"frequency of pair i = {plain} up to low, divided by {Text(spec.Rope.Factor)} from high on, blended between; {range}";
         return (frequencies, words);
     }
 
@@ -138,17 +138,16 @@ internal sealed record RopeConstants(
 
         if (rope.Scaling == RopeScaling.LongRope)
         {
-            double stretch = (double)spec.Dimensions.MaxPositionEmbeddings / rope.OriginalMaxPositionEmbeddings;
-            if (stretch <= 1)
+            if (rope.Factor <= 1)
             {
-                return (1, "1, since positions stay within the original context");
+                return (1, "1, since the model does not stretch its original context");
             }
 
-            double grown = Math.Sqrt(1 + (Math.Log(stretch) / Math.Log(rope.OriginalMaxPositionEmbeddings)));
-            return (grown, $"sqrt(1 + ln {Text(stretch)} / ln {Text(rope.OriginalMaxPositionEmbeddings)}) = {Text(grown)}");
+            double grown = Math.Sqrt(1 + (Math.Log(rope.Factor) / Math.Log(rope.OriginalMaxPositionEmbeddings)));
+            return (grown, $"sqrt(1 + ln {Text(rope.Factor)} / ln {Text(rope.OriginalMaxPositionEmbeddings)}) = {Text(grown)}");
         }
 
-        double factor = YarnFactor(spec);
+        double factor = rope.Factor;
         if (rope.Mscale != 0 && rope.MscaleAllDim != 0)
         {
             double ratio = Magnitude(factor, rope.Mscale) / Magnitude(factor, rope.MscaleAllDim);
@@ -173,14 +172,11 @@ internal sealed record RopeConstants(
             return (scale, $"{Text(width)}^-0.5 = {Text(scale)}");
         }
 
-        double factor = YarnFactor(spec);
+        double factor = spec.Rope.Factor;
         double magnitude = Magnitude(factor, spec.Rope.MscaleAllDim);
         double scaled = scale * (magnitude * magnitude);
         return (scaled, $"{Text(width)}^-0.5 · {MagnitudeText(factor, spec.Rope.MscaleAllDim)}² = {Text(scaled)}");
     }
-
-    private static double YarnFactor(MlaSpec spec)
-        => spec.Rope.Factor != 0 ? spec.Rope.Factor : (double)spec.Dimensions.MaxPositionEmbeddings / spec.Rope.OriginalMaxPositionEmbeddings;
 
     /// <summary>transformers' <c>get_mscale</c>.</summary>
     private static double Magnitude(double factor, double mscale) => factor <= 1 ? 1 : (0.1 * mscale * Math.Log(factor)) + 1;

@@ -14,7 +14,7 @@ internal static class RopeValidator
             return [unknown];
         }
 
-        IEnumerable<Problem> problems = NumberProblems(rope).Concat(WithoutEffect(spec, written)).Concat(OriginalContextProblems(spec));
+        IEnumerable<Problem> problems = NumberProblems(rope).Concat(WithoutEffect(spec, written)).Concat(MissingParameters(spec));
         return rope.Scaling switch
         {
             RopeScaling.Yarn => problems.Concat(YarnProblems(spec)),
@@ -42,9 +42,10 @@ internal static class RopeValidator
             yield return Unusable(nameof(MlaSettings.RopeTheta), rope.Theta, "a number above 1 within the range of float");
         }
 
-        // YaRN's factor below 1 has a rule of its own.
+        // YaRN's factor below 1 has a rule of its own; of LongRoPE it only says that nothing is stretched.
         (string Property, double Value)[] optional =
         [
+            (nameof(MlaSettings.RopeFactor), rope.Scaling == RopeScaling.Yarn ? 0 : rope.Factor),
             (nameof(MlaSettings.Mscale), rope.Mscale),
             (nameof(MlaSettings.MscaleAllDim), rope.MscaleAllDim),
             (nameof(MlaSettings.AttentionFactor), rope.AttentionFactor),
@@ -88,7 +89,7 @@ internal static class RopeValidator
 
         (string Property, bool IsWritten, bool IsRead, string Reader)[] parameters =
         [
-            (nameof(MlaSettings.RopeFactor), written.RopeFactor is not (null or 0), rope.Scaling == RopeScaling.Yarn, "only YaRN reads it"),
+            (nameof(MlaSettings.RopeFactor), written.RopeFactor is not (null or 0), rope.Scaling != RopeScaling.None, "only YaRN and LongRoPE read it"),
             (nameof(MlaSettings.BetaFast), written.BetaFast is not null, rope.Scaling == RopeScaling.Yarn, "only YaRN reads it"),
             (nameof(MlaSettings.BetaSlow), written.BetaSlow is not null, rope.Scaling == RopeScaling.Yarn, "only YaRN reads it"),
             (nameof(MlaSettings.Mscale), written.Mscale is not (null or 0), rope.Scaling == RopeScaling.Yarn, "only YaRN reads it"),
@@ -108,37 +109,41 @@ internal static class RopeValidator
         }
     }
 
-    private static IEnumerable<Problem> OriginalContextProblems(MlaSpec spec)
+    /// <summary>What the scaling is computed from and nobody has said.</summary>
+    private static IEnumerable<Problem> MissingParameters(MlaSpec spec)
     {
-        if (spec.Rope.OriginalMaxPositionEmbeddings != 0)
+        RopeSpec rope = spec.Rope;
+        if (rope.OriginalMaxPositionEmbeddings == 0)
         {
-            yield break;
+            const string Original = "OriginalMaxPositionEmbeddings, the context length before scaling";
+            if (rope.Scaling != RopeScaling.None)
+            {
+                yield return Problem.At(nameof(MlaSettings.RopeScaling), Rules.MissingRopeParameter, $"RopeScaling.{rope.Scaling}", Original);
+            }
+
+            if (spec.Llama4ScalingBeta != 0)
+            {
+                yield return Problem.At(nameof(MlaSettings.Llama4ScalingBeta), Rules.MissingRopeParameter, nameof(MlaSettings.Llama4ScalingBeta), Original);
+            }
         }
 
-        if (spec.Rope.Scaling != RopeScaling.None)
+        // It would be easy to derive it from MaxPositionEmbeddings, and wrong as soon as somebody limits the positions of a class.
+        bool isRotated = spec.Dimensions.QkRopeHeadDim != 0 && rope.Layout != RopeLayout.None;
+        bool isRead = rope.Scaling == RopeScaling.Yarn || (rope.Scaling == RopeScaling.LongRope && rope.AttentionFactor == 0);
+        if (rope.Factor == 0 && isRead && isRotated)
         {
-            yield return Problem.At(nameof(MlaSettings.RopeScaling), Rules.MissingOriginalContext, $"RopeScaling.{spec.Rope.Scaling}");
-        }
-
-        if (spec.Llama4ScalingBeta != 0)
-        {
-            yield return Problem.At(nameof(MlaSettings.Llama4ScalingBeta), Rules.MissingOriginalContext, nameof(MlaSettings.Llama4ScalingBeta));
+            yield return Problem.At(
+                nameof(MlaSettings.RopeScaling),
+                Rules.MissingRopeParameter,
+                $"RopeScaling.{rope.Scaling}",
+                "RopeFactor, the model's factor or its max_position_embeddings / original_max_position_embeddings, whatever number of positions the class accepts");
         }
     }
 
     private static IEnumerable<Problem> YarnProblems(MlaSpec spec)
     {
         RopeSpec rope = spec.Rope;
-        if (rope.Factor == 0)
-        {
-            // Without an original context the factor cannot be derived; that has been said already.
-            if (rope.OriginalMaxPositionEmbeddings > 0 && spec.Dimensions.MaxPositionEmbeddings < rope.OriginalMaxPositionEmbeddings)
-            {
-                string derived = $"MaxPositionEmbeddings / OriginalMaxPositionEmbeddings = {SpecValidator.Text(spec.Dimensions.MaxPositionEmbeddings)} / {SpecValidator.Text(rope.OriginalMaxPositionEmbeddings)}";
-                yield return Problem.At(nameof(MlaSettings.RopeScaling), Rules.YarnFactor, derived);
-            }
-        }
-        else if (!(rope.Factor >= 1 && IsFloat(rope.Factor)))
+        if (rope.Factor != 0 && !(rope.Factor >= 1 && IsFloat(rope.Factor)))
         {
             yield return Problem.At(nameof(MlaSettings.RopeFactor), Rules.YarnFactor, SpecValidator.Text(rope.Factor));
         }
@@ -169,7 +174,7 @@ internal static class RopeValidator
             if (factors.Count != pairs)
             {
                 isComplete = false;
-                yield return Problem.At(property, Rules.LongRopeFactorCount, property, SpecValidator.Text(factors.Count), SpecValidator.Text(pairs));
+                yield return Problem.At(property, Rules.LongRopeFactorCount, property, Counted.Of(factors.Count, "element"), SpecValidator.Text(pairs));
             }
 
             for (int i = 0; i < factors.Count; i++)
@@ -181,6 +186,13 @@ internal static class RopeValidator
             }
         }
 
+        // The factor on cosine and sine divides by the logarithm of the original context.
+        if (rope is { AttentionFactor: 0, Factor: > 1, OriginalMaxPositionEmbeddings: 1 })
+        {
+            yield return Unusable(nameof(MlaSettings.OriginalMaxPositionEmbeddings), 1, "2 or more, or an AttentionFactor beside it");
+        }
+
+        // Which set of factors is right depends on the positions that come to be, so here the class's limit does count.
         if (!isComplete || spec.Dimensions.MaxPositionEmbeddings <= rope.OriginalMaxPositionEmbeddings || rope.OriginalMaxPositionEmbeddings <= 0)
         {
             yield break;

@@ -13,7 +13,8 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        return dimensions.Concat(projections).Concat(NumberProblems(spec)).Concat(FormatProblems(spec)).Concat(RopeValidator.Validate(spec, written));
+        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. RopeValidator.Validate(spec, written)];
+        return problems.Count == 0 ? ConstantsValidator.Validate(spec) : problems;
     }
 
     /// <summary>Invariant text of a number, as short as round-tripping allows.</summary>

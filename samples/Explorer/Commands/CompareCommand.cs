@@ -3,12 +3,20 @@ using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer.Commands;
 
 /// <summary>One decoded token by MLA, absorbed and decompressed, and by standard multi-head attention, over growing contexts.</summary>
 internal static class CompareCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Context, Column.Threads, Column.KeyFloats, Column.OperationsPerToken, Column.Milliseconds, Column.TokensPerSecond,
+        Column.ShareOfPeak, Column.Gigabytes, Column.BoundBy, Column.ShareOfRoofline, Column.Spread,
+    ];
+
     public const string Absorbed = "mla absorbed";
     public const string Decompressed = "mla decompressed";
 
@@ -23,14 +31,14 @@ internal static class CompareCommand
         {
             if (context >= model.Core.Shape.MaxPositionEmbeddings)
             {
-                report.Note(FormattableString.Invariant($"{model.Name} has positions for {model.Core.Shape.MaxPositionEmbeddings} tokens: {context} and a new one are too many."));
+                report.Note(FormattableString.Invariant($"{model.Name} has positions for {Counted.Of(model.Core.Shape.MaxPositionEmbeddings, "token")}: {context} and a new one are too many."));
                 break;
             }
 
             long bytes = HeadMajorCache.BytesFor(model.Heads, context);
             if (bytes > MostMemory * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes || bytes / 2 / sizeof(float) > Array.MaxLength)
             {
-                report.Note(FormattableString.Invariant($"From {context} tokens on, the keys and values of {model.Heads} heads no longer fit into memory ({bytes / 1e9:0.0} GB)."));
+                report.Note(FormattableString.Invariant($"From {Counted.Of(context, "token")} on, the keys and values of {Counted.Of(model.Heads, "head")} no longer fit into memory ({bytes / 1e9:0.0} GB)."));
                 break;
             }
 
@@ -39,8 +47,8 @@ internal static class CompareCommand
 
         AddNotes(model, report);
         report.Show(
-            $"One decoded token: MLA and multi-head attention, {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Context, Column.Threads, Column.KeyFloats, Column.OperationsPerToken, Column.Milliseconds, Column.TokensPerSecond, Column.ShareOfPeak, Column.Gigabytes, Column.BoundBy, Column.ShareOfRoofline, Column.Spread);
+            $"One decoded token: MLA and multi-head attention, {model.Name}, {Counted.Of(model.Heads, "head")}",
+            Columns);
     }
 
     private static void Measure(Model model, int context, MeasurementOptions options, Report report)
@@ -62,7 +70,7 @@ internal static class CompareCommand
         // Memory of the same size: what fits into a cache is read faster, and is judged by that.
         ReadBandwidth mlaRead = new(crew, "mla read", new float[mlaBytes / sizeof(float)]);
         ReadBandwidth mhaRead = new(crew, "mha read", cache.Keys, cache.Values);
-        report.WithProgress($"{context} tokens", progress =>
+        report.WithProgress(Counted.Of(context, "token"), progress =>
         {
             Rounds rounds = Rounds.Run([peak, mlaRead, mhaRead, absorbed, decompressed, mha], options.Seconds * 3, progress);
             Add(absorbed, mlaRead, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape));
@@ -87,15 +95,15 @@ internal static class CompareCommand
     private static void AddNotes(Model model, Report report)
     {
         int row = model.Core.Shape.CacheRowElements;
-        int keys = model.Heads * HeadMajorCache.Width;
-        report.Note(FormattableString.Invariant($"Keys of a token: {keys:#,0} floats in multi-head attention, {row} in MLA: {(double)keys / row:0.00} times fewer. Values are as many again; in MLA the latent is both."));
+        int full = 2 * model.Heads * HeadMajorCache.Width;
+        report.Note(FormattableString.Invariant($"Keys and values of a token: {full:#,0} floats in multi-head attention, {row} in MLA, where the latent is both: {(double)full / row:0.00} times fewer."));
         report.Note(Crossover(report.Measurements, Absorbed, "mha"));
         report.Note(Crossover(report.Measurements, Decompressed, "mha"));
         report.Note(Crossover(report.Measurements, Absorbed, Decompressed));
         int[] slow = [.. report.Measurements.Where(static m => m.Kernel == "mha" && m.ShareOfRoofline < 0.8).Select(static m => m.Context!.Value)];
         report.Note(slow.Length == 0
             ? "The multi-head kernel reaches at least 80 % of its own roofline at every context."
-            : $"The multi-head kernel stays below 80 % of its own roofline at {string.Join(", ", slow.Select(static context => Column.Whole(context)))} tokens: there it flatters MLA.");
+            : $"The multi-head kernel stays below 80 % of its own roofline at these numbers of tokens: {string.Join(", ", slow.Select(static context => Column.Whole(context)))}. There it flatters MLA.");
     }
 
     /// <summary>From which measured context on a kernel stays ahead of another.</summary>

@@ -2,12 +2,20 @@ using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer.Commands;
 
 /// <summary>The attention core of one decoded token, beside the FMA peak, and on a smaller cache beside itself on full floats.</summary>
 internal static class DecodeCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
+        Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Speedup, Column.PeakSpeedup, Column.Spread,
+    ];
+
     public static void Run(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
     {
         if (format == model.Core.Layout.Format)
@@ -20,8 +28,8 @@ internal static class DecodeCommand
         }
 
         report.Show(
-            $"Decode core: {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Speedup, Column.PeakSpeedup, Column.Spread);
+            $"Decode core: {model.Name}, {Counted.Of(model.Heads, "head")}",
+            Columns);
     }
 
     public static void Measure(Model model, int context, MeasurementOptions options, Report report)
@@ -31,7 +39,7 @@ internal static class DecodeCommand
         FmaPeak peak = new(crew);
         using Workload decode = model.Layer.Decode(context, executor);
         using OneThread? one = OneThread.Beside(options.Threads, executor => model.Layer.Decode(context, executor));
-        report.WithProgress($"decode, {model.Heads} heads, {context} tokens", progress =>
+        report.WithProgress($"decode, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, decode, .. OneThread.Workloads(one)], options.Seconds, progress);
             report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = model.Cache });
@@ -42,7 +50,7 @@ internal static class DecodeCommand
     private static void MeasureSmaller(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
     {
         DecodeCore core = Array.Find(model.SmallerCaches, core => core.Format == format)
-            ?? throw new UserException($"{model.Name} is measured with its {model.Cache} cache alone, not with {Model.Called(format)}; a shape of {HeadsOfSmallerCaches()} heads is");
+            ?? throw new UserException($"{model.Name} is measured with its {model.Cache} cache alone, not with {Model.Called(format)}; a shape with one of these numbers of heads is: {HeadsOfSmallerCaches()}");
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
@@ -50,7 +58,7 @@ internal static class DecodeCommand
         using Workload decode = core.Create(context, executor);
         using OneThread? one = OneThread.Beside(options.Threads, executor => core.Create(context, executor));
         string cache = Model.Called(format);
-        report.WithProgress($"decode, {model.Heads} heads, {context} tokens, {cache}", progress =>
+        report.WithProgress($"decode, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}, {cache}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, float32, decode, .. OneThread.Workloads(one)], options.Seconds * 2, progress);
             report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache });

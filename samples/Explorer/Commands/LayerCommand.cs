@@ -2,18 +2,26 @@ using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer.Commands;
 
 /// <summary>One decoded token of each sequence of a batch through a whole layer with bf16 weights, and through its projections alone.</summary>
 internal static class LayerCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
+        Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread,
+    ];
+
     public static void Run(Model model, int context, int batch, MeasurementOptions options, Report report)
     {
         Measure(model, context, batch, options, report);
         report.Show(
             $"Layer: {model.Name}, a batch of {batch}",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Spread);
+            Columns);
     }
 
     public static void Measure(Model model, int context, int batch, MeasurementOptions options, Report report)
@@ -28,7 +36,7 @@ internal static class LayerCommand
         // One token streams the weights, and memory is the limit; many share them, and arithmetic is.
         ReadBandwidth? dram = batch == 1 ? ReadBandwidth.OfDram(crew) : null;
         Workload[] workloads = dram is null ? [peak, layer, projections] : [peak, dram, layer, projections];
-        report.WithProgress($"{model.Name} layer, {context} tokens, batch {batch}", progress =>
+        report.WithProgress($"{model.Name} layer, {Counted.Of(context, "token")}, batch {batch}", progress =>
         {
             Rounds rounds = Rounds.Run(workloads, options.Seconds * 2, progress);
             foreach (Workload workload in (Workload[])[layer, projections])

@@ -3,12 +3,20 @@ using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer.Commands;
 
 /// <summary>The generated decode core beside what else a .NET program can compute it with, in turn in one run and on the same data.</summary>
 internal static class PeersCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak,
+        Column.Difference, Column.Spread,
+    ];
+
     public static void Run(Model model, int context, MeasurementOptions options, Report report)
     {
         using MlaExecutor executor = new(options.Threads);
@@ -18,7 +26,7 @@ internal static class PeersCommand
         using CoreWorkload ours = model.Layer.Decode(context, executor);
         (IReadOnlyList<CoreWorkload> torch, string? missing) = TorchPeers.Create(shape, model.Layer.SoftmaxScale, context, options.Threads);
         CoreWorkload[] peers = [new TensorPrimitivesAttention(shape, model.Layer.SoftmaxScale, context, crew), .. torch];
-        report.WithProgress($"peers, {model.Heads} heads, {context} tokens", progress =>
+        report.WithProgress($"peers, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, ours, .. peers], options.Seconds * (1 + peers.Length), progress);
             foreach (CoreWorkload workload in (CoreWorkload[])[ours, .. peers])
@@ -45,8 +53,8 @@ internal static class PeersCommand
         }
 
         report.Show(
-            $"Decode core beside others: {model.Name}, {model.Heads} heads",
-            Column.Kernel, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Difference, Column.Spread);
+            $"Decode core beside others: {model.Name}, {Counted.Of(model.Heads, "head")}",
+            Columns);
     }
 
     /// <summary>The largest difference, as a part of the largest value.</summary>

@@ -7,6 +7,13 @@ namespace Explorer.Commands;
 /// <summary>What the machine can do at most, and how near each kernel comes.</summary>
 internal static class RooflineCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
+        Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Speedup, Column.PeakSpeedup, Column.Spread,
+    ];
+
     private const int DecodeContext = 4096;
     private const int PrefillTokens = 1024;
     private const string LayerModel = "V3";
@@ -26,7 +33,7 @@ internal static class RooflineCommand
 
         report.Show(
             "Roofline",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Batch, Column.Threads, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak, Column.Gigabytes, Column.Dram, Column.ShareOfDram, Column.Speedup, Column.PeakSpeedup, Column.Spread);
+            Columns);
     }
 
     private static void MeasurePeaks(MeasurementOptions options, Report report)

@@ -4,6 +4,7 @@ using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
+using Samples;
 
 namespace Explorer.Commands;
 
@@ -14,6 +15,13 @@ namespace Explorer.Commands;
 /// </summary>
 internal static class WarmupCommand
 {
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Warmup, Column.First, Column.AfterPause, Column.Milliseconds,
+        Column.FirstOverSteady, Column.Spread,
+    ];
+
     private const int Pauses = 5;
 
     private static readonly TimeSpan _pause = TimeSpan.FromSeconds(0.1);
@@ -38,7 +46,7 @@ internal static class WarmupCommand
         double firstMs = Time(workload.Run);
         double afterPauseMs = Median(TimesAfterPauses(workload));
         FmaPeak peak = new(crew);
-        report.WithProgress($"{model.Name} {call}, {context} tokens", progress =>
+        report.WithProgress($"{model.Name} {call}, {Counted.Of(context, "token")}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, workload], options.Seconds, progress);
             report.Add(Measurement.Of(rounds, workload, peak, options.Threads).WithFirstCall(warmupMs, firstMs, afterPauseMs) with
@@ -51,7 +59,7 @@ internal static class WarmupCommand
         });
         report.Show(
             $"First call: {model.Name}",
-            Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Warmup, Column.First, Column.AfterPause, Column.Milliseconds, Column.FirstOverSteady, Column.Spread);
+            Columns);
     }
 
     private static double[] TimesAfterPauses(Workload workload)

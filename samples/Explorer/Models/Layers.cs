@@ -12,7 +12,7 @@ internal sealed partial class DeepSeekV2Lite;
 internal sealed partial class Glm47Flash;
 
 [MlaAttention(HiddenSize = 2560, Heads = 40, QLoraRank = 768, KvLoraRank = 256, QkNopeHeadDim = 64, QkRopeHeadDim = 32, VHeadDim = 64, MaxPositionEmbeddings = 32768,
-    RopeLayout = RopeLayout.HalfSplit, RopeScaling = RopeScaling.LongRope, OriginalMaxPositionEmbeddings = 32768,
+    RopeLayout = RopeLayout.HalfSplit, RopeScaling = RopeScaling.LongRope, RopeFactor = 1, OriginalMaxPositionEmbeddings = 32768,
     ShortFactor = new[]
     {
         1.0591234137867171, 1.1241891283591912, 1.2596935748670968, 1.5380380402321725, 2.093982484148734, 3.1446935121267696, 4.937952647693647, 7.524541999994549,

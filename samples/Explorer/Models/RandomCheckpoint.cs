@@ -12,6 +12,8 @@ internal sealed class RandomCheckpoint(MlaShape shape) : ICheckpoint
 
     public string Source => "random numbers";
 
+    public IEnumerable<string> Names => _shapes.Keys;
+
     public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
     {
         tensor = _shapes.TryGetValue(name, out long[]? dimensions)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Samples;
 using ScottPlot;
 
 namespace Explorer.Output;
@@ -18,11 +19,7 @@ internal static class Chart
             throw new UserException($"--plot takes a file that ends in .svg or .png, not '{file}'");
         }
 
-        string directory = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        if (!Directory.Exists(directory))
-        {
-            throw new UserException($"--plot: there is no directory '{directory}'");
-        }
+        NamedFiles.CheckWritable("--plot", file);
     }
 
     public static void Save(string title, IReadOnlyList<Measurement> measurements, string file)
@@ -96,6 +93,6 @@ internal static class Chart
     private static double Share(Measurement measurement) => Math.Max(measurement.ShareOfPeak, measurement.ShareOfDram ?? 0);
 
     private static string Label(Measurement measurement) => measurement.Heads is { } heads
-        ? string.Create(CultureInfo.InvariantCulture, $"{measurement.Kernel}\n{heads} heads, {measurement.Context}\n{measurement.Threads} threads")
+        ? string.Create(CultureInfo.InvariantCulture, $"{measurement.Kernel}\n{Counted.Of(heads, "head")}, {measurement.Context}\n{Counted.Of(measurement.Threads, "thread")}")
         : measurement.Kernel;
 }

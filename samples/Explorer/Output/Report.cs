@@ -5,30 +5,50 @@ using Spectre.Console;
 namespace Explorer.Output;
 
 /// <summary>Where measurements go: a line of JSON each, as soon as it is there, or a table at the end. Progress goes to standard error.</summary>
-internal sealed class Report(TextWriter output, TextWriter error, bool json, string? plot)
+internal sealed class Report
 {
-    private const int RedirectedWidth = 160;
-
+    private readonly TextWriter _output;
+    private readonly TextWriter _error;
+    private readonly IAnsiConsole? _progress;
+    private readonly int _width;
+    private readonly bool _json;
+    private readonly string? _plot;
     private readonly List<Measurement> _measurements = [];
     private readonly List<string> _notes = [];
+
+    /// <param name="output">Takes tables or lines of JSON.</param>
+    /// <param name="error">Takes notes on the lines of JSON.</param>
+    /// <param name="progress">Takes the progress, where somebody watches it.</param>
+    /// <param name="width">Characters of a line of a table.</param>
+    /// <param name="json">Whether to write JSON.</param>
+    /// <param name="plot">A file to draw to, or <see langword="null"/>.</param>
+    public Report(TextWriter output, TextWriter error, TextWriter? progress, int width, bool json, string? plot)
+    {
+        _output = output;
+        _error = error;
+        _progress = progress is null ? null : AnsiConsole.Create(new AnsiConsoleSettings { Out = new ProgressOutput(progress, width) });
+        _width = width;
+        _json = json;
+        _plot = plot;
+    }
 
     public IReadOnlyList<Measurement> Measurements => _measurements;
 
     public void Add(Measurement measurement)
     {
         _measurements.Add(measurement);
-        if (json)
+        if (_json)
         {
-            output.WriteLine(JsonSerializer.Serialize(measurement, MeasurementJson.Default.Measurement));
+            _output.WriteLine(JsonSerializer.Serialize(measurement, MeasurementJson.Default.Measurement));
         }
     }
 
     /// <summary>Something to know about the measurements.</summary>
     public void Note(string text)
     {
-        if (json)
+        if (_json)
         {
-            error.WriteLine(text);
+            _error.WriteLine(text);
         }
         else
         {
@@ -39,31 +59,30 @@ internal sealed class Report(TextWriter output, TextWriter error, bool json, str
     /// <summary>Runs something that may take long, and shows how far it is where there is somebody to see it.</summary>
     public void WithProgress(string task, Action<Action<double>> work)
     {
-        IAnsiConsole console = Console(error, System.Console.IsErrorRedirected);
-        if (!console.Profile.Out.IsTerminal)
+        if (_progress is null)
         {
             work(static _ => { });
             return;
         }
 
-        console.Progress().AutoClear(true).HideCompleted(true).Start(context =>
+        _progress.Progress().AutoClear(true).HideCompleted(true).Start(context =>
         {
             ProgressTask bar = context.AddTask(Markup.Escape(task), maxValue: 1);
             work(done => bar.Value = done);
         });
     }
 
-    /// <summary>Shows all that was measured: as a table, and as a plot if there is to be one.</summary>
+    /// <summary>Shows all that was measured: as a table of the terminal's width, and as a plot if there is to be one.</summary>
     /// <param name="title">What is shown.</param>
     /// <param name="columns">The table's columns.</param>
     public void Show(string title, params ReadOnlySpan<Column> columns)
     {
-        if (plot is not null)
+        if (_plot is not null)
         {
-            Chart.Save(title, _measurements, plot);
+            Chart.Save(title, _measurements, _plot);
         }
 
-        if (!json)
+        if (!_json)
         {
             Print(title, columns);
         }
@@ -71,55 +90,38 @@ internal sealed class Report(TextWriter output, TextWriter error, bool json, str
 
     private void Print(string title, ReadOnlySpan<Column> columns)
     {
-        IAnsiConsole console = Console(output, System.Console.IsOutputRedirected);
-        Table table = new Table().Title(Markup.Escape(title)).Border(TableBorder.Simple);
-        foreach (Column column in columns)
+        _output.WriteLine();
+        WriteWrapped(title);
+        _output.WriteLine();
+        foreach (string line in new TextTable(columns, _measurements).Lines(_width))
         {
-            table.AddColumn(new TableColumn(Markup.Escape(column.Header)) { Alignment = column.IsText ? Justify.Left : Justify.Right });
+            _output.WriteLine(line);
         }
 
-        foreach (Measurement measurement in _measurements)
-        {
-            string[] cells = new string[columns.Length];
-            for (int i = 0; i < cells.Length; i++)
-            {
-                cells[i] = Markup.Escape(columns[i].Format(measurement));
-            }
-
-            table.AddRow(cells);
-        }
-
-        console.Write(table);
+        _output.WriteLine();
         if (_measurements.Exists(static measurement => measurement.IsNoisy))
         {
-            console.WriteLine("! The spread (distance between the quartiles, as a part of the median) is over 10 %: something else was running.");
+            WriteWrapped("! The spread (distance between the quartiles, as a part of the median) is over 10 %: something else was running.");
         }
 
-        foreach (string note in _notes)
-        {
-            console.WriteLine(note);
-        }
+        _notes.ForEach(WriteWrapped);
     }
 
-    private static IAnsiConsole Console(TextWriter writer, bool redirected)
+    private void WriteWrapped(string text)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        foreach (string line in TextTable.Wrap(text, _width))
         {
-            Out = new ConsoleWriter(writer, redirected),
-            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
-            Interactive = redirected ? InteractionSupport.No : InteractionSupport.Detect,
-        });
-        return console;
+            _output.WriteLine(line);
+        }
     }
 
-    /// <summary>A table in a file is not broken to a terminal's width.</summary>
-    private sealed class ConsoleWriter(TextWriter writer, bool redirected) : IAnsiConsoleOutput
+    private sealed class ProgressOutput(TextWriter writer, int width) : IAnsiConsoleOutput
     {
         public TextWriter Writer => writer;
 
-        public bool IsTerminal => !redirected;
+        public bool IsTerminal => true;
 
-        public int Width => redirected ? RedirectedWidth : Math.Max(40, System.Console.WindowWidth);
+        public int Width => width;
 
         public int Height => 40;
 
@@ -133,16 +135,17 @@ internal sealed class Report(TextWriter output, TextWriter error, bool json, str
 /// <param name="Header">Its heading.</param>
 /// <param name="Format">The text of a measurement's cell.</param>
 /// <param name="IsText">Words, not numbers.</param>
-internal sealed record Column(string Header, Func<Measurement, string> Format, bool IsText = false)
+/// <param name="IsSetting">What was measured, not what came out.</param>
+internal sealed record Column(string Header, Func<Measurement, string> Format, bool IsText = false, bool IsSetting = false)
 {
-    public static readonly Column Kernel = new("kernel", static m => m.Kernel, IsText: true);
-    public static readonly Column Model = new("model", static m => m.Model ?? "", IsText: true);
-    public static readonly Column Tier = new("tier", static m => m.Tier, IsText: true);
-    public static readonly Column Cache = new("cache", static m => m.Cache ?? "", IsText: true);
-    public static readonly Column Heads = new("heads", static m => Whole(m.Heads));
-    public static readonly Column Context = new("context", static m => Whole(m.Context));
-    public static readonly Column Batch = new("batch", static m => Whole(m.Batch));
-    public static readonly Column Threads = new("threads", static m => Whole(m.Threads));
+    public static readonly Column Kernel = new("kernel", static m => m.Kernel, IsText: true, IsSetting: true);
+    public static readonly Column Model = new("model", static m => m.Model ?? "", IsText: true, IsSetting: true);
+    public static readonly Column Tier = new("tier", static m => m.Tier, IsText: true, IsSetting: true);
+    public static readonly Column Cache = new("cache", static m => m.Cache ?? "", IsText: true, IsSetting: true);
+    public static readonly Column Heads = new("heads", static m => Whole(m.Heads), IsSetting: true);
+    public static readonly Column Context = new("context", static m => Whole(m.Context), IsSetting: true);
+    public static readonly Column Batch = new("batch", static m => Whole(m.Batch), IsSetting: true);
+    public static readonly Column Threads = new("threads", static m => Whole(m.Threads), IsSetting: true);
     public static readonly Column Milliseconds = new("ms", static m => Number(m.Ms, m.Ms < 10 ? "0.000" : "0.0"));
     public static readonly Column Gflops = new("GFLOP/s", static m => Number(m.Gflops, "0.0"));
     public static readonly Column FmaPeak = new("FMA peak", static m => Number(m.FmaPeakGflops, "0.0"));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Samples;
 
 namespace Storyteller.Model;
 
@@ -79,7 +80,7 @@ internal sealed record ModelConfig
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument document = JsonDocument.Parse(ModelFile.ReadAllBytes(path));
             Require(path, "the document", document.RootElement.ValueKind == JsonValueKind.Object, "a JSON object is expected");
             AttentionCheck.Run(document.RootElement, path);
             ModelConfig config = document.Deserialize<ModelConfig>(Options)!;
@@ -104,7 +105,7 @@ internal sealed record ModelConfig
         RequireBetween(path, "n_shared_experts", SharedExperts, 1, 1 << 8);
         RequireBetween(path, "n_group", ExpertGroups, 1, RoutedExperts / 2);
         RequireBetween(path, "topk_group", ChosenExpertGroups, 1, ExpertGroups);
-        Require(path, "n_routed_experts", RoutedExperts % ExpertGroups == 0, $"{RoutedExperts} experts do not divide into {ExpertGroups} groups");
+        Require(path, "n_routed_experts", RoutedExperts % ExpertGroups == 0, $"{Counted.Of(RoutedExperts, "expert")} cannot be divided into {Counted.Of(ExpertGroups, "group")}");
         RequireBetween(path, "num_experts_per_tok", ExpertsPerToken, 1, RoutedExperts / ExpertGroups * ChosenExpertGroups);
         Require(path, "hidden_act", Activation == "silu", $"'{Activation}' is not supported, only 'silu'");
         Require(path, "scoring_func", ScoringFunction == "sigmoid", $"'{ScoringFunction}' is not supported, only 'sigmoid'");

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Tokenizers;
@@ -24,7 +26,7 @@ internal sealed partial class StoryTokenizer
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument document = JsonDocument.Parse(ModelFile.ReadAllBytes(path));
             return Create(document.RootElement);
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
@@ -42,6 +44,18 @@ internal sealed partial class StoryTokenizer
 
     /// <summary>The UTF-8 bytes of a token; none for a special token. A character may be spread over several tokens.</summary>
     public ReadOnlySpan<byte> Bytes(int id) => _bytes[id];
+
+    /// <summary>The text of tokens. Bytes that make no character become U+FFFD.</summary>
+    public string Decode(ReadOnlySpan<int> ids)
+    {
+        List<byte> bytes = [];
+        foreach (int id in ids)
+        {
+            bytes.AddRange(Bytes(id));
+        }
+
+        return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
+    }
 
     private static StoryTokenizer Create(JsonElement root)
     {

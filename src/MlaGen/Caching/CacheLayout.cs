@@ -51,7 +51,10 @@ public sealed class CacheLayout
         ArgumentOutOfRangeException.ThrowIfNegative(pageTokens);
         long page = pageTokens == 0 ? PageTokens : pageTokens;
         long pages = (tokens / page) + (tokens % page == 0 ? 0 : 1);
-        return checked(pages * page * layers * RowBytes);
+        Int128 bytes = (Int128)pages * page * layers * RowBytes;
+        return bytes <= long.MaxValue
+            ? (long)bytes
+            : throw new OverflowException(FormattableString.Invariant($"{pages} pages of {page} tokens x {layers} layers x {RowBytes} bytes are {bytes} bytes; at most {long.MaxValue} can be told."));
     }
 
     internal static CacheLayout Of(MlaDefinition definition, CacheFormat? format) => new(definition.Checked(), format ?? definition.CacheFormat);

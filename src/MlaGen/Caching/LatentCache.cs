@@ -68,8 +68,9 @@ public sealed class LatentCache<TAttention> : IDisposable
 
     /// <summary>
     /// Called when a sequence needs more pages than are free, with the number of those missing, on the thread that needs them; says how many it
-    /// has freed, and is asked again while that is not 0 and still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
-    /// truncate or dispose sequences that are in no open batch. What it throws comes out of the call that needed the pages, which then has
+    /// has freed, and is asked again while pages become free and are still too few. It may evict prefixes (<c>cache.OnFull = cache.Prefixes.Evict</c>), and
+    /// truncate or dispose sequences that are in no open batch. The batch and the sequence that need the pages refuse it everything, and what
+    /// itself needs more pages than are free does not get them. What it throws comes out of the call that needed the pages, which then has
     /// changed nothing.
     /// </summary>
     public Func<int, int>? OnFull
@@ -102,14 +103,15 @@ public sealed class LatentCache<TAttention> : IDisposable
 
     /// <summary>
     /// Writes sequences to a file, pages that they share once. The file is written beside its place, flushed to the disk and then renamed, so
-    /// that whatever happens either the previous file is there or the new one is.
+    /// that whatever happens, and whoever else saves to the same path, either the previous file is there or the new one is. What a process leaves
+    /// that is killed on the way, a file called <c>.mlagen-</c>…<c>.tmp</c>, does no harm and may be deleted.
     /// </summary>
-    /// <param name="path">The file; replaced if it exists. <c>path</c> + ".tmp" is used on the way.</param>
+    /// <param name="path">The file; replaced if it exists, with its permissions. Of a link the target is replaced; what is no regular file is refused.</param>
     /// <param name="sequences">Sequences of this cache, each once, with what the caller wants back beside them.</param>
-    /// <exception cref="ArgumentException">A sequence is another cache's.</exception>
+    /// <exception cref="ArgumentException">A sequence is another cache's, or they are more than a file can have.</exception>
     /// <exception cref="InvalidOperationException">A sequence is in an open batch, or given twice.</exception>
     /// <exception cref="ObjectDisposedException">A sequence or the cache is disposed.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="IOException">The file cannot be written, or the path leads to a directory, a pipe, a socket or a device.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     public void Save(string path, params ReadOnlySpan<SavedSequence> sequences) => CacheFileWriter.Save(_pool, TAttention.Definition, path, sequences);
 
@@ -122,7 +124,7 @@ public sealed class LatentCache<TAttention> : IDisposable
     /// <exception cref="CacheFileException">The file is damaged, or was written by a cache that does not fit: says what was expected and what was found.</exception>
     /// <exception cref="LatentCacheFullException">The cache has too few free pages.</exception>
     /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public SavedSequence[] Load(string path) => CacheFileReader.Load(_pool, TAttention.Definition, path);
 

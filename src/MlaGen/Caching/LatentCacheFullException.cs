@@ -5,7 +5,7 @@ public sealed class LatentCacheFullException : InvalidOperationException
 {
     internal LatentCacheFullException(int wantedPages, int freePages, int pageCount, int pageTokens)
         : base(FormattableString.Invariant(
-            $"{wantedPages} more page(s) of {pageTokens} tokens are needed, and {freePages} of the cache's {pageCount} are free. Truncate or dispose sequences, or create the cache for more tokens."))
+            $"{Counted.Of(wantedPages, "more page")} of {Counted.Of(pageTokens, "token")} needed, {freePages} of the cache's {pageCount} free. Truncate or dispose sequences, or create the cache for more tokens."))
     {
         WantedPages = wantedPages;
         FreePages = freePages;

@@ -153,7 +153,14 @@ public sealed class LatentSequence : IDisposable
         }
     }
 
-    /// <summary>Copies what the cache keeps of a token in one layer, decoded: the latent as the cache holds it, then the rotary key.</summary>
+    /// <summary>Copies what the cache keeps of a token in one layer, decoded: the latent, normalised, then the rotary key, rotated.</summary>
+    /// <remarks>
+    /// A rotary key lies in halves, whatever its layout: the first elements of all pairs, then the second ones. Where
+    /// <see cref="RopeLayout.Interleaved"/> makes pairs of neighbours, that is another order than the projection's: element 2i of it comes to i,
+    /// and 2i + 1 to i + QkRopeHeadDim / 2. So the V3 family of transformers caches it. Its DeepSeek-V2, DeepSeek's own code, vLLM and FlashMLA
+    /// leave neighbours together: rows from there, or for there, have to be reordered, those of DeepSeek-V2 models too. A key without rotation
+    /// (<see cref="RopeLayout.None"/>) stays as it is.
+    /// </remarks>
     /// <param name="layer">Layer, below the cache's <see cref="LatentCache{TAttention}.Layers"/>.</param>
     /// <param name="token">Index of a committed token, below <see cref="Length"/>; not its position.</param>
     /// <param name="destination">Takes exactly <see cref="MlaShape.CacheRowElements"/> values.</param>
@@ -170,7 +177,7 @@ public sealed class LatentSequence : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, Length);
         if (destination.Length != _shape.CacheRowElements)
         {
-            throw new ArgumentException(FormattableString.Invariant($"A row has {_shape.CacheRowElements} elements, the destination {destination.Length}."), nameof(destination));
+            throw new ArgumentException(FormattableString.Invariant($"A row has {Counted.Of(_shape.CacheRowElements, "element")}, the destination {destination.Length}."), nameof(destination));
         }
 
         Pool.Codec.DecodeRows(Row(layer, token), 1, destination);
@@ -180,6 +187,7 @@ public sealed class LatentSequence : IDisposable
     /// <exception cref="InvalidOperationException">The sequence is in an open batch.</exception>
     public void Dispose()
     {
+        Pool.ThrowIfInside();
         object? holder = Interlocked.CompareExchange(ref _holder, Disposed, null);
         if (holder == Disposed)
         {

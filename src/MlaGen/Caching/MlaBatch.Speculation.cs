@@ -14,12 +14,13 @@ public abstract partial class MlaBatch
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public void Accept(LatentSequence sequence, int tokens)
     {
+        using Use use = Begin("Accept");
         ref BatchEntry entry = ref Find(sequence);
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, entry.NewTokens);
         if (entry.IsTree && !TokenTree.IsChain(Parents(entry)[..tokens]))
         {
-            throw new ArgumentException(FormattableString.Invariant($"The first {tokens} tokens of this tree are no path: give the path itself."), nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"This tree does not begin with a path of {Counted.Of(tokens, "token")}: give the path itself."), nameof(tokens));
         }
 
         for (int i = 0; i < tokens; i++)
@@ -40,6 +41,7 @@ public abstract partial class MlaBatch
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public void Accept(LatentSequence sequence, ReadOnlySpan<int> path)
     {
+        using Use use = Begin("Accept");
         ref BatchEntry entry = ref Find(sequence);
         TokenTree.CheckPath(Parents(entry), path);
         path.CopyTo(_paths.AsSpan(entry.FirstRow));
@@ -72,7 +74,6 @@ public abstract partial class MlaBatch
     private ref BatchEntry Find(LatentSequence sequence)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         for (int i = 0; i < _entryCount; i++)
         {
             if (_entries[i].Sequence == sequence)
@@ -91,8 +92,28 @@ public abstract partial class MlaBatch
             if (_entries[i].Accepted == BatchEntry.NothingChosen)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"Entry {i} of the batch added a tree of {_entries[i].NewTokens} tokens: say with Accept which path of it is kept."));
+                    $"Entry {i} of the batch added a tree of {Counted.Of(_entries[i].NewTokens, "token")}: say with Accept which path of it is kept."));
             }
+        }
+    }
+
+    /// <summary>Moves what is kept of each tree together. Where the cache's memory fails in the middle of it, the step can only be rolled back.</summary>
+    private void CompactTrees()
+    {
+        try
+        {
+            foreach (BatchEntry entry in Entries)
+            {
+                if (entry.IsTree)
+                {
+                    Compact(entry);
+                }
+            }
+        }
+        catch
+        {
+            Array.Clear(_writtenLayers);
+            throw;
         }
     }
 

@@ -9,7 +9,9 @@ namespace MlaGen;
 /// </summary>
 /// <remarks>
 /// <para>A batch is open while it holds a sequence. Its rows are the entries in the order they were added, each with its tokens in order.</para>
-/// <para>Thread safety: one thread at a time; different batches are independent. A sequence is in one open batch at most.</para>
+/// <para>Thread safety: one thread at a time; different batches are independent. A sequence is in one open batch at most. What another thread, or a
+/// callback such as <see cref="LatentCache{TAttention}.OnFull"/>, asks of a batch in the middle of something else is refused with an
+/// <see cref="InvalidOperationException"/> and changes nothing.</para>
 /// <para>After the first steps no managed memory is allocated; only a sequence that outgrows its block table doubles it.</para>
 /// </remarks>
 public abstract partial class MlaBatch : IDisposable
@@ -29,6 +31,9 @@ public abstract partial class MlaBatch : IDisposable
     private bool _begun;
     private bool _disposed;
     private AttentionEngine? _engine;
+
+    /// <summary>What is being done to the batch at this moment: until it has ended, nothing else may be.</summary>
+    private string? _doing;
 
     private protected MlaBatch(PagePool pool, MlaDefinition definition, MlaExecutor executor)
     {
@@ -94,7 +99,7 @@ public abstract partial class MlaBatch : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(newTokens);
         if (!positions.IsEmpty && positions.Length != newTokens)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{newTokens} new tokens need as many positions, not {positions.Length}."), nameof(positions));
+            throw new ArgumentException(FormattableString.Invariant($"Expected as many positions as new tokens, {newTokens}; found {positions.Length}."), nameof(positions));
         }
 
         CheckPositions(positions);
@@ -128,7 +133,7 @@ public abstract partial class MlaBatch : IDisposable
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public void Commit()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Use use = Begin("Commit");
         if (_entryCount == 0)
         {
             throw new InvalidOperationException("The batch is empty: there is nothing to commit.");
@@ -138,17 +143,13 @@ public abstract partial class MlaBatch : IDisposable
         {
             IEnumerable<int> missing = Enumerable.Range(0, _writtenLayers.Length).Where(layer => !_writtenLayers[layer]);
             throw new InvalidOperationException(FormattableString.Invariant(
-                $"Every layer must have written its rows before the step is committed; of {_writtenLayers.Length} layers these have not: {string.Join(", ", missing)}."));
+                $"Every layer must have written its rows before the step is committed; of {Counted.Of(_writtenLayers.Length, "layer")}, missing: {string.Join(", ", missing)}."));
         }
 
         CheckTreesChosen();
+        CompactTrees();
         foreach (BatchEntry entry in Entries)
         {
-            if (entry.IsTree)
-            {
-                Compact(entry);
-            }
-
             entry.Sequence.Commit(Positions.Slice(entry.FirstRow, entry.Accepted));
         }
 
@@ -159,21 +160,47 @@ public abstract partial class MlaBatch : IDisposable
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public void Rollback()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Use use = Begin("Rollback");
         Clear();
     }
 
     /// <summary>Rolls an uncommitted step back and frees the working memory. Further calls do nothing.</summary>
+    /// <exception cref="InvalidOperationException">Something is being done to the batch at this moment.</exception>
     public void Dispose()
     {
         if (!_disposed)
         {
+            using Use use = Begin("Dispose");
             Clear();
             _disposed = true;
             _engine = null;
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Begins to do something to the batch, which the returned value ends.</summary>
+    /// <param name="what">What; named to whoever asks for something else meanwhile.</param>
+    /// <exception cref="InvalidOperationException">Something is being done to the batch already.</exception>
+    /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
+    internal Use Begin(string what)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Interlocked.CompareExchange(ref _doing, what, null) is { } other
+            ? throw new InvalidOperationException($"{what} comes in the middle of {other} on the same batch, from a callback or another thread: a batch does one thing at a time, and nothing has changed.")
+            : new Use(this);
+    }
+
+    /// <summary>Refuses a batch that no layer can run on, before the lengths of what a layer takes are compared with the rows that it has not.</summary>
+    /// <exception cref="InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
+    internal void ThrowIfNotOpen()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_entryCount == 0)
+        {
+            throw new InvalidOperationException("The batch is empty, as it is after Commit and Rollback too: add sequences before the layers run.");
+        }
     }
 
     /// <summary>Says that a layer is about to run: from here on the step's entries are fixed.</summary>
@@ -184,14 +211,10 @@ public abstract partial class MlaBatch : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         if ((uint)layer >= (uint)_writtenLayers.Length)
         {
-            throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {_writtenLayers.Length} layers, numbered from 0."));
+            throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {Counted.Of(_writtenLayers.Length, "layer")}, numbered from 0."));
         }
 
-        if (_entryCount == 0)
-        {
-            throw new InvalidOperationException("The batch is empty: add sequences before the layers run.");
-        }
-
+        ThrowIfNotOpen();
         _begun = true;
     }
 
@@ -207,7 +230,7 @@ public abstract partial class MlaBatch : IDisposable
     private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Use use = Begin("Add");
         if (sequence.Pool != Pool)
         {
             throw new ArgumentException("The sequence belongs to another cache than the batch.", nameof(sequence));
@@ -218,11 +241,17 @@ public abstract partial class MlaBatch : IDisposable
             throw new InvalidOperationException("The step's first layer has begun: sequences can be added again after Commit or Rollback.");
         }
 
+        int firstRow = Rows;
+        bool isTree = !TokenTree.IsChain(parents);
         sequence.Acquire(this);
         try
         {
             CheckSize(sequence, rows, newTokens, positions.IsEmpty);
             EnsureCapacity(rows);
+
+            // What was checked is taken before anybody else has a say: OnFull may write to the memory that positions and parents lie in.
+            FillParents(_parents.AsSpan(firstRow, newTokens), parents);
+            FillPositions(_positions.AsSpan(firstRow, rows), newTokens, positions, sequence.NextPosition, isTree ? parents : default);
             sequence.Reserve(newTokens);
         }
         catch
@@ -231,15 +260,11 @@ public abstract partial class MlaBatch : IDisposable
             throw;
         }
 
-        int firstRow = Rows;
-        bool isTree = !TokenTree.IsChain(parents);
         _entries[_entryCount++] = new BatchEntry(sequence, firstRow, rows, newTokens, sequence.Length + newTokens)
         {
             IsTree = isTree,
             Accepted = isTree ? BatchEntry.NothingChosen : newTokens,
         };
-        FillParents(_parents.AsSpan(firstRow, newTokens), parents);
-        FillPositions(_positions.AsSpan(firstRow, rows), newTokens, positions, sequence.NextPosition, isTree ? parents : default);
         Rows += rows;
         NewTokens += newTokens;
         return firstRow;
@@ -262,19 +287,19 @@ public abstract partial class MlaBatch : IDisposable
         if (newTokens > 0 && defaultPositions && newTokens > _shape.MaxPositionEmbeddings - sequence.NextPosition)
         {
             throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
-                $"The sequence's next position is {sequence.NextPosition}, and positions run to {_shape.MaxPositionEmbeddings - 1}: {_shape.MaxPositionEmbeddings - sequence.NextPosition} more tokens fit."));
+                $"The sequence's next position is {sequence.NextPosition}, and positions run to {_shape.MaxPositionEmbeddings - 1}: there is room for {Counted.Of(_shape.MaxPositionEmbeddings - sequence.NextPosition, "more token")}."));
         }
 
         if (rows > Array.MaxLength - Rows)
         {
             throw new ArgumentOutOfRangeException(newTokens > 0 ? nameof(newTokens) : "queries", rows, FormattableString.Invariant(
-                $"The batch has {Rows} rows; {Array.MaxLength} are the most it can have."));
+                $"The batch has {Counted.Of(Rows, "row")}; {Array.MaxLength} are the most it can have."));
         }
 
         if (newTokens > Array.MaxLength - sequence.Length)
         {
             throw new ArgumentOutOfRangeException(nameof(newTokens), newTokens, FormattableString.Invariant(
-                $"The sequence has {sequence.Length} tokens; {Array.MaxLength} are the most it can have."));
+                $"The sequence has {Counted.Of(sequence.Length, "token")}; {Array.MaxLength} are the most it can have."));
         }
     }
 
@@ -345,5 +370,12 @@ public abstract partial class MlaBatch : IDisposable
         NewTokens = 0;
         Step++;
         _begun = false;
+    }
+
+    /// <summary>Something that is being done to a batch.</summary>
+    internal readonly ref struct Use(MlaBatch batch)
+    {
+        /// <summary>Ends it.</summary>
+        public void Dispose() => Volatile.Write(ref batch._doing, null);
     }
 }

@@ -16,6 +16,10 @@ internal sealed class PagePool : IDisposable
     private const int SlabBytes = 64 << 20;
 
     private readonly Lock _lock = new();
+
+    /// <summary>Threads whose <see cref="OnFull"/> is running.</summary>
+    private readonly HashSet<int> _asking = [];
+
     private readonly MemoryPool<byte> _memory;
     private readonly Action? _fault;
     private readonly int _layerBytes;
@@ -31,6 +35,7 @@ internal sealed class PagePool : IDisposable
     private int _sharedPages;
     private long _takenBytes;
     private long _tokens;
+    private long _returns;
     private int _users;
     private bool _disposed;
 
@@ -52,7 +57,7 @@ internal sealed class PagePool : IDisposable
         if (pageBytes > _memory.MaxBufferSize)
         {
             throw new ArgumentException(FormattableString.Invariant(
-                $"A page of {layers} layers x {PageTokens} tokens x {layout.RowBytes} bytes takes {pageBytes} bytes; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
+                $"A page of {Counted.Of(layers, "layer")} x {Counted.Of(PageTokens, "token")} x {Counted.Of(layout.RowBytes, "byte")} takes {Counted.Of(pageBytes, "byte")}; at most {_memory.MaxBufferSize} can be had in one piece. Choose fewer tokens a page."));
         }
 
         long pages = ((maxTokens - 1) / PageTokens) + 1;
@@ -62,14 +67,14 @@ internal sealed class PagePool : IDisposable
             if (pages == 0)
             {
                 throw new ArgumentOutOfRangeException(nameof(options), options.MaxBytes, FormattableString.Invariant(
-                    $"{nameof(options.MaxBytes)} is less than one page of {layers} layers x {PageTokens} tokens x {layout.RowBytes} bytes: {pageBytes} bytes."));
+                    $"{nameof(options.MaxBytes)} is less than one page of {Counted.Of(layers, "layer")} x {Counted.Of(PageTokens, "token")} x {Counted.Of(layout.RowBytes, "byte")}: {Counted.Of(pageBytes, "byte")}."));
             }
         }
 
         if (pages > Array.MaxLength)
         {
             throw new ArgumentOutOfRangeException(nameof(maxTokens), maxTokens, FormattableString.Invariant(
-                $"{pages} pages of {PageTokens} tokens would be needed; at most {Array.MaxLength} can be counted. Choose more tokens a page."));
+                $"{Counted.Of(pages, "page")} of {Counted.Of(PageTokens, "token")} would be needed; at most {Array.MaxLength} can be counted. Choose more tokens a page."));
         }
 
         PageCount = (int)pages;
@@ -109,7 +114,10 @@ internal sealed class PagePool : IDisposable
     /// <summary>Committed tokens of all sequences, shared ones counted in each.</summary>
     public long Tokens => Volatile.Read(ref _tokens);
 
-    /// <summary>Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed.</summary>
+    /// <summary>
+    /// Asked, with the number of pages missing, to free some before <see cref="Allocate"/> gives up; says how many it has freed. What itself
+    /// needs pages finds the cache full: asked again in the middle of it, it would not end.
+    /// </summary>
     public Func<int, int>? OnFull { get; set; }
 
     /// <summary>Pages that hold this many tokens.</summary>
@@ -153,8 +161,8 @@ internal sealed class PagePool : IDisposable
     {
         while (!TryTake(pages, out free))
         {
-            // Outside the lock: what it frees, it frees by way of this pool. Again and again, since other threads may take what it frees.
-            if (OnFull is not { } onFull || onFull(pages.Length - free) <= 0)
+            // Again and again, since other threads may take what it frees.
+            if (OnFull is not { } onFull || !Ask(onFull, pages.Length - free))
             {
                 return false;
             }
@@ -163,10 +171,39 @@ internal sealed class PagePool : IDisposable
         return true;
     }
 
+    /// <summary>Asks for pages; says whether there is a point in trying again.</summary>
+    private bool Ask(Func<int, int> onFull, int missing)
+    {
+        int thread = Environment.CurrentManagedThreadId;
+        long returns;
+        using (Hold())
+        {
+            if (!_asking.Add(thread))
+            {
+                return false;
+            }
+
+            returns = _returns;
+        }
+
+        try
+        {
+            // Outside the lock: what it frees, it frees by way of this pool. What it says that it has freed and has not would be asked for again for ever.
+            return onFull(missing) > 0 && Volatile.Read(ref _returns) != returns;
+        }
+        finally
+        {
+            using (Hold())
+            {
+                _asking.Remove(thread);
+            }
+        }
+    }
+
     /// <summary>Holds each page, which the caller knows to be held, once more.</summary>
     public void Hold(ReadOnlySpan<int> pages)
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             foreach (int page in pages)
@@ -182,7 +219,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Whether somebody else holds a page, which the caller knows to be held, too.</summary>
     public bool IsShared(int page)
     {
-        lock (_lock)
+        using (Hold())
         {
             return _references[page] > 1;
         }
@@ -192,7 +229,7 @@ internal sealed class PagePool : IDisposable
     /// <returns>Pages that became free.</returns>
     public int Release(ReadOnlySpan<int> pages)
     {
-        lock (_lock)
+        using (Hold())
         {
             if (_disposed)
             {
@@ -217,6 +254,7 @@ internal sealed class PagePool : IDisposable
                 }
             }
 
+            _returns += used - _usedPages;
             return used - _usedPages;
         }
     }
@@ -237,7 +275,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Keeps the memory from being given back until <see cref="Exit"/>.</summary>
     public void Enter()
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             _users++;
@@ -247,7 +285,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Ends one <see cref="Enter"/>.</summary>
     public void Exit()
     {
-        lock (_lock)
+        using (Hold())
         {
             _users--;
         }
@@ -255,9 +293,24 @@ internal sealed class PagePool : IDisposable
 
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), typeof(LatentCache<>));
 
+    /// <summary>Refuses what the memory pool does to the cache in the middle of being asked for memory.</summary>
+    public void ThrowIfInside()
+    {
+        if (_lock.IsHeldByCurrentThread)
+        {
+            throw new InvalidOperationException("The cache is in the middle of taking memory from its MemoryPool, or giving it back: the pool must not use the cache meanwhile.");
+        }
+    }
+
+    private Lock.Scope Hold()
+    {
+        ThrowIfInside();
+        return Uninterrupted.Hold(_lock);
+    }
+
     public void Dispose()
     {
-        lock (_lock)
+        using (Hold())
         {
             if (_disposed)
             {
@@ -267,7 +320,7 @@ internal sealed class PagePool : IDisposable
             if (_users != 0)
             {
                 throw new InvalidOperationException(FormattableString.Invariant(
-                    $"{_users} sequence(s) of the cache are in an open batch: commit, roll back or dispose the batch before the cache."));
+                    $"The cache has {Counted.Of(_users, "sequence")} in an open batch: commit, roll back or dispose the batch before the cache."));
             }
 
             _disposed = true;
@@ -282,7 +335,7 @@ internal sealed class PagePool : IDisposable
 
     private bool TryTake(Span<int> pages, out int free)
     {
-        lock (_lock)
+        using (Hold())
         {
             ThrowIfDisposed();
             free = FreePages;
@@ -325,15 +378,16 @@ internal sealed class PagePool : IDisposable
         Memory<byte>[] slabs = [.. _slabs, default];
         MayFail();
         IMemoryOwner<byte> owner = _memory.Rent(bytes);
-        if (owner.Memory.Length < bytes)
+        Memory<byte> memory = owner.Memory;
+        if (memory.Length < bytes)
         {
-            int found = owner.Memory.Length;
+            int found = memory.Length;
             owner.Dispose();
-            throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {bytes} bytes and gave {found}."));
+            throw new InvalidOperationException(FormattableString.Invariant($"The memory pool was asked for {Counted.Of(bytes, "byte")} and gave {found}."));
         }
 
         owners[slab] = owner;
-        slabs[slab] = owner.Memory;
+        slabs[slab] = memory;
         _owners = owners;
         _slabs = slabs;
         _takenBytes += bytes;

@@ -51,12 +51,12 @@ public sealed class PrefixIndex
         {
             if (tokens.Length != sequence.Length)
             {
-                throw new ArgumentException(FormattableString.Invariant($"The sequence has {sequence.Length} tokens, not {tokens.Length}."), nameof(tokens));
+                throw new ArgumentException(FormattableString.Invariant($"The sequence has {Counted.Of(sequence.Length, "token")}, not {tokens.Length}."), nameof(tokens));
             }
 
             int pages = tokens.Length / _pool.PageTokens;
             CheckPositions(sequence, pages * _pool.PageTokens);
-            lock (_lock)
+            using (Hold())
             {
                 return Add(sequence.Pages[..pages], tokens);
             }
@@ -82,7 +82,7 @@ public sealed class PrefixIndex
             return false;
         }
 
-        lock (_lock)
+        using (Hold())
         {
             int[] pages = _pool.NewArray<int>(most);
             int found = 0;
@@ -118,7 +118,7 @@ public sealed class PrefixIndex
     public int Evict(int pages)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(pages);
-        lock (_lock)
+        using (Hold())
         {
             List<Entry> entries = Subtree(_root);
 
@@ -145,13 +145,20 @@ public sealed class PrefixIndex
     /// <summary>Forgets every page.</summary>
     public void Clear()
     {
-        lock (_lock)
+        using (Hold())
         {
             foreach (Entry entry in _root.Continuations.ToArray())
             {
                 Drop(entry);
             }
         }
+    }
+
+    /// <summary>Refused to the memory pool before it waits for another thread that waits for it.</summary>
+    private Lock.Scope Hold()
+    {
+        _pool.ThrowIfInside();
+        return Uninterrupted.Hold(_lock);
     }
 
     private static void CheckPositions(LatentSequence sequence, int length)

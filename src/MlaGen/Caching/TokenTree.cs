@@ -26,7 +26,7 @@ internal static class TokenTree
     {
         if (parents.Length != newTokens)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{newTokens} new tokens need as many parents, not {parents.Length}."), nameof(parents));
+            throw new ArgumentException(FormattableString.Invariant($"Expected as many parents as new tokens, {newTokens}; found {parents.Length}."), nameof(parents));
         }
 
         for (int token = 0; token < parents.Length; token++)
@@ -69,7 +69,7 @@ internal static class TokenTree
         {
             if ((uint)token >= (uint)parents.Length)
             {
-                throw new ArgumentException(FormattableString.Invariant($"The step adds {parents.Length} tokens to the sequence: there is no token {token}."), nameof(path));
+                throw new ArgumentException(FormattableString.Invariant($"The step adds {Counted.Of(parents.Length, "token")} to the sequence: there is no token {token}."), nameof(path));
             }
 
             if (parents[token] != parent)

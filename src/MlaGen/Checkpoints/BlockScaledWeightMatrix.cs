@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// A matrix of e4m3 codes with one multiplier for each block of 128 × 128 elements, as DeepSeek publishes them: read as bf16,
-/// <c>code · scale[row / 128, column / 128]</c> rounded to nearest even.
+/// A matrix of e4m3 codes with one multiplier for each block: of 128 × 128 elements as DeepSeek publishes them, a whole row (a scale per output channel)
+/// or the whole matrix. Read as bf16: <c>code · scale[row / blockRows, column / blockColumns]</c>, a float, rounded to nearest even.
 /// </summary>
 /// <remarks>
 /// Blocks are counted from the first row of the whole matrix. A head's rows may begin inside a block (192 = 1.5 blocks a head in DeepSeek-V3's
@@ -13,7 +13,7 @@ namespace MlaGen.Runtime;
 /// </remarks>
 internal sealed class BlockScaledWeightMatrix : WeightMatrix
 {
-    /// <summary>Rows and columns of a block.</summary>
+    /// <summary>Rows and columns of DeepSeek's blocks.</summary>
     public const int BlockSize = 128;
 
     private const ushort InfinityBits = 0x7F80;
@@ -21,13 +21,15 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
     private static readonly float[] _values = [.. Enumerable.Range(0, 256).Select(code => Float8E4M3.ToSingle((byte)code))];
 
     private readonly float[] _scales;
+    private readonly int _blockRows;
+    private readonly int _blockColumns;
 
-    /// <summary>Takes the codes and the scales, row-major <c>[BlocksOf(rows), BlocksOf(columns)]</c>.</summary>
-    public BlockScaledWeightMatrix(CheckpointTensor codes, int rows, int columns, float[] scales)
-        : base(codes, rows, columns, TensorType.BFloat16) => _scales = scales;
+    /// <summary>Takes the codes and the scales, row-major, one for each block; the last of a row or column may be partly used.</summary>
+    public BlockScaledWeightMatrix(CheckpointTensor codes, int rows, int columns, float[] scales, int blockRows, int blockColumns)
+        : base(codes, rows, columns, TensorType.BFloat16) => (_scales, _blockRows, _blockColumns) = (scales, blockRows, blockColumns);
 
-    /// <summary>Blocks that cover a number of rows or columns; the last one may be partly used.</summary>
-    public static int BlocksOf(int elements) => (elements + BlockSize - 1) / BlockSize;
+    /// <summary>Blocks of DeepSeek's size that cover a number of rows or columns.</summary>
+    public static int BlocksOf(int elements) => BlocksOf(elements, BlockSize);
 
     private protected override void Read(int firstRow, int count, Span<byte> destination)
     {
@@ -46,11 +48,12 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
 
     private void Decode(int row, ReadOnlySpan<byte> codes, Span<ushort> decoded)
     {
-        ReadOnlySpan<float> scales = _scales.AsSpan(row / BlockSize * BlocksOf(Columns), BlocksOf(Columns));
+        int blocks = BlocksOf(Columns, _blockColumns);
+        ReadOnlySpan<float> scales = _scales.AsSpan(row / _blockRows * blocks, blocks);
         for (int block = 0; block < scales.Length; block++)
         {
-            int firstColumn = block * BlockSize;
-            int columns = Math.Min(BlockSize, Columns - firstColumn);
+            int firstColumn = block * _blockColumns;
+            int columns = Math.Min(_blockColumns, Columns - firstColumn);
             int bad = DecodeBlock(codes.Slice(firstColumn, columns), scales[block], decoded.Slice(firstColumn, columns));
             if (bad >= 0)
             {
@@ -62,6 +65,8 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
             }
         }
     }
+
+    private static int BlocksOf(int elements, int size) => ((elements - 1) / size) + 1;
 
     /// <summary>Decodes until the first element that is not finite, and returns its index; -1 when all are.</summary>
     private static int DecodeBlock(ReadOnlySpan<byte> codes, float scale, Span<ushort> decoded)

@@ -10,7 +10,12 @@ namespace MlaGen;
 /// <remarks>
 /// <para>In a directory, no file outside it is opened: a shard is a plain file name, and a link must stay inside. The one exception is the cache of the
 /// Hugging Face hub, whose <c>snapshots/&lt;revision&gt;</c> directories link to the <c>blobs</c> directory beside <c>snapshots</c>.</para>
-/// <para>Index and shards must agree: each tensor lies in the shard the index names for it, and no shard holds a tensor the index does not place there.</para>
+/// <para>The index decides: each tensor lies in the shard that the index names for it, and must lie there. What a shard holds beyond that, a tensor that the
+/// index leaves out or places in another shard, is no part of the checkpoint.</para>
+/// <para>Only regular files are opened, or links to them: never a pipe, a socket or a device.</para>
+/// <para>The files stay open, and are read as tensors are asked for, so they must not be changed in place meanwhile: a file that is longer or shorter
+/// than it was is refused by the next read, but other bytes of the same length are taken for the tensor's. To put new files in their place by
+/// renaming does no harm.</para>
 /// <para>Any number of threads may read at once.</para>
 /// </remarks>
 public sealed class Checkpoint : ICheckpoint, IDisposable
@@ -38,6 +43,17 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
+    public IEnumerable<string> Names
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _tensors.Keys;
+        }
+    }
+
     /// <summary>Opens a directory or a single safetensors file.</summary>
     /// <param name="path">The directory or file.</param>
     /// <returns>The open checkpoint, to be disposed.</returns>
@@ -54,7 +70,7 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
             }
             else
             {
-                checkpoint.AddFile(path);
+                checkpoint.AddFile(path, static _ => true);
             }
 
             return checkpoint;
@@ -90,7 +106,7 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
         // In this order transformers looks, too.
         if (directory.Has(SingleFile))
         {
-            AddFile(directory.Locate(SingleFile));
+            AddFile(directory.Locate(SingleFile), static _ => true);
         }
         else if (directory.Has(IndexFile))
         {
@@ -108,15 +124,7 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
         Dictionary<string, string> shardOf = ShardIndex.Read(index);
         foreach (string shard in shardOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            SafetensorsFile file = AddFile(directory.Locate(shard));
-            foreach (CheckpointTensor tensor in file.Tensors)
-            {
-                if (shardOf.GetValueOrDefault(tensor.Name) != shard)
-                {
-                    string placed = shardOf.TryGetValue(tensor.Name, out string? other) ? $"places it in {CheckpointException.Quote(other)}" : "does not name it";
-                    throw new CheckpointException($"is in this shard, but {IndexFile} {placed}", file.Source, tensor.Name);
-                }
-            }
+            AddFile(directory.Locate(shard), name => shardOf.GetValueOrDefault(name) == shard);
         }
 
         foreach ((string tensor, string shard) in shardOf)
@@ -128,16 +136,13 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
         }
     }
 
-    private SafetensorsFile AddFile(string path)
+    private void AddFile(string path, Func<string, bool> isPlacedHere)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);
         _files.Add(file);
-        foreach (CheckpointTensor tensor in file.Tensors)
+        foreach (CheckpointTensor tensor in file.Tensors.Where(tensor => isPlacedHere(tensor.Name)))
         {
-            // A name that two shards hold is refused by the caller, which knows where the index places it.
-            _tensors.TryAdd(tensor.Name, tensor);
+            _tensors.Add(tensor.Name, tensor);
         }
-
-        return file;
     }
 }

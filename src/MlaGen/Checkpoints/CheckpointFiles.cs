@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using Microsoft.Win32.SafeHandles;
 
 namespace MlaGen.Runtime;
@@ -6,18 +5,29 @@ namespace MlaGen.Runtime;
 /// <summary>Opens the files of a checkpoint; whatever the file system refuses becomes a <see cref="CheckpointException"/>.</summary>
 internal static class CheckpointFiles
 {
-    /// <summary>Maps a whole file for reading.</summary>
-    public static MemoryMappedViewAccessor Map(string path, out long length)
+    /// <summary>Opens a file for reading.</summary>
+    public static SafeFileHandle Open(string path, out long length)
     {
-        CheckOpenable(path);
+        FileStatus status = FileStatus.Of(path);
+        if (status.Kind is not (FileKind.Regular or FileKind.Missing))
+        {
+            throw new CheckpointException($"is {status.Describe()}; expected a file", path);
+        }
+
         try
         {
-            using SafeFileHandle handle = File.OpenHandle(path);
-            length = RandomAccess.GetLength(handle);
-            using var mapping = MemoryMappedFile.CreateFromFile(handle, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            SafeFileHandle handle = RegularFile.OpenRead(path, out length);
+            if (length > 0)
+            {
+                return handle;
+            }
 
-            // The view lives on without the mapping and the handle it was made from.
-            return mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            handle.Dispose();
+            throw new CheckpointException("is empty", path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException("does not exist", path, tensor: null, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -28,48 +38,32 @@ internal static class CheckpointFiles
     /// <summary>Reads a whole file that may not be longer than <paramref name="longest"/> bytes.</summary>
     public static byte[] ReadAll(string path, int longest)
     {
-        CheckOpenable(path);
+        using SafeFileHandle handle = Open(path, out long length);
+        if (length > longest)
+        {
+            throw new CheckpointException($"is {Counted.Of(length, "byte")} long; at most {longest} are read", path);
+        }
+
+        byte[] bytes = new byte[length];
+        Read(handle, path, length, 0, bytes);
+        return bytes;
+    }
+
+    /// <summary>Reads a part of a file that must still be as long as it was when it was opened.</summary>
+    public static void Read(SafeFileHandle handle, string path, long length, long offset, Span<byte> destination)
+    {
         try
         {
-            using SafeFileHandle handle = File.OpenHandle(path);
-            long length = RandomAccess.GetLength(handle);
-            if (length > longest)
+            long now = RandomAccess.GetLength(handle);
+            int read = now == length ? RegularFile.Read(handle, offset, destination) : 0;
+            if (read < destination.Length || now != length)
             {
-                throw new CheckpointException($"is {length} bytes long; at most {longest} are read", path);
+                throw new CheckpointException($"was changed: it was {Counted.Of(length, "byte")} long when it was opened, and {RandomAccess.GetLength(handle)} when it was read", path);
             }
-
-            byte[] bytes = new byte[length];
-            for (int done = 0; done < bytes.Length;)
-            {
-                int read = RandomAccess.Read(handle, bytes.AsSpan(done), done);
-                done += read > 0 ? read : throw new CheckpointException($"ended after {done} of {length} bytes", path);
-            }
-
-            return bytes;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(path, e);
-        }
-    }
-
-    /// <summary>Refuses what cannot be a checkpoint's file. Looks without opening: to open a named pipe would wait for its other end.</summary>
-    private static void CheckOpenable(string path)
-    {
-        if (Directory.Exists(path))
-        {
-            throw new CheckpointException("is a directory; expected a file", path);
-        }
-
-        var file = new FileInfo(path);
-        if (!file.Exists)
-        {
-            throw new CheckpointException("does not exist", path);
-        }
-
-        if (file.Length == 0)
-        {
-            throw new CheckpointException("is empty", path);
         }
     }
 

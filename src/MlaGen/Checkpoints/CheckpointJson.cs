@@ -34,6 +34,14 @@ internal ref struct CheckpointJson
     /// <summary>Reads the start of an object; <paramref name="what"/> names it in messages.</summary>
     public void BeginObject(string what) => Expect(JsonTokenType.StartObject, "an object", what);
 
+    /// <summary>Reads the start of an object, or null.</summary>
+    public bool BeginObjectOrNull(string what) => Read() switch
+    {
+        JsonTokenType.StartObject => true,
+        JsonTokenType.Null => false,
+        _ => throw Unexpected("an object or null", what),
+    };
+
     /// <summary>Reads the start of an array.</summary>
     public void BeginArray(string what) => Expect(JsonTokenType.StartArray, "an array", what);
 

@@ -11,6 +11,9 @@ public abstract class CheckpointTensor
     /// <summary>Type of one element.</summary>
     public required TensorType Type { get; init; }
 
+    /// <summary>The type's name in the file, where <see cref="Type"/> is <see cref="TensorType.Other"/>; for messages.</summary>
+    internal string? TypeName { get; init; }
+
     /// <summary>Dimensions, outermost first.</summary>
     public required ImmutableArray<long> Shape { get; init; }
 

@@ -14,6 +14,9 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     /// <inheritdoc/>
     public string Source { get; } = source;
 
+    /// <inheritdoc/>
+    public IEnumerable<string> Names => _tensors.Keys;
+
     /// <summary>Adds a tensor by its bytes.</summary>
     /// <param name="name">Full name.</param>
     /// <param name="type">Type of one element.</param>
@@ -23,14 +26,14 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     public void Add(string name, TensorType type, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!TensorTypes.TryGetByteLength(type, shape, out long bytes))
+        if (TensorTypes.SizeProblem(type, shape, out long bytes) is { } problem)
         {
-            throw new ArgumentException($"Tensor '{name}' cannot have the shape {TensorTypes.Format(shape)}: a dimension is negative, or the size overflows.", nameof(shape));
+            throw new ArgumentException($"Tensor '{name}' cannot have the shape {TensorTypes.Format(shape)}: {problem}.", nameof(shape));
         }
 
         if (bytes != data.Length)
         {
-            throw new ArgumentException($"Tensor '{name}', {type.Name()} {TensorTypes.Format(shape)}, takes {bytes} bytes; found {data.Length}.", nameof(data));
+            throw new ArgumentException($"Tensor '{name}', {type.Name()} {TensorTypes.Format(shape)}, takes {Counted.Of(bytes, "byte")}; found {data.Length}.", nameof(data));
         }
 
         var tensor = new Tensor(data.ToArray()) { Name = name, Type = type, Shape = [.. shape], Source = Source };
@@ -49,6 +52,11 @@ public sealed class InMemoryCheckpoint(string source = "memory") : ICheckpoint
     /// <exception cref="ArgumentOutOfRangeException">The type is another one.</exception>
     public void Add(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values, TensorType type = TensorType.Float32)
     {
+        if (type is TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float8E4M3 && ((long)values.Length * type.Size()) > Array.MaxLength)
+        {
+            throw new ArgumentException($"Tensor '{name}' takes {(long)values.Length * type.Size()} bytes as {type.Name()}; at most {Array.MaxLength} are kept in memory.", nameof(values));
+        }
+
         switch (type)
         {
             case TensorType.Float32:

@@ -1,38 +1,41 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
-using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 using MlaGen.Runtime;
 
 namespace MlaGen;
 
 /// <summary>
-/// One safetensors file, mapped into memory: tensors are read when they are asked for. The header is checked completely before the file counts
+/// One open safetensors file: tensors are read when they are asked for. The header is checked completely before the file counts
 /// as open, so a file that is truncated, has holes, overlaps or bytes to spare is refused as a whole.
 /// </summary>
 /// <remarks>
-/// Any number of threads may read at once. The file must not be shortened while it is open: the operating system answers a read beyond the new end
-/// by ending the process.
+/// Any number of threads may read at once. The file stays open, so that a new file under its name changes nothing here. It must not be changed in
+/// place meanwhile: another length is found by the next read, but other bytes of the same length are taken for the tensor's.
 /// </remarks>
 public sealed class SafetensorsFile : ICheckpoint, IDisposable
 {
     private const int LengthBytes = sizeof(ulong);
 
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly SafeFileHandle _handle;
+    private readonly long _length;
     private readonly Dictionary<string, CheckpointTensor> _byName;
     private readonly ImmutableArray<CheckpointTensor> _tensors;
     private readonly IReadOnlyDictionary<string, string> _metadata;
     private volatile bool _disposed;
 
-    private SafetensorsFile(string path, MemoryMappedViewAccessor view, long dataStart, SafetensorsHeader header)
+    private SafetensorsFile(string path, SafeFileHandle handle, long length, long dataStart, SafetensorsHeader header)
     {
         Source = path;
-        _view = view;
+        _handle = handle;
+        _length = length;
         _metadata = header.Metadata;
-        _tensors = [.. header.Entries.Select(entry => new MappedTensor(this, dataStart + entry.Begin, entry.End - entry.Begin)
+        _tensors = [.. header.Entries.Select(entry => new FileTensor(this, dataStart + entry.Begin, entry.End - entry.Begin)
         {
             Name = entry.Name,
             Type = entry.Type,
+            TypeName = entry.TypeName,
             Shape = entry.Shape,
             Source = path,
         })];
@@ -53,6 +56,10 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public IEnumerable<string> Names => Tensors.Select(static tensor => tensor.Name);
+
     /// <summary>The header's free-form <c>__metadata__</c>; empty when there is none.</summary>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public IReadOnlyDictionary<string, string> Metadata
@@ -71,16 +78,16 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
     public static SafetensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        MemoryMappedViewAccessor view = CheckpointFiles.Map(path, out long length);
+        SafeFileHandle handle = CheckpointFiles.Open(path, out long length);
         try
         {
-            byte[] json = ReadHeader(path, view, length);
+            byte[] json = ReadHeader(path, handle, length);
             long dataStart = LengthBytes + json.Length;
-            return new SafetensorsFile(path, view, dataStart, new SafetensorsHeader(path, json, length - dataStart));
+            return new SafetensorsFile(path, handle, length, dataStart, new SafetensorsHeader(path, json, length - dataStart));
         }
         catch
         {
-            view.Dispose();
+            handle.Dispose();
             throw;
         }
     }
@@ -98,41 +105,41 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
     public void Dispose()
     {
         _disposed = true;
-        _view.Dispose();
+        _handle.Dispose();
     }
 
-    private static byte[] ReadHeader(string path, MemoryMappedViewAccessor view, long fileLength)
+    private static byte[] ReadHeader(string path, SafeFileHandle handle, long fileLength)
     {
         if (fileLength < LengthBytes)
         {
-            throw new CheckpointException($"is {fileLength} bytes long; the length of a safetensors header alone takes {LengthBytes}", path);
+            throw new CheckpointException($"is {Counted.Of(fileLength, "byte")} long; the length of a safetensors header alone takes {LengthBytes}", path);
         }
 
         Span<byte> prefix = stackalloc byte[LengthBytes];
-        view.SafeMemoryMappedViewHandle.ReadSpan(0, prefix);
+        CheckpointFiles.Read(handle, path, fileLength, 0, prefix);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > SafetensorsHeader.MaxLength)
         {
-            throw new CheckpointException($"gives its header a length of {length} bytes; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; at most {SafetensorsHeader.MaxLength} are legal: not a safetensors file?", path);
         }
 
         if (length > (ulong)(fileLength - LengthBytes))
         {
-            throw new CheckpointException($"gives its header a length of {length} bytes; only {fileLength - LengthBytes} follow", path);
+            throw new CheckpointException($"gives its header a length of {Counted.Of(length, "byte")}; only {fileLength - LengthBytes} follow", path);
         }
 
         byte[] json = new byte[length];
-        view.SafeMemoryMappedViewHandle.ReadSpan(LengthBytes, json.AsSpan());
+        CheckpointFiles.Read(handle, path, fileLength, LengthBytes, json);
         return json;
     }
 
-    private sealed class MappedTensor(SafetensorsFile file, long start, long length) : CheckpointTensor
+    private sealed class FileTensor(SafetensorsFile file, long start, long length) : CheckpointTensor
     {
         public override void Read(long offset, Span<byte> destination)
         {
             TensorTypes.CheckRange(this, length, offset, destination.Length);
             ObjectDisposedException.ThrowIf(file._disposed, file);
-            file._view.SafeMemoryMappedViewHandle.ReadSpan((ulong)(start + offset), destination);
+            CheckpointFiles.Read(file._handle, file.Source, file._length, start + offset, destination);
         }
     }
 }

@@ -3,12 +3,17 @@ using System.Collections.Immutable;
 namespace MlaGen.Runtime;
 
 /// <summary>What a header says of one tensor; offsets count from the end of the header.</summary>
-internal readonly record struct SafetensorsEntry(string Name, TensorType Type, ImmutableArray<long> Shape, long Begin, long End);
+internal readonly record struct SafetensorsEntry(string Name, TensorType Type, ImmutableArray<long> Shape, long Begin, long End)
+{
+    /// <summary>The type's name, where this version does not know it.</summary>
+    public string? TypeName { get; init; }
+}
 
 /// <summary>
 /// The JSON header of a safetensors file, checked as the reference implementation checks it (huggingface/safetensors, <c>Metadata::validate</c>):
 /// the tensors lie end to end and cover the data exactly. Stricter in two points: no key may come twice, and a tensor has no keys but
-/// <c>dtype</c>, <c>shape</c> and <c>data_offsets</c>.
+/// <c>dtype</c>, <c>shape</c> and <c>data_offsets</c>. Laxer in one: a type that is not known may stand in a header, since most tensors of a
+/// checkpoint are never read; its size is what its offsets say.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
@@ -43,8 +48,8 @@ internal sealed class SafetensorsHeader
             }
             else if (!hasMetadata)
             {
-                AddMetadata(ref reader);
                 hasMetadata = true;
+                AddMetadata(ref reader);
             }
             else
             {
@@ -65,7 +70,11 @@ internal sealed class SafetensorsHeader
 
     private void AddMetadata(ref CheckpointJson reader)
     {
-        reader.BeginObject(MetadataKey);
+        if (!reader.BeginObjectOrNull(MetadataKey))
+        {
+            return;
+        }
+
         while (reader.NextKey(out string key))
         {
             if (!_metadata.TryAdd(key, reader.ReadString(MetadataKey)))
@@ -78,7 +87,7 @@ internal sealed class SafetensorsHeader
     private void AddTensor(ref CheckpointJson reader, string name)
     {
         string what = $"tensor {CheckpointException.Quote(name)}";
-        TensorType? type = null;
+        string? type = null;
         ImmutableArray<long>? shape = null;
         ImmutableArray<long>? offsets = null;
         reader.BeginObject(what);
@@ -87,7 +96,7 @@ internal sealed class SafetensorsHeader
             switch (key)
             {
                 case "dtype" when type is null:
-                    type = ParseType(name, reader.ReadString(what));
+                    type = reader.ReadString(what);
                     break;
                 case "shape" when shape is null:
                     shape = ReadIntegers(ref reader, what);
@@ -113,9 +122,6 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    private TensorType ParseType(string tensor, string name) =>
-        TensorTypes.TryParse(name, out TensorType type) ? type : throw Problem($"has the unknown dtype {CheckpointException.Quote(name)}", tensor);
-
     private static ImmutableArray<long> ReadIntegers(ref CheckpointJson reader, string what)
     {
         var integers = ImmutableArray.CreateBuilder<long>();
@@ -128,11 +134,14 @@ internal sealed class SafetensorsHeader
         return integers.DrainToImmutable();
     }
 
-    private SafetensorsEntry MakeEntry(string name, TensorType type, ImmutableArray<long> shape, ImmutableArray<long> offsets)
+    private SafetensorsEntry MakeEntry(string name, string typeName, ImmutableArray<long> shape, ImmutableArray<long> offsets)
     {
-        if (!TensorTypes.TryGetByteLength(type, shape.AsSpan(), out long bytes))
+        bool isKnown = TensorTypes.TryParse(typeName, out TensorType type);
+
+        // A byte an element stands for a type of unknown size: so the dimensions of every tensor are checked.
+        if (TensorTypes.SizeProblem(isKnown ? type : TensorType.UInt8, shape.AsSpan(), out long bytes) is { } problem)
         {
-            throw Problem($"has the impossible shape {TensorTypes.Format(shape.AsSpan())}: a dimension is negative, or the size overflows", name);
+            throw Problem($"has the impossible shape {TensorTypes.Format(shape.AsSpan())}: {problem}", name);
         }
 
         if (offsets is not [long begin, long end] || begin < 0 || begin > end)
@@ -140,13 +149,15 @@ internal sealed class SafetensorsHeader
             throw Problem($"has data_offsets {TensorTypes.Format(offsets.AsSpan())}; expected [begin, end] with 0 <= begin <= end", name);
         }
 
-        if (end - begin != bytes)
+        if (isKnown && end - begin != bytes)
         {
             throw Problem(
-                $"has data_offsets [{begin}, {end}], {end - begin} bytes; {type.Name()} {TensorTypes.Format(shape.AsSpan())} takes {bytes}", name);
+                $"has data_offsets [{begin}, {end}], {Counted.Of(end - begin, "byte")}; {type.Name()} {TensorTypes.Format(shape.AsSpan())} takes {bytes}", name);
         }
 
-        return new SafetensorsEntry(name, type, shape, begin, end);
+        return isKnown
+            ? new SafetensorsEntry(name, type, shape, begin, end)
+            : new SafetensorsEntry(name, TensorType.Other, shape, begin, end) { TypeName = typeName };
     }
 
     private void CheckCoverage(long dataLength)
@@ -176,7 +187,7 @@ internal sealed class SafetensorsHeader
 
         if (covered != dataLength)
         {
-            throw new CheckpointException($"has {dataLength - covered} bytes after the last tensor; expected none", _file);
+            throw new CheckpointException($"has {Counted.Of(dataLength - covered, "byte")} after the last tensor; expected none", _file);
         }
     }
 

@@ -50,4 +50,25 @@ public enum TensorType
 
     /// <summary><c>BOOL</c>.</summary>
     Boolean,
+
+    /// <summary><c>F8_E4M3FNUZ</c>: as <see cref="Float8E4M3"/> with another bias, and no negative zero.</summary>
+    Float8E4M3Fnuz,
+
+    /// <summary><c>F8_E5M2FNUZ</c>: as <see cref="Float8E5M2"/> with another bias, and no negative zero.</summary>
+    Float8E5M2Fnuz,
+
+    /// <summary><c>F6_E2M3</c>: six bits, packed.</summary>
+    Float6E2M3,
+
+    /// <summary><c>F6_E3M2</c>: six bits, packed.</summary>
+    Float6E3M2,
+
+    /// <summary><c>F4</c>: four bits, packed.</summary>
+    Float4,
+
+    /// <summary><c>C64</c>: two floats.</summary>
+    Complex64,
+
+    /// <summary>A type that this version does not know: legal in a file as long as nothing reads it.</summary>
+    Other,
 }

@@ -24,18 +24,33 @@ internal static class TensorTypes
         TensorType.UInt16 => "U16",
         TensorType.UInt8 => "U8",
         TensorType.Boolean => "BOOL",
+        TensorType.Float8E4M3Fnuz => "F8_E4M3FNUZ",
+        TensorType.Float8E5M2Fnuz => "F8_E5M2FNUZ",
+        TensorType.Float6E2M3 => "F6_E2M3",
+        TensorType.Float6E3M2 => "F6_E3M2",
+        TensorType.Float4 => "F4",
+        TensorType.Complex64 => "C64",
+        TensorType.Other => "of another type",
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
     };
 
-    /// <summary>Bytes of one element.</summary>
-    public static int Size(this TensorType type) => type switch
+    /// <summary>The name that a tensor's type has in its file.</summary>
+    public static string NameOfType(this CheckpointTensor tensor) =>
+        tensor.TypeName is { } name ? CheckpointException.Quote(name) : tensor.Type.Name();
+
+    /// <summary>Bytes of one element of a type that takes whole bytes.</summary>
+    public static int Size(this TensorType type) => Bits(type) / 8;
+
+    private static int Bits(TensorType type) => type switch
     {
-        TensorType.Float64 or TensorType.Int64 or TensorType.UInt64 => 8,
-        TensorType.Float32 or TensorType.Int32 or TensorType.UInt32 => 4,
-        TensorType.Float16 or TensorType.BFloat16 or TensorType.Int16 or TensorType.UInt16 => 2,
-        TensorType.Float8E4M3 or TensorType.Float8E5M2 or TensorType.Float8E8M0 => 1,
-        TensorType.Int8 or TensorType.UInt8 or TensorType.Boolean => 1,
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
+        TensorType.Float64 or TensorType.Int64 or TensorType.UInt64 or TensorType.Complex64 => 64,
+        TensorType.Float32 or TensorType.Int32 or TensorType.UInt32 => 32,
+        TensorType.Float16 or TensorType.BFloat16 or TensorType.Int16 or TensorType.UInt16 => 16,
+        TensorType.Float8E4M3 or TensorType.Float8E5M2 or TensorType.Float8E8M0 or TensorType.Float8E4M3Fnuz or TensorType.Float8E5M2Fnuz => 8,
+        TensorType.Int8 or TensorType.UInt8 or TensorType.Boolean => 8,
+        TensorType.Float6E2M3 or TensorType.Float6E3M2 => 6,
+        TensorType.Float4 => 4,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type of known size."),
     };
 
     /// <summary>Finds a type by its name in a safetensors header.</summary>
@@ -43,7 +58,7 @@ internal static class TensorTypes
     {
         foreach (TensorType candidate in _all)
         {
-            if (candidate.Name() == name)
+            if (candidate != TensorType.Other && candidate.Name() == name)
             {
                 type = candidate;
                 return true;
@@ -54,22 +69,34 @@ internal static class TensorTypes
         return false;
     }
 
-    /// <summary>Bytes of a tensor; false when its dimensions are negative or their product, taken from the left, overflows.</summary>
-    public static bool TryGetByteLength(TensorType type, ReadOnlySpan<long> shape, out long bytes)
+    /// <summary>Bytes of a tensor; a reason when it cannot have that shape.</summary>
+    public static string? SizeProblem(TensorType type, ReadOnlySpan<long> shape, out long bytes)
     {
-        Int128 product = type.Size();
+        bytes = 0;
+        Int128 elements = 1;
         foreach (long dimension in shape)
         {
-            product *= dimension;
-            if (dimension < 0 || product > long.MaxValue)
+            // From the left, as the reference implementation multiplies: a zero further on does not undo an overflow.
+            elements *= dimension;
+            if (dimension < 0 || elements > long.MaxValue)
             {
-                bytes = 0;
-                return false;
+                return "a dimension is negative, or the size overflows";
             }
         }
 
-        bytes = (long)product;
-        return true;
+        Int128 bits = elements * Bits(type);
+        if (bits % 8 != 0)
+        {
+            return $"{bits} bits are no whole number of bytes";
+        }
+
+        if (bits / 8 > long.MaxValue)
+        {
+            return "a dimension is negative, or the size overflows";
+        }
+
+        bytes = (long)(bits / 8);
+        return null;
     }
 
     /// <summary>Refuses a read that leaves the tensor.</summary>
@@ -78,7 +105,7 @@ internal static class TensorTypes
         if (offset < 0 || offset > length - count)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(offset), offset, $"Tensor {CheckpointException.Quote(tensor.Name)} has {length} bytes; {count} from {offset} on leave it.");
+                nameof(offset), offset, $"Tensor {CheckpointException.Quote(tensor.Name)} has {Counted.Of(length, "byte")}; {Counted.Of(count, "byte")} from offset {offset} on would leave it.");
         }
     }
 
@@ -91,5 +118,5 @@ internal static class TensorTypes
     }
 
     /// <summary>Type and shape of a tensor as messages show them: <c>BF16 [576, 7168]</c>.</summary>
-    public static string Describe(this CheckpointTensor tensor) => $"{tensor.Type.Name()} {Format(tensor.Shape.AsSpan())}";
+    public static string Describe(this CheckpointTensor tensor) => $"{tensor.NameOfType()} {Format(tensor.Shape.AsSpan())}";
 }

@@ -41,7 +41,7 @@ public abstract class WeightMatrix
         long bytes = (long)count * Columns * Type.Size();
         if (destination.Length != bytes)
         {
-            throw new ArgumentException($"{count} rows of {Columns} {Type.Name()} take {bytes} bytes; found {destination.Length}.", nameof(destination));
+            throw new ArgumentException($"{Counted.Of(count, "row")} of {Columns} {Type.Name()} to read: expected {Counted.Of(bytes, "byte")}; found {destination.Length}.", nameof(destination));
         }
 
         Read(firstRow, count, destination);

@@ -7,13 +7,13 @@ namespace MlaGen.Runtime;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class WeightReader
 {
-    private const string MatrixTypes = "BF16, F16, F32 or block-scaled F8_E4M3";
+    private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
     private const string VectorTypes = "BF16, F16 or F32";
 
     // DeepSeek's name, which is a multiplier nonetheless, and that of compressed-tensors.
     private static readonly string[] _scaleSuffixes = ["_scale_inv", "_scale"];
 
-    /// <summary>Finds a matrix. BF16, F16 and F32 stay as they are; F8_E4M3 with a scale for each block of 128 × 128 is read as bf16.</summary>
+    /// <summary>Finds a matrix. BF16, F16 and F32 stay as they are; F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it is read as bf16.</summary>
     /// <param name="checkpoint">Where to look.</param>
     /// <param name="name">Full name; the scales of an F8_E4M3 matrix have the same name with <c>_scale_inv</c> or <c>_scale</c> behind it.</param>
     /// <param name="rows">Expected rows.</param>
@@ -25,7 +25,7 @@ public static class WeightReader
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, MatrixTypes);
+        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, MatrixTypes, TensorType.Float8E4M3);
         CheckpointTensor[] scales = [.. FindScales(checkpoint, name)];
         switch (tensor.Type)
         {
@@ -34,7 +34,7 @@ public static class WeightReader
                     ? new StoredWeightMatrix(tensor, rows, columns)
                     : throw new CheckpointException($"scales {CheckpointException.Quote(name)}, which is {tensor.Type.Name()}; only F8_E4M3 has scales", scales[0].Source, scales[0].Name);
             case TensorType.Float8E4M3:
-                return new BlockScaledWeightMatrix(tensor, rows, columns, ReadScales(tensor, scales, rows, columns));
+                return ReadScaled(tensor, scales, rows, columns);
             default:
                 throw Mistyped(tensor, MatrixTypes);
         }
@@ -63,17 +63,66 @@ public static class WeightReader
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.TryGetTensor(name, out CheckpointTensor? tensor))
         {
-            throw new CheckpointException($"is surplus: expected none because {because}, found {tensor.Describe()}", tensor.Source, name);
+            throw Surplus(tensor, because);
         }
     }
 
-    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, string types)
+    /// <summary>Refuses a checkpoint with a tensor under the attention's prefix that nothing reads and that might change the arithmetic.</summary>
+    /// <remarks>
+    /// Everything that begins with the prefix counts, also where the prefix is empty. Scales of activations and of a quantized cache, and rotary buffers,
+    /// change nothing; the tensors of a sparse indexer change nothing for a class that stands in for it within its reach.
+    /// </remarks>
+    /// <param name="checkpoint">Where to look.</param>
+    /// <param name="prefix">What the names begin with.</param>
+    /// <param name="allowDense">Whether the class was made with <see cref="MlaAttentionAttribute.AllowDense"/>.</param>
+    /// <param name="projections">The class's projections, by their names in the checkpoint.</param>
+    /// <exception cref="CheckpointException">There is such a tensor.</exception>
+    public static void RefuseUnread(ICheckpoint checkpoint, string prefix, bool allowDense, params string[] projections)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(projections);
+
+        // Without one of its weights the prefix is wrong, and so would be every word about what stands under it: the projection says what is missing.
+        if (!projections.All(projection => checkpoint.TryGetTensor($"{prefix}{projection}.weight", out _)))
+        {
+            return;
+        }
+
+        (CheckpointTensor Tensor, string Because)? first = null;
+        foreach (string name in checkpoint.Names)
+        {
+            if (name.StartsWith(prefix, StringComparison.Ordinal)
+                && (first is null || string.CompareOrdinal(name, first.Value.Tensor.Name) < 0)
+                && checkpoint.TryGetTensor(name, out CheckpointTensor? tensor)
+                && AttentionTensors.Objection(name[prefix.Length..], projections, allowDense, tensor.Shape.All(static dimension => dimension == 1)) is { } because)
+            {
+                first = (tensor, because);
+            }
+        }
+
+        if (first is { } refused)
+        {
+            throw Surplus(refused.Tensor, refused.Because);
+        }
+    }
+
+    private static CheckpointException Surplus(CheckpointTensor tensor, string because) =>
+        new($"is surplus: expected none because {because}, found {tensor.Describe()}", tensor.Source, tensor.Name);
+
+    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, string types, params ReadOnlySpan<TensorType> more)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         string expected = $"{TensorTypes.Format(shape)} = {shapeFormula}";
         if (!checkpoint.TryGetTensor(name, out CheckpointTensor? tensor))
         {
-            throw new CheckpointException($"is missing; expected {expected}, {types}", checkpoint.Source, name);
+            throw new CheckpointException($"is missing; expected {expected}, {types}{MissingTensor.Hint(checkpoint, name)}", checkpoint.Source, name);
+        }
+
+        // Before the shape: packed weights have another one because of their type.
+        if (tensor.Type is not (TensorType.BFloat16 or TensorType.Float16 or TensorType.Float32) && !more.Contains(tensor.Type))
+        {
+            throw Mistyped(tensor, types);
         }
 
         return tensor.Shape.AsSpan().SequenceEqual(shape)
@@ -92,10 +141,11 @@ public static class WeightReader
         }
     }
 
-    private static float[] ReadScales(CheckpointTensor matrix, CheckpointTensor[] found, int rows, int columns)
+    private static BlockScaledWeightMatrix ReadScaled(CheckpointTensor matrix, CheckpointTensor[] found, int rows, int columns)
     {
-        long[] shape = [BlockScaledWeightMatrix.BlocksOf(rows), BlockScaledWeightMatrix.BlocksOf(columns)];
-        string expected = $"{TensorTypes.Format(shape)} = [⌈{rows}/{BlockScaledWeightMatrix.BlockSize}⌉, ⌈{columns}/{BlockScaledWeightMatrix.BlockSize}⌉]";
+        const int Block = BlockScaledWeightMatrix.BlockSize;
+        long[] blocks = [BlockScaledWeightMatrix.BlocksOf(rows), BlockScaledWeightMatrix.BlocksOf(columns)];
+        string expected = $"{TensorTypes.Format(blocks)} = [⌈{rows}/{Block}⌉, ⌈{columns}/{Block}⌉], [{rows}, 1] or [1]";
         if (found is not [CheckpointTensor scale])
         {
             string names = string.Join(found.Length == 0 ? " or " : " and ", _scaleSuffixes.Select(suffix => CheckpointException.Quote(matrix.Name + suffix)));
@@ -103,21 +153,50 @@ public static class WeightReader
                 found.Length == 0 ? $"is F8_E4M3 without scales; expected {names}, {expected}" : $"has two sets of scales, {names}; expected one", matrix.Source, matrix.Name);
         }
 
-        if (!scale.Shape.AsSpan().SequenceEqual(shape))
+        // Where two readings of a shape are possible, each block has the same scale in both.
+        ReadOnlySpan<long> shape = scale.Shape.AsSpan();
+        (int Rows, int Columns)? block =
+            shape.SequenceEqual(blocks) ? (Block, Block)
+            : shape is [] or [1] or [1, 1] ? (rows, columns)
+            : shape is [long outputs] && outputs == rows || shape is [long channels, 1] && channels == rows ? (1, columns)
+            : null;
+        return block is { } size
+            ? new BlockScaledWeightMatrix(matrix, rows, columns, ReadScales(scale), size.Rows, size.Columns)
+            : throw new CheckpointException($"has the wrong shape: expected {expected}, found {scale.Describe()}", scale.Source, scale.Name);
+    }
+
+    private static float[] ReadScales(CheckpointTensor scale)
+    {
+        long count = 1;
+        foreach (long dimension in scale.Shape)
         {
-            throw new CheckpointException($"has the wrong shape: expected {expected}, found {scale.Describe()}", scale.Source, scale.Name);
+            count *= dimension;
         }
 
-        float[] scales = ReadFloats(scale, checked((int)(shape[0] * shape[1])));
+        float[] scales = ReadFloats(scale, count);
         int bad = Array.FindIndex(scales, value => !float.IsFinite(value) || value < 0);
         return bad < 0
             ? scales
             : throw new CheckpointException(
-                FormattableString.Invariant($"has the value {scales[bad]} at [{bad / shape[1]}, {bad % shape[1]}]; expected a finite scale that is not negative"), scale.Source, scale.Name);
+                FormattableString.Invariant($"has the value {scales[bad]} at {Place(scale.Shape, bad)}; expected a finite scale that is not negative"), scale.Source, scale.Name);
     }
 
-    private static float[] ReadFloats(CheckpointTensor tensor, int count)
+    private static string Place(System.Collections.Immutable.ImmutableArray<long> shape, int index) => shape switch
     {
+        [] => "[]",
+        [_] => $"[{index}]",
+        _ => $"[{index / shape[^1]}, {index % shape[^1]}]",
+    };
+
+    private static float[] ReadFloats(CheckpointTensor tensor, long count)
+    {
+        // Read as bytes in one piece.
+        const int Most = int.MaxValue / sizeof(float);
+        if (count > Most)
+        {
+            throw new CheckpointException($"is too large: at most {Most} values are read, found {tensor.Describe()}", tensor.Source, tensor.Name);
+        }
+
         float[] values = new float[count];
         switch (tensor.Type)
         {

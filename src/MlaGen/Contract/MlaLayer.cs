@@ -31,6 +31,8 @@ public sealed class MlaLayer<T>
     public void Forward(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("Forward");
+        batch.ThrowIfNotOpen();
         if (batch.NewTokens != batch.Rows)
         {
             throw new InvalidOperationException("The batch has rows of AddQueries, which append no token: Forward needs new tokens, AttendLatent takes queries alone.");
@@ -57,6 +59,8 @@ public static class MlaLayer
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AttendLatent");
+        batch.ThrowIfNotOpen();
         MlaShape shape = T.Shape;
         Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
         Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
@@ -73,6 +77,8 @@ public static class MlaLayer
         where T : class, IMlaAttention<T>
     {
         ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AppendLatent");
+        batch.ThrowIfNotOpen();
         Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
         batch.Engine.AppendLatent(layer, rows);
     }
@@ -85,10 +91,17 @@ public static class MlaLayer
 
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {
+        if ((long)rows * heads * width > Array.MaxLength)
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {(long)rows * heads * width} floats for {rows} rows; a step takes at most {Array.MaxLength}. It needs fewer rows."),
+                name);
+        }
+
         if (found != (long)rows * heads * width)
         {
             throw new ArgumentException(
-                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {(long)rows * heads * width} floats for {rows} rows; found {found}."),
+                FormattableString.Invariant($"{name} takes [batch.Rows, {formula}] = {Counted.Of((long)rows * heads * width, "float")} for {Counted.Of(rows, "row")}; found {found}."),
                 name);
         }
     }

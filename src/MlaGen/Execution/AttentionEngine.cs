@@ -120,7 +120,7 @@ internal sealed class AttentionEngine
         Begin(layer, writes: false);
         if (!Batch.IsWritten(layer))
         {
-            throw new InvalidOperationException(FormattableString.Invariant($"The batch's {Batch.NewTokens} new tokens have no rows in layer {layer} yet: AppendLatent comes before AttendLatent."));
+            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before AttendLatent."));
         }
 
         _absorbedQueries.Reserve(queries.Length);
@@ -321,6 +321,15 @@ internal sealed class AttentionEngine
     private void Store(ReadOnlySpan<float> row, in BatchEntry entry, int newToken)
     {
         int token = entry.Keys - entry.NewTokens + newToken;
-        Batch.Pool.Codec.EncodeRow(row, entry.Sequence.Row(_step.Layer, token), token);
+        Span<byte> destination = entry.Sequence.Row(_step.Layer, token);
+        try
+        {
+            Batch.Pool.Codec.EncodeRow(row, destination, token);
+        }
+        catch (OverflowException exception)
+        {
+            // A step of many sequences is to be repeated without the one that it fails for.
+            throw new OverflowException(FormattableString.Invariant($"{exception.Message} It is row {entry.FirstRow + newToken} of the batch, in layer {_step.Layer}."), exception);
+        }
     }
 }

@@ -29,7 +29,7 @@ public static class LogSumExp
 
         if (logSumExp.IsEmpty ? !output.IsEmpty : output.Length % logSumExp.Length != 0)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{output.Length} outputs do not divide into {logSumExp.Length} columns."), nameof(output));
+            throw new ArgumentException(FormattableString.Invariant($"{Counted.Of(output.Length, "output")} cannot be divided into {Counted.Of(logSumExp.Length, "column")}."), nameof(output));
         }
 
         int width = logSumExp.IsEmpty ? 0 : output.Length / logSumExp.Length;

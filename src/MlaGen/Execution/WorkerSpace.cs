@@ -36,4 +36,7 @@ internal sealed class WorkerSpace(WorkingMemory memory)
 
     /// <summary>Visible keys of each query of a tile.</summary>
     public Workspace Limits { get; } = memory.Add();
+
+    /// <summary>Outputs and statistics of a panel of queries of which only one counts.</summary>
+    public Workspace Apart { get; } = memory.Add();
 }

@@ -5,7 +5,8 @@ namespace MlaGen.Runtime;
 /// <summary>Memory that grows to the largest size asked for and is kept: after the first steps of a kind nothing is allocated.</summary>
 internal sealed class Workspace
 {
-    private static readonly int MostFloats = Array.MaxLength - AlignedBuffer<float>.Slack;
+    // Stages count in int where they work on a part of it.
+    private static readonly int MostFloats = Array.MaxLength;
 
     private AlignedBuffer<float>? _buffer;
 
@@ -20,22 +21,22 @@ internal sealed class Workspace
             if (length > MostFloats)
             {
                 throw new InsufficientMemoryException(FormattableString.Invariant(
-                    $"The step works in {length} floats that lie in one piece; {MostFloats} can be had. It needs fewer rows."));
+                    $"The step works in {Counted.Of(length, "float")} that lie in one piece; {MostFloats} can be had. It needs fewer rows."));
             }
 
             // Half as much again, so that a context growing token by token does not ask every time.
-            _buffer = new AlignedBuffer<float>((int)Math.Max(length, Math.Min(_buffer is null ? 0 : _buffer.Length * 3L / 2, MostFloats)));
+            _buffer = new AlignedBuffer<float>(Math.Max(length, Math.Min(_buffer is null ? 0 : _buffer.Length * 3 / 2, MostFloats)));
         }
 
         return ref _buffer.Start;
     }
 
     /// <summary>Zeroes all of it.</summary>
-    public void Clear() => _buffer?.Span.Clear();
+    public void Clear() => _buffer?.Clear();
 
     /// <summary>A float of the memory.</summary>
     public ref float At(long index) => ref Unsafe.Add(ref _buffer!.Start, (nint)index);
 
     /// <summary>A part of the memory.</summary>
-    public Span<float> Span(long start, int length) => _buffer!.Span.Slice(checked((int)start), length);
+    public Span<float> Span(long start, int length) => _buffer!.Span(start, length);
 }

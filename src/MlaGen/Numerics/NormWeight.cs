@@ -17,7 +17,7 @@ public abstract class NormWeight
     {
         if (weights.Length != length)
         {
-            throw new ArgumentException($"{name} takes [{length}] = {formula}; found {weights.Length} values.", nameof(weights));
+            throw new ArgumentException($"{name} takes [{length}] = {formula}; found {Counted.Of(weights.Length, "value")}.", nameof(weights));
         }
 
         _values = weights.ToArray();

@@ -19,7 +19,7 @@ public abstract class Projection
     {
         if (weights.Length != (long)rows * columns)
         {
-            throw new ArgumentException($"{name}.weight takes [{rows}, {columns}] = {formula}, that is {(long)rows * columns} values; found {weights.Length}.", nameof(weights));
+            throw new ArgumentException($"{name}.weight takes [{rows}, {columns}] = {formula}, that is {Counted.Of((long)rows * columns, "value")}; found {weights.Length}.", nameof(weights));
         }
 
         Matrix = PackedMatrix.Pack(rows, columns, weights, groups);
@@ -37,7 +37,7 @@ public abstract class Projection
     {
         if (bias.Length != rows)
         {
-            throw new ArgumentException($"{name}.bias takes {rows} values; found {bias.Length}.", nameof(bias));
+            throw new ArgumentException($"{name}.bias takes {Counted.Of(rows, "value")}; found {bias.Length}.", nameof(bias));
         }
 
         _bias = bias.ToArray();
@@ -70,7 +70,7 @@ public abstract class Projection
     /// <param name="matrix">The weights.</param>
     private protected Projection(PackedMatrix matrix) => Matrix = matrix;
 
-    /// <summary>Type of the packed elements: that of the checkpoint, bf16 for block-scaled fp8.</summary>
+    /// <summary>Type of the packed elements: that of the checkpoint, bf16 for scaled fp8.</summary>
     public TensorType Type => Matrix.Type;
 
     /// <summary>Biases, empty if the projection has none.</summary>

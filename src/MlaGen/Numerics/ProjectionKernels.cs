@@ -33,8 +33,8 @@ internal abstract class ProjectionKernels
     public static int ChunkRows(int rows)
     {
         const int WholeTiles = 12;
-        int chunks = (rows + MostChunkRows - 1) / MostChunkRows;
-        return (((rows + chunks - 1) / chunks) + WholeTiles - 1) / WholeTiles * WholeTiles;
+        long chunks = ((long)rows + MostChunkRows - 1) / MostChunkRows;
+        return rows == 0 ? 0 : (int)((((rows + chunks - 1) / chunks) + WholeTiles - 1) / WholeTiles * WholeTiles);
     }
 
     /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows.</summary>
@@ -59,7 +59,7 @@ internal abstract class ProjectionKernels
         ref float source = ref Unsafe.AsRef(in rows);
         for (int first = 0; first < depth; first += DepthBlock)
         {
-            PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, first * PackedWidth(count)));
+            PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, (nint)first * PackedWidth(count)));
         }
     }
 
@@ -98,4 +98,7 @@ internal abstract class ProjectionKernels
 
     /// <summary>Writes <c>values · factor</c>; <paramref name="result"/> is as long as <paramref name="values"/>, or the same memory.</summary>
     public abstract void Scale(ReadOnlySpan<float> values, float factor, Span<float> result);
+
+    /// <summary>Whether no value is infinite or not a number.</summary>
+    public abstract bool AreFinite(ReadOnlySpan<float> values);
 }

@@ -417,4 +417,32 @@ internal sealed class ProjectionKernels<V> : ProjectionKernels
             result[i] = values[i] * factor;
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override bool AreFinite(ReadOnlySpan<float> values)
+    {
+        // Zero times what is not finite is not a number, and stays so in every sum.
+        ref float v = ref MemoryMarshal.GetReference(values);
+        V sums = V.Zero;
+        int i = 0;
+        for (; i + V.Count <= values.Length; i += V.Count)
+        {
+            sums = V.MultiplyAdd(V.Load(ref Unsafe.Add(ref v, i)), V.Zero, sums);
+        }
+
+        Span<float> lanes = stackalloc float[V.Count];
+        V.Store(sums, ref MemoryMarshal.GetReference(lanes));
+        float sum = 0;
+        foreach (float lane in lanes)
+        {
+            sum += lane;
+        }
+
+        for (; i < values.Length; i++)
+        {
+            sum += 0 * values[i];
+        }
+
+        return sum == 0;
+    }
 }

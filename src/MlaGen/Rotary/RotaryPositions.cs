@@ -17,7 +17,14 @@ internal sealed class RotaryPositions(MlaDefinition definition)
     {
         if (_queryFactors.Length < positions.Length)
         {
-            int rows = Math.Max(positions.Length, 2 * _queryFactors.Length);
+            int most = MostRows(_pairs);
+            if (positions.Length > most)
+            {
+                throw new InsufficientMemoryException(FormattableString.Invariant(
+                    $"The step has {positions.Length} rows of {_pairs} rotary angles; the angles of {most} rows can be had in one piece. It needs fewer rows."));
+            }
+
+            int rows = (int)Math.Min(Math.Max(positions.Length, 2L * _queryFactors.Length), most);
             _cosines = new float[rows * _pairs];
             _sines = new float[rows * _pairs];
             _queryFactors = new float[rows];
@@ -39,6 +46,9 @@ internal sealed class RotaryPositions(MlaDefinition definition)
                 : (float)(1 + (definition.Llama4ScalingBeta * Math.Log(1 + (position / definition.OriginalMaxPositionEmbeddings))));
         }
     }
+
+    /// <summary>Rows whose angles can be had in one piece.</summary>
+    internal static int MostRows(int pairs) => Array.MaxLength / Math.Max(1, pairs);
 
     /// <summary>Factor on the whole query of a row: Mistral's growth with the position.</summary>
     public float QueryFactor(int row) => _queryFactors[row];

@@ -58,7 +58,9 @@ public sealed class MlaExecutor : IDisposable
             int index = i;
             _wake[i] = new SemaphoreSlim(0);
             _workers[i] = new Thread(() => Loop(index)) { IsBackground = true, Name = $"MlaGen worker {i + 1}" };
-            _workers[i].Start();
+
+            // Not with what the creator's flow carries: a worker lives longer, and would hold it.
+            _workers[i].UnsafeStart();
         }
     }
 
@@ -97,7 +99,7 @@ public sealed class MlaExecutor : IDisposable
 
         foreach (Thread worker in _workers)
         {
-            worker.Join();
+            Uninterrupted.Do(static worker => worker.Join(), worker);
         }
 
         foreach (SemaphoreSlim semaphore in _wake)
@@ -106,12 +108,16 @@ public sealed class MlaExecutor : IDisposable
         }
     }
 
-    /// <summary>Runs every unit of the work and returns when all have ended. The first exception of a unit is thrown on; units not yet begun are then left out.</summary>
+    /// <summary>
+    /// Runs every unit of the work and returns when all have ended. The first exception of a unit is thrown on; units not yet begun are then left out.
+    /// So are they where the calling thread is interrupted while it waits, and that is thrown on too: never before every thread has left the work.
+    /// </summary>
     /// <param name="work">Takes a unit and the index of the running thread, below <see cref="Threads"/>: no two units run under the same index at once.</param>
     /// <param name="units">How many units there are.</param>
     /// <param name="cancellation">Looked at between units.</param>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; some units have not run.</exception>
+    /// <exception cref="ThreadInterruptedException">The calling thread was interrupted; some units may not have run.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Run(Action<int, int> work, int units, CancellationToken cancellation)
     {
@@ -144,22 +150,36 @@ public sealed class MlaExecutor : IDisposable
             _running.Value = workers;
             BeginRound(workers);
             RunUnits(worker: 0);
-            SpinWait spin = default;
-            while (Volatile.Read(ref _running.Value) > 0)
-            {
-                spin.SpinOnce(sleep1Threshold: -1);
-            }
-
+            AwaitWorkers();
             failure = _failure;
-            _work = null;
         }
         finally
         {
+            // Nothing that belongs to the call outlives it: its code may be unloaded.
+            _work = null;
+            _cancellation = default;
+            _failure = null;
             Volatile.Write(ref _busy, 0);
         }
 
         failure?.Throw();
         cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void AwaitWorkers()
+    {
+        SpinWait spin = default;
+        while (Volatile.Read(ref _running.Value) > 0)
+        {
+            try
+            {
+                spin.SpinOnce(sleep1Threshold: -1);
+            }
+            catch (ThreadInterruptedException exception)
+            {
+                Fail(exception);
+            }
+        }
     }
 
     private void BeginRound(int workers)
@@ -183,7 +203,7 @@ public sealed class MlaExecutor : IDisposable
     {
         if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 1)
         {
-            _wake[index].Release();
+            Uninterrupted.Do(static wake => wake.Release(), _wake[index]);
         }
     }
 
@@ -231,15 +251,18 @@ public sealed class MlaExecutor : IDisposable
             {
                 if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 0)
                 {
-                    _wake[index].Wait();
+                    Sleep(index);
                 }
 
                 return round;
             }
 
-            _wake[index].Wait();
+            Sleep(index);
         }
     }
+
+    /// <summary>A unit may have given the worker's thread away: whoever interrupts it must not end it.</summary>
+    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.Wait(), _wake[index], again: false);
 
     private int FirstUnit(int run) => (int)((long)_unitCount * run / _runCount);
 
@@ -255,9 +278,11 @@ public sealed class MlaExecutor : IDisposable
         }
         catch (Exception exception)
         {
-            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+            Fail(exception);
         }
     }
+
+    private void Fail(Exception exception) => Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunUnits(int worker, int run)

@@ -60,9 +60,9 @@ public class LengthTests
     [Theory]
     [InlineData("Attention.AttendLatent(given, 0, {|MLA0300:new float[639]|}, new float[512], new float[8]);", "'queries' gets 639 elements; expected a positive multiple of 640, the width of a row (Heads · CacheRowElements of 'Attention')")]
     [InlineData("Attention.AttendLatent(given, 0, new float[640], {|MLA0300:new float[640]|}, new float[8]);", "'output' gets 640 elements; expected a positive multiple of 512, the width of a row (Heads · KvLoraRank of 'Attention')")]
-    [InlineData("Attention.AttendLatent(given, 0, new float[640], new float[512], {|MLA0300:new float[1]|});", "'logSumExp' gets 1 elements; expected a positive multiple of 8, the width of a row (Heads of 'Attention')")]
+    [InlineData("Attention.AttendLatent(given, 0, new float[640], new float[512], {|MLA0300:new float[1]|});", "'logSumExp' gets 1 element; expected a positive multiple of 8, the width of a row (Heads of 'Attention')")]
     [InlineData("Attention.AppendLatent(given, 0, {|MLA0300:new float[81]|});", "'rows' gets 81 elements; expected a positive multiple of 80, the width of a row (CacheRowElements of 'Attention')")]
-    [InlineData("layer.Forward(output: {|MLA0300:new float[1]|}, batch: given, hidden: hidden);", "'output' gets 1 elements; expected a positive multiple of 256, the width of a row (HiddenSize of 'Attention')")]
+    [InlineData("layer.Forward(output: {|MLA0300:new float[1]|}, batch: given, hidden: hidden);", "'output' gets 1 element; expected a positive multiple of 256, the width of a row (HiddenSize of 'Attention')")]
     public Task Every_span_has_its_own_width(string call, string message)
         => CallSiteProject.Verify(CallSiteProject.Method(call.Replace("output: {|MLA0300:new float[1]|}", "{|MLA0300:output: new float[1]|}", StringComparison.Ordinal)), message);
 
@@ -81,7 +81,7 @@ public class LengthTests
                 batch.Commit();
                 """),
             "'hidden' gets 512 elements; expected 768, which is the 3 rows of batch 'batch' times 256 (HiddenSize of 'Attention')",
-            "'output' gets 768 elements; expected 256, which is the 1 rows of batch 'batch' times 256 (HiddenSize of 'Attention')");
+            "'output' gets 768 elements; expected 256, which is the 1 row of batch 'batch' times 256 (HiddenSize of 'Attention')");
 
     [Theory]
     [InlineData("foreach (Attention each in layers) { each.Forward(batch, {|MLA0301:new float[256]|}, output); } batch.Commit();")]

@@ -50,8 +50,8 @@ public class CheckpointAnalyzerTests
         => Assert.Empty(await Check([.. Tensors, "o_proj.weight F32 [9, 9] 4-7", "q_proj.weight F32 [9, 9] 4-7", "o_proj.bias F32 [9] 4-7"]));
 
     [Theory]
-    [InlineData("o_proj.weight I8 [256, 256]", "I8; expected BF16, F16, F32 or block-scaled F8_E4M3")]
-    [InlineData("o_proj.weight F8_E5M2 [256, 256]", "F8_E5M2; expected BF16, F16, F32 or block-scaled F8_E4M3")]
+    [InlineData("o_proj.weight I8 [256, 256]", "I8; expected BF16, F16, F32 or scaled F8_E4M3")]
+    [InlineData("o_proj.weight F8_E5M2 [256, 256]", "F8_E5M2; expected BF16, F16, F32 or scaled F8_E4M3")]
     [InlineData("kv_a_layernorm.weight F8_E4M3 [64]", "F8_E4M3; expected BF16, F16 or F32")]
     public async Task Types_that_cannot_be_read_are_refused(string tensor, string message)
     {
@@ -66,10 +66,15 @@ public class CheckpointAnalyzerTests
         => Assert.Empty(await Check(Tensors.Select(tensor => tensor.Replace("BF16", type, StringComparison.Ordinal))));
 
     [Theory]
-    [InlineData("weight_scale_inv", "F32")]
-    [InlineData("weight_scale", "BF16")]
-    public async Task Block_scaled_weights_fit_with_scales_of_their_shape(string scale, string type)
-        => Assert.Empty(await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", $"kv_b_proj.{scale} {type} [4, 1]")));
+    [InlineData("weight_scale_inv", "F32", "[4, 1]")]
+    [InlineData("weight_scale", "BF16", "[4, 1]")]
+    [InlineData("weight_scale", "BF16", "[512, 1]")]
+    [InlineData("weight_scale", "F32", "[512]")]
+    [InlineData("weight_scale", "F32", "[1]")]
+    [InlineData("weight_scale", "F16", "[]")]
+    [InlineData("weight_scale_inv", "BF16", "[1, 1]")]
+    public async Task Scaled_weights_fit_with_scales_by_block_channel_or_tensor(string scale, string type, string shape)
+        => Assert.Empty(await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", $"kv_b_proj.{scale} {type} {shape}")));
 
     [Fact]
     public async Task Block_scaled_weights_without_scales_or_with_two_sets_are_refused()
@@ -83,7 +88,7 @@ public class CheckpointAnalyzerTests
     [Fact]
     public async Task Scales_of_another_shape_are_refused()
         => Assert.Equal(
-            ["MLA0200 'model.layers.*.self_attn.kv_b_proj.weight_scale_inv' (layers 0-3) of checkpoint 'model' is [4]; expected [4, 1] = [⌈512/128⌉, ⌈64/128⌉]"],
+            ["MLA0200 'model.layers.*.self_attn.kv_b_proj.weight_scale_inv' (layers 0-3) of checkpoint 'model' is [4]; expected [4, 1] = [⌈512/128⌉, ⌈64/128⌉], [512, 1] or [1]"],
             await Check(With("kv_b_proj.weight", "kv_b_proj.weight F8_E4M3 [512, 64]", "kv_b_proj.weight_scale_inv F32 [4]")));
 
     [Fact]
@@ -103,7 +108,7 @@ public class CheckpointAnalyzerTests
 
         Assert.Empty(await new CheckpointProject(source, ("Model", Manifest([.. Tensors, .. biases]))).Analyze());
         Diagnostic missing = Assert.Single(await new CheckpointProject(source, ("Model", Manifest([.. Tensors, .. biases[..2]]))).Analyze());
-        Assert.Equal("Checkpoint 'model' has no 'model.layers.*.self_attn.o_proj.bias' (layers 0-3); expected [256] = [HiddenSize]", missing.GetMessage(null));
+        Assert.Equal("Checkpoint 'model' has no 'model.layers.*.self_attn.o_proj.bias' (layers 0-3); expected [256] = [HiddenSize]; AttentionBias on the class asks for it", missing.GetMessage(null));
     }
 
     [Fact]
@@ -150,7 +155,7 @@ public class CheckpointAnalyzerTests
     [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight BF16 [1] 0\n")]
     [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight\tBF16\t[1]\t3-1\n")]
     [InlineData("# MlaGen checkpoint manifest 1\nmodel\nq_proj.weight\tBF16\t[1]\t0-2000000000\n")]
-    [InlineData("# MlaGen checkpoint manifest 1\nmodel\nweight\tBF16\t[1]\t0\n")]
+    [InlineData("# MlaGen checkpoint manifest 1\nmodel\n\tBF16\t[1]\t0\n")]
     public async Task Manifest_of_another_hand_is_an_error(string? manifest)
         => Assert.Equal("MLA0207", Assert.Single(await new CheckpointProject(OneClass, ("Model", manifest)).Analyze()).Id);
 
@@ -161,4 +166,84 @@ public class CheckpointAnalyzerTests
     [Fact]
     public async Task Two_checkpoints_for_one_class_are_both_compared()
         => Assert.Equal(2, (await new CheckpointProject(OneClass, ("Model", Manifest(With("o_proj.weight"))), ("Model", Manifest(With("q_a_proj.weight")))).Analyze()).Length);
+
+    [Theory]
+    [InlineData("g_proj.weight BF16 [256, 256]")]
+    [InlineData("linear_gate.weight BF16 [256, 256]")]
+    [InlineData("sinks BF16 [8]")]
+    [InlineData("attn_sink F32 [8]")]
+    [InlineData("learnable_sink_param F32 [8]")]
+    [InlineData("q_norm.weight BF16 [48]")]
+    [InlineData("sub.module.weight BF16 [1]")]
+    [InlineData("k_scale F32 [8]")]
+    [InlineData("softmax_scale F32 [1]")]
+    [InlineData("rotary_emb.freqs F32 [8]")]
+    public async Task Tensors_that_nothing_reads_are_refused(string tensor)
+    {
+        string found = Assert.Single(await Check([.. Tensors, tensor + " 2-3"]));
+
+        Assert.Equal($"MLA0203 'model.layers.*.self_attn.{tensor.Split(' ')[0]}' (layers 2-3) of checkpoint 'model' is surplus: nothing reads it, and it might change what attention computes", found);
+    }
+
+    [Theory]
+    [InlineData("o_proj.pre_quant_scale BF16 [256]", "it belongs to a quantization that is not read")]
+    [InlineData("o_proj.weight_scale_2 F32 [1]", "it belongs to a quantization that is not read")]
+    [InlineData("o_proj.input_scale F32 [256]", "it belongs to a quantization that is not read")]
+    [InlineData("kv_a_layernorm.weight_scale F32 [1]", "it belongs to a quantization that is not read")]
+    [InlineData("kv_a_layernorm.bias F32 [64]", "the latent norms have no bias")]
+    [InlineData("q_proj.weight BF16 [384, 256]", "QLoraRank is not 0: queries pass through q_a_proj and q_b_proj")]
+    public async Task Tensors_of_a_projection_that_nothing_reads_are_refused(string tensor, string reason)
+        => Assert.EndsWith(" is surplus: " + reason, Assert.Single(await Check([.. Tensors, tensor])), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("rotary_emb.inv_freq F32 [8]")]
+    [InlineData("k_scale F32 [1]")]
+    [InlineData("v_scale BF16 []")]
+    [InlineData("kv_b_proj.k_scale F32 [1, 1]")]
+    [InlineData("o_proj.input_scale F32 [1]")]
+    [InlineData("o_proj.activation_scale F32 []")]
+    [InlineData("g_proj.weight BF16 [256, 256] 4-7")]
+    public async Task Tensors_that_change_nothing_are_passed_over(string tensor)
+        => Assert.Empty(await Check([.. Tensors, tensor]));
+
+    [Theory]
+    [InlineData("indexer.wq_b.weight BF16 [64, 128]", true)]
+    [InlineData("indexer.wk.weight_scale_inv F32 [1, 2]", true)]
+    [InlineData("indexer.k_norm.bias F32 [16]", true)]
+    [InlineData("indexer.weights_proj.weight BF16 [4, 256]", true)]
+    [InlineData("indexer.index_kpool_compress_gate BF16 [16, 256]", false)]
+    [InlineData("indexer.pool.weight BF16 [16, 256]", false)]
+    public async Task Indexer_is_passed_over_by_a_class_that_stands_in_for_it(string tensor, bool isKnown)
+    {
+        string manifest = Manifest([.. Tensors, tensor]);
+
+        Assert.Equal(["MLA0203"], (await new CheckpointProject(OneClass, ("Model", manifest)).Analyze()).Select(static diagnostic => diagnostic.Id));
+        string dense = OneClass.Replace("Heads = 8", "Heads = 8, AllowDense = true", StringComparison.Ordinal);
+        Assert.Equal(isKnown, (await new CheckpointProject(dense, ("Model", manifest)).Analyze()).IsEmpty);
+    }
+
+    [Fact]
+    public async Task Other_way_to_queries_is_one_mistake_with_the_setting_that_mends_it()
+    {
+        string[] direct = [.. Tensors.Where(static tensor => !tensor.StartsWith("q_", StringComparison.Ordinal)), "q_proj.weight BF16 [384, 256]"];
+
+        Assert.Equal(
+            ["MLA0201 Checkpoint 'model' has no 'model.layers.*.self_attn.q_a_proj.weight' (layers 0-3); expected [128, 256] = [QLoraRank, HiddenSize]; there is 'model.layers.*.self_attn.q_proj.weight', BF16 [384, 256]: the model has no query latent, which is QLoraRank = 0 on the class"],
+            await Check(direct));
+        string source = OneClass.Replace("QLoraRank = 128, ", string.Empty, StringComparison.Ordinal);
+        Diagnostic found = Assert.Single(await new CheckpointProject(source, ("Model", Manifest(Tensors))).Analyze());
+        Assert.EndsWith("'model.layers.*.self_attn.q_a_proj.weight', BF16 [128, 256]: the model has a query latent, which is QLoraRank = 128 on the class", found.GetMessage(null), StringComparison.Ordinal);
+
+        // What the advice says is right.
+        Assert.Empty(await new CheckpointProject(source, ("Model", Manifest(direct))).Analyze());
+    }
+
+    [Fact]
+    public async Task Packed_projection_is_one_mistake()
+    {
+        string message = Assert.Single(await Check(With("o_proj.weight", "o_proj.qweight I32 [32, 256]", "o_proj.scales F16 [2, 256]", "o_proj.qzeros I32 [2, 32]")));
+
+        Assert.EndsWith("; there is 'model.layers.*.self_attn.o_proj.qweight': the projection is quantized in a way that is not read", message, StringComparison.Ordinal);
+        Assert.EndsWith("is U8; expected BF16, F16, F32 or scaled F8_E4M3", Assert.Single(await Check(With("o_proj.weight", "o_proj.weight U8 [256, 128]", "o_proj.weight_scale F8_E4M3 [256, 16]"))), StringComparison.Ordinal);
+    }
 }

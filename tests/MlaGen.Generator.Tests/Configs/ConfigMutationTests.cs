@@ -72,6 +72,7 @@ public class ConfigMutationTests
         bool isReported = !config.Model.IsValid
             || ConfigUse.MissingKeys(attribute, config.Model).Any()
             || ConfigUse.IsSparse(attribute, config.Model)
+            || ConfigUse.IsQuantized(attribute, config.Model)
             || ConfigUse.ValueProblems(attribute, config.Model).Any();
         Assert.True(isReported, "refused without a reason: " + json);
         return false;

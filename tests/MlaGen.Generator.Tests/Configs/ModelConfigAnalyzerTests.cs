@@ -58,7 +58,7 @@ public class ModelConfigAnalyzerTests
     [Fact]
     public async Task A_name_that_no_item_has_is_reported_at_the_attribute()
         => Assert.Equal(
-            ["(1,45): error MLA0100: The project has no MlaModelConfig item named 'model'; there are 'other'"],
+            ["(1,45): error MLA0100: The project has no MlaModelConfig item named 'model'; there are 'other'. Add <MlaModelConfig Include=\"path/to/config.json\" Name=\"model\" /> to an ItemGroup of the project, with the path of the model's own file"],
             await Show(new ConfigProject(ConfigProject.OneClass, ("other", "/models/other/config.json", ConfigRun.DeepSeekV3))));
 
     [Fact]
@@ -77,9 +77,28 @@ public class ModelConfigAnalyzerTests
         string json = Line("  \"v_head_dim\": 128,\n", string.Empty).Replace("  \"rope_theta\": 10000,\n", string.Empty, StringComparison.Ordinal);
 
         Assert.Equal(
-            ["/models/model/config.json(2,3): error MLA0110: The configuration says nothing of v_head_dim, rope_theta; the class that uses it must, or the file"],
+            ["/models/model/config.json(2,3): error MLA0110: The configuration says nothing of v_head_dim (VHeadDim), rope_theta (RopeTheta); the class that uses it must, or the file"],
             await Show(ConfigProject.Of(json)));
     }
+
+    [Theory]
+    [InlineData("kv_lora_rank", "kv_lora_rnk", "MLA0105", "there is no kv_lora_rank, the width of the latent, and 'kv_lora_rnk' looks like it")]
+    [InlineData("kv_lora_rank", "kv_lora_ranks", "MLA0105", "and 'kv_lora_ranks' looks like it")]
+    [InlineData("hidden_size", "hiden_size", "MLA0110", "says nothing of hidden_size (HiddenSize); the class that uses it must, or the file; 'hiden_size' resembles hidden_size")]
+    [InlineData("v_head_dim", "v_head_dm", "MLA0107", "could change the arithmetic of attention; it resembles 'v_head_dim'")]
+    [InlineData("max_position_embeddings", "max_position_embedings", "MLA0107", "it resembles 'max_position_embeddings'")]
+    [InlineData("beta_fast", "beta_fats", "MLA0107", "it resembles 'beta_fast'")]
+    public async Task A_misspelt_key_is_found_as_such(string key, string misspelt, string id, string said)
+    {
+        Diagnostic found = Assert.Single(await ConfigProject.Of(Line($"\"{key}\"", $"\"{misspelt}\"")).Analyze());
+
+        Assert.Equal(id, found.Id);
+        Assert.Contains(said, found.GetMessage(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_itself_known_is_nobodys_misspelling()
+        => Assert.DoesNotContain("looks like", Assert.Single(await ConfigProject.Of(Line("  \"kv_lora_rank\": 512,\n", string.Empty)).Analyze()).GetMessage(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     [Fact]
     public async Task What_the_file_leaves_out_the_attribute_may_give()
@@ -88,6 +107,18 @@ public class ModelConfigAnalyzerTests
 
         Assert.Empty(await project.Analyze());
         Assert.NotEmpty(project.Generate().GeneratedSources);
+    }
+
+    [Theory]
+    [InlineData("\"\\u001b[2J_attn\\u202e\\u009b\": {}")]
+    [InlineData("\"hidden_act\": 1, \"q_lora_rank\": \"\\u001b[2J\\u202e\\u009b\"")]
+    [InlineData("\"model_type\": \"\\u001b[2J\\u202e\\u009b\"")]
+    public async Task What_a_file_says_reaches_no_terminal_as_control_characters(string members)
+    {
+        string[] shown = await Show(ConfigProject.Of(Line("\"q_lora_rank\": 1536", members)));
+
+        Assert.NotEmpty(shown);
+        Assert.All(shown, static line => Assert.DoesNotContain(line, static c => char.IsControl(c) || c == '\u202e'));
     }
 
     [Fact]

@@ -36,6 +36,9 @@ internal static class OtherFramework
         }
         """;
 
+    // By this the attribute is known to be the one that comes with the runtime.
+    private const string Layers = "namespace MlaGen { public interface IMlaAttention<TSelf> { } }";
+
     private static readonly string[] _runtimeFiles = ["MlaAttentionAttribute.cs", "Rotary/RopeLayout.cs", "Rotary/RopeScaling.cs", "Caching/Formats/CacheFormat.cs"];
 
     /// <summary>References of a project that targets .NET <paramref name="version"/>.</summary>
@@ -43,7 +46,7 @@ internal static class OtherFramework
     {
         MetadataReference core = Compile("System.Runtime", [Core.Replace("{0}", FormattableString.Invariant($"{version}"), StringComparison.Ordinal)]);
         IEnumerable<string> runtime = _runtimeFiles.Select(static file => File.ReadAllText(Path.Combine(TestProject.Repository, "src/MlaGen", file)));
-        return [core, Compile("MlaGen", runtime.Prepend("global using System;"), core)];
+        return [core, Compile("MlaGen", runtime.Append(Layers).Prepend("global using System;"), core)];
     }
 
     private static PortableExecutableReference Compile(string assembly, IEnumerable<string> sources, params MetadataReference[] references)

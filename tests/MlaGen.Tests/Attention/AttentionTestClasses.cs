@@ -27,7 +27,7 @@ public sealed partial class OneHeadAttention;
 /// <summary>Latents scaled as LongCat's, queries growing as Mistral's, LongRoPE, 20 heads of a value wider than the key.</summary>
 [MlaAttention(
     HiddenSize = 160, Heads = 20, QLoraRank = 40, KvLoraRank = 96, QkNopeHeadDim = 24, QkRopeHeadDim = 8, VHeadDim = 40,
-    MaxPositionEmbeddings = 8192, OriginalMaxPositionEmbeddings = 32, RopeScaling = RopeScaling.LongRope,
+    MaxPositionEmbeddings = 8192, RopeFactor = 256, OriginalMaxPositionEmbeddings = 32, RopeScaling = RopeScaling.LongRope,
     ShortFactor = new[] { 1, 1.1, 1.5, 3 }, LongFactor = new[] { 1, 1.1, 1.5, 3 }, ScaleQLora = true, ScaleKvLora = true, Llama4ScalingBeta = 0.1)]
 public sealed partial class ScaledAttention;
 

@@ -102,7 +102,7 @@ public sealed class MisuseTests
         var exception = Assert.Throws<ArgumentOutOfRangeException>(() => Unwritten(output, () => second.Forward(batch, new float[_width], output)));
 
         Assert.Equal(1, exception.ActualValue);
-        Assert.Contains("created for 1 layers", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("created for 1 layer,", exception.Message, StringComparison.Ordinal);
         batch.Rollback();
         Assert.Equal((0, 0), (sequence.Length, cache.UsedPages));
     }
@@ -110,6 +110,55 @@ public sealed class MisuseTests
     [Fact]
     public void An_empty_batch_is_refused()
         => AssertRefused<InvalidOperationException>((run, _) => run.Forward([], []), "empty");
+
+    /// <summary>New, committed, rolled back, disposed: with spans of any length it is the batch that is at fault.</summary>
+    [Theory]
+    [InlineData("new")]
+    [InlineData("committed")]
+    [InlineData("rolled back")]
+    [InlineData("disposed")]
+    public void A_batch_that_no_layer_can_run_on_is_named_before_lengths_are_compared(string state)
+    {
+        using AttentionRun run = _layer.Open(new RunOptions());
+        LatentSequence sequence = run.CreateSequence();
+        if (state != "new")
+        {
+            run.Batch.Add(sequence, 2);
+            run.AppendLatent(new float[2 * _layer.Spec.RowWidth]);
+        }
+
+        switch (state)
+        {
+            case "committed":
+                run.Batch.Commit();
+                break;
+            case "rolled back":
+                run.Batch.Rollback();
+                break;
+            case "disposed":
+                run.Batch.Dispose();
+                break;
+        }
+
+        foreach (int rows in (int[])[0, 1, 2])
+        {
+            float[] hidden = new float[rows * _width];
+            foreach (Action action in (Action[])[
+                () => run.Forward(hidden, hidden),
+                () => run.AppendLatent(new float[rows * _layer.Spec.RowWidth]),
+                () => run.AttendLatent(hidden, hidden, new float[rows])])
+            {
+                if (state == "disposed")
+                {
+                    Assert.Throws<ObjectDisposedException>(action);
+                }
+                else
+                {
+                    Assert.Contains("The batch is empty", Assert.Throws<InvalidOperationException>(action).Message, StringComparison.Ordinal);
+                }
+            }
+        }
+    }
 
     [Fact]
     public void Queries_that_append_nothing_are_not_for_Forward()
@@ -147,7 +196,7 @@ public sealed class MisuseTests
                     far.Dispose();
                 }
             },
-            "1 more tokens fit");
+            "there is room for 1 more token.");
     }
 
     [Fact]

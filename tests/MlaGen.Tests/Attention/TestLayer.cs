@@ -74,7 +74,7 @@ internal abstract class TestLayer
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
-    internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false)
+    internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false, Action<Dictionary<string, WeightTensor>>? change = null)
         where TAttention : class, IMlaAttention<TAttention>
         => new(() =>
         {
@@ -90,6 +90,7 @@ internal abstract class TestLayer
                 VHeadDim = shape.VHeadDim,
             });
             Dictionary<string, WeightTensor> weights = RandomLayer.Weights(spec, name, biases);
+            change?.Invoke(weights);
             return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(TestCheckpoint.Of(weights), TestCheckpoint.Prefix, layer: 0));
         });
 

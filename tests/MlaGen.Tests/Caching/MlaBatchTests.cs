@@ -85,7 +85,7 @@ public sealed class MlaBatchTests : IDisposable
         _batch.Add(_first, 3);
         _batch.WriteLayer(1, row => row);
         InvalidOperationException e = Assert.Throws<InvalidOperationException>(_batch.Commit);
-        Assert.Contains("of 3 layers these have not: 0, 2.", e.Message, StringComparison.Ordinal);
+        Assert.Contains("of 3 layers, missing: 0, 2.", e.Message, StringComparison.Ordinal);
         _batch.WriteLayer(0, row => row);
         _batch.WriteLayer(2, row => row);
         _batch.Commit();
@@ -182,7 +182,7 @@ public sealed class MlaBatchTests : IDisposable
         _batch.Commit();
         ArgumentOutOfRangeException e = Assert.Throws<ArgumentOutOfRangeException>(() => _batch.Add(_first, 3));
         Assert.Equal("newTokens", e.ParamName);
-        Assert.Contains("next position is 62, and positions run to 63: 2 more tokens fit", e.Message, StringComparison.Ordinal);
+        Assert.Contains("next position is 62, and positions run to 63: there is room for 2 more tokens.", e.Message, StringComparison.Ordinal);
         _batch.Append(_first, 2);
         Assert.Throws<ArgumentOutOfRangeException>(() => _batch.Add(_first, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => _batch.Add(_first, int.MaxValue));
@@ -197,7 +197,7 @@ public sealed class MlaBatchTests : IDisposable
         _batch.Add(_second, 9);
         LatentCacheFullException e = Assert.Throws<LatentCacheFullException>(() => _batch.Add(_first, 6));
         Assert.Equal((2, 1, 4), (e.WantedPages, e.FreePages, e.PageTokens));
-        Assert.Contains("2 more page(s) of 4 tokens are needed, and 1 of the cache's 5 are free", e.Message, StringComparison.Ordinal);
+        Assert.Contains("2 more pages of 4 tokens needed, 1 of the cache's 5 free.", e.Message, StringComparison.Ordinal);
         Assert.Equal((9, 3, 4), (_batch.Rows, _first.Length, _cache.UsedPages));
         _batch.Add(_first, 5);
     }

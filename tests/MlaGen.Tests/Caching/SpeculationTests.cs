@@ -176,7 +176,7 @@ public sealed class SpeculationTests : IDisposable
     }
 
     [Theory]
-    [InlineData(new[] { -1 }, "2 new tokens need as many parents, not 1")]
+    [InlineData(new[] { -1 }, "Expected as many parents as new tokens, 2; found 1.")]
     [InlineData(new[] { 0, 0 }, "Token 0 continues token 0")]
     [InlineData(new[] { -1, 1 }, "Token 1 continues token 1")]
     [InlineData(new[] { -1, -2 }, "Token 1 continues token -2")]

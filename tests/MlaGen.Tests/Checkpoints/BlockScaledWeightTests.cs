@@ -93,7 +93,7 @@ public class BlockScaledWeightTests
         checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
         checkpoint.Add(Name + "_scale_inv", shape, _scales);
         Assert.Equal(
-            $"memory: tensor '{Name}_scale_inv' has the wrong shape: expected [3, 2] = [⌈300/128⌉, ⌈200/128⌉], found F32 [{string.Join(", ", shape)}]", Refused(checkpoint));
+            $"memory: tensor '{Name}_scale_inv' has the wrong shape: expected [3, 2] = [⌈300/128⌉, ⌈200/128⌉], [300, 1] or [1], found F32 [{string.Join(", ", shape)}]", Refused(checkpoint));
     }
 
     [Fact]
@@ -140,6 +140,44 @@ public class BlockScaledWeightTests
         checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
         checkpoint.Add(Name + "_scale_inv", [3, 2], [1, 1, 1, scale, 1, 1]);
         Assert.Contains($"'{Name}_scale_inv' has the value {said} at [1, 1]", Refused(checkpoint), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(new long[] { }, TensorType.Float32)]
+    [InlineData(new long[] { 1 }, TensorType.BFloat16)]
+    [InlineData(new long[] { 1, 1 }, TensorType.Float16)]
+    [InlineData(new long[] { Rows }, TensorType.Float32)]
+    [InlineData(new long[] { Rows, 1 }, TensorType.BFloat16)]
+    public void One_scale_may_stand_for_a_row_or_for_the_matrix(long[] shape, TensorType type)
+    {
+        byte[] codes = Codes();
+        bool isByRow = shape.Contains(Rows);
+        float[] scales = [.. Enumerable.Range(0, isByRow ? Rows : 1).Select(static row => 0.03125f * (1 + (row % 37)))];
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], codes);
+        checkpoint.Add(Name + "_scale", shape, scales, type);
+
+        ushort[] decoded = ReadCodes(WeightReader.OpenMatrix(checkpoint, Name, Rows, Columns, "[a, b]"), 0, Rows);
+
+        for (int i = 0; i < decoded.Length; i++)
+        {
+            int expected = ReferenceFormats.NearestBFloat16((float)(ReferenceFormats.E4M3(codes[i]) * scales[isByRow ? i / Columns : 0]));
+            Assert.True(expected == decoded[i], $"{i}: expected 0x{expected:X4}, found 0x{decoded[i]:X4}");
+        }
+    }
+
+    [Theory]
+    [InlineData(new long[] { Columns })]
+    [InlineData(new long[] { 1, Columns })]
+    [InlineData(new long[] { Rows, 2 })]
+    [InlineData(new long[] { 2 })]
+    [InlineData(new long[] { 1, 1, 1 })]
+    public void One_scale_for_anything_else_is_refused(long[] shape)
+    {
+        var checkpoint = new InMemoryCheckpoint();
+        checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], Codes());
+        checkpoint.Add(Name + "_scale", shape, new float[shape.Aggregate(1L, static (product, dimension) => product * dimension)]);
+        Assert.Contains($"expected [3, 2] = [⌈300/128⌉, ⌈200/128⌉], [300, 1] or [1], found F32 [{string.Join(", ", shape)}]", Refused(checkpoint), StringComparison.Ordinal);
     }
 
     private static string Refused(ICheckpoint checkpoint) =>

@@ -13,7 +13,7 @@ public sealed class MalformedSafetensorsTests : IDisposable
     private static readonly Dictionary<string, (byte[] File, string[] Said)> _cases = new()
     {
         ["nothing"] = ([], ["is empty"]),
-        ["one byte"] = ([7], ["1 bytes long", "8"]),
+        ["one byte"] = ([7], ["1 byte long", "8"]),
         ["seven bytes"] = (new byte[7], ["7 bytes long"]),
         ["a length alone"] = (SafetensorsBytes.File(64, "", 0), ["length of 64 bytes", "only 0 follow"]),
         ["header of no length"] = (SafetensorsBytes.File(0, "", 0), ["header is not valid JSON"]),
@@ -56,11 +56,15 @@ public sealed class MalformedSafetensorsTests : IDisposable
         ["no offsets"] = (Header("""{"t":{"dtype":"F32","shape":[2]}}"""), ["tensor 't' has no data_offsets"]),
         ["a key of its own"] = (Header("""{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"strides":[1]}}"""), ["tensor 't'", "'strides'"]),
 
-        ["unknown dtype"] = (Tensor("F31", "[2]", "[0,8]"), ["tensor 't'", "dtype 'F31'"]),
-        ["dtype in small letters"] = (Tensor("f32", "[2]", "[0,8]"), ["dtype 'f32'"]),
-        ["dtype by its .NET name"] = (Tensor("Float32", "[2]", "[0,8]"), ["dtype 'Float32'"]),
-        ["dtype by its .NET number"] = (Tensor("1", "[2]", "[0,8]"), ["dtype '1'"]),
         ["dtype that is no text"] = (Header("""{"t":{"dtype":4,"shape":[2],"data_offsets":[0,8]}}"""), ["expected a string", "found the number '4'"]),
+        ["half a byte"] = (Tensor("F4", "[3]", "[0,8]"), ["tensor 't'", "shape [3]", "12 bits are no whole number of bytes"]),
+        ["three quarters of a byte"] = (Tensor("F6_E2M3", "[2, 1]", "[0,8]"), ["12 bits"]),
+        ["four bits of another size"] = (Tensor("F4", "[2, 4]", "[0,8]"), ["8 bytes", "F4 [2, 4] takes 4"]),
+        ["unknown dtype of an impossible shape"] = (Tensor("F31", "[-2]", "[0,8]"), ["shape [-2]"]),
+        ["unknown dtype with a hole behind it"] = (Tensor("F31", "[2]", "[0,7]"), ["1 bytes after the last tensor"]),
+        ["unknown dtype beyond the file"] = (Tensor("F31", "[2]", "[0,9]"), ["ends at byte 9"]),
+        ["metadata that is a number"] = (Header("""{"__metadata__":7}"""), ["an object or null"]),
+        ["metadata twice, first null"] = (Header("""{"__metadata__":null,"__metadata__":null}"""), ["__metadata__ comes twice"]),
         ["dtype of another size"] = (Tensor("F16", "[2]", "[0,8]"), ["tensor 't'", "8 bytes", "F16 [2] takes 4"]),
 
         ["negative shape"] = (Tensor("F32", "[-2]", "[0,8]"), ["tensor 't'", "shape [-2]"]),
@@ -87,7 +91,7 @@ public sealed class MalformedSafetensorsTests : IDisposable
         ["data beyond the file"] = (Tensor("F32", "[3]", "[0,12]"), ["tensor 't' ends at byte 12", "the file has 8"]),
         ["data far beyond the file"] = (Tensor("U8", "[9223372036854775807]", "[0,9223372036854775807]"), ["ends at byte 9223372036854775807"]),
         ["data cut short"] = (SafetensorsBytes.File(One, 7), ["tensor 't' ends at byte 8", "the file has 7"]),
-        ["bytes after the last tensor"] = (SafetensorsBytes.File(One, 9), ["1 bytes after the last tensor"]),
+        ["bytes after the last tensor"] = (SafetensorsBytes.File(One, 9), ["1 byte after the last tensor"]),
         ["data without a tensor"] = (SafetensorsBytes.File("{}", 8), ["8 bytes after the last tensor"]),
         ["a hole at the start"] = (Tensor("F32", "[1]", "[4,8]"), ["tensor 't' begins at byte 4", "expected 0"]),
         ["a hole between tensors"] = (Two("[0,2]", "[4,6]"), ["tensor 'b' begins at byte 4", "expected 2, the end of tensor 'a'"]),

@@ -27,18 +27,20 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void Every_element_type_is_known_by_its_name_and_size()
     {
-        (string Name, TensorType Type, int Bytes)[] types =
+        (string Name, TensorType Type, double Bytes)[] types =
         [
+            ("F4", TensorType.Float4, 0.5), ("F6_E2M3", TensorType.Float6E2M3, 0.75), ("F6_E3M2", TensorType.Float6E3M2, 0.75), ("C64", TensorType.Complex64, 8),
+            ("F8_E4M3FNUZ", TensorType.Float8E4M3Fnuz, 1), ("F8_E5M2FNUZ", TensorType.Float8E5M2Fnuz, 1),
             ("F64", TensorType.Float64, 8), ("F32", TensorType.Float32, 4), ("F16", TensorType.Float16, 2), ("BF16", TensorType.BFloat16, 2),
             ("F8_E4M3", TensorType.Float8E4M3, 1), ("F8_E5M2", TensorType.Float8E5M2, 1), ("F8_E8M0", TensorType.Float8E8M0, 1),
             ("I64", TensorType.Int64, 8), ("I32", TensorType.Int32, 4), ("I16", TensorType.Int16, 2), ("I8", TensorType.Int8, 1),
             ("U64", TensorType.UInt64, 8), ("U32", TensorType.UInt32, 4), ("U16", TensorType.UInt16, 2), ("U8", TensorType.UInt8, 1), ("BOOL", TensorType.Boolean, 1),
         ];
-        Assert.Equal(Enum.GetValues<TensorType>().Order(), types.Select(t => t.Type).Order());
-        foreach ((string name, TensorType type, int bytes) in types)
+        Assert.Equal(Enum.GetValues<TensorType>().Where(type => type != TensorType.Other).Order(), types.Select(t => t.Type).Order());
+        foreach ((string name, TensorType type, double bytes) in types)
         {
-            string header = $$$"""{"t":{"dtype":"{{{name}}}","shape":[3],"data_offsets":[0,{{{3 * bytes}}}]}}""";
-            using SafetensorsFile file = SafetensorsFile.Open(_directory.Write("types.safetensors", SafetensorsBytes.File(header, 3 * bytes)));
+            string header = $$$"""{"t":{"dtype":"{{{name}}}","shape":[3,4],"data_offsets":[0,{{{(int)(12 * bytes)}}}]}}""";
+            using SafetensorsFile file = SafetensorsFile.Open(_directory.Write("types.safetensors", SafetensorsBytes.File(header, (int)(12 * bytes))));
             Assert.Equal(type, file.Tensors[0].Type);
         }
     }
@@ -48,6 +50,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("{}      ")]
     [InlineData(" {\n}\t")]
     [InlineData("""{"__metadata__":{}}""")]
+    [InlineData("""{"__metadata__":null}""")]
     public void A_file_without_tensors_and_white_space_around_the_header_are_legal(string header)
     {
         using SafetensorsFile file = SafetensorsFile.Open(_directory.Write("empty.safetensors", SafetensorsBytes.File(header, 0)));
@@ -99,5 +102,25 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path));
         using FileStream exclusive = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
         Assert.True(exclusive.CanWrite);
+    }
+
+    [Theory]
+    [InlineData("F31")]
+    [InlineData("f32")]
+    [InlineData("Float32")]
+    [InlineData("1")]
+    [InlineData("of another type")]
+    [InlineData("")]
+    public void A_type_that_is_not_known_is_legal_until_it_is_read(string type)
+    {
+        string header = $$$"""{"a":{"dtype":"{{{type}}}","shape":[3,5],"data_offsets":[0,7]},"b":{"dtype":"U8","shape":[1],"data_offsets":[7,8]}}""";
+        using SafetensorsFile file = SafetensorsFile.Open(_directory.Write("types.safetensors", SafetensorsBytes.File(header, 8)));
+
+        Assert.Equal(TensorType.Other, file.Tensors[0].Type);
+        byte[] last = new byte[2];
+        file.Tensors[0].Read(5, last);
+        Assert.Equal([5, 6], last);
+        string message = Assert.Throws<CheckpointException>(() => Runtime.WeightReader.OpenMatrix(file, "a", 3, 5, "[a, b]")).Message;
+        Assert.EndsWith($"tensor 'a' has the wrong type: expected BF16, F16, F32 or scaled F8_E4M3, found '{type}' [3, 5]", message, StringComparison.Ordinal);
     }
 }

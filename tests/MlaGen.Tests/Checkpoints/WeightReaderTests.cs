@@ -37,7 +37,7 @@ public class WeightReaderTests
             () => WeightReader.OpenMatrix(new InMemoryCheckpoint("weights"), Name, 24576, 1536, "[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]"));
         Assert.Equal(("weights", Name), (e.File, e.Tensor));
         Assert.Equal(
-            $"weights: tensor '{Name}' is missing; expected [24576, 1536] = [Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank], BF16, F16, F32 or block-scaled F8_E4M3", e.Message);
+            $"weights: tensor '{Name}' is missing; expected [24576, 1536] = [Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank], BF16, F16, F32 or scaled F8_E4M3", e.Message);
     }
 
     [Theory]
@@ -63,7 +63,7 @@ public class WeightReaderTests
         var checkpoint = new InMemoryCheckpoint();
         checkpoint.Add(Name, type, [1, 2], new byte[2 * TensorTypes.Size(type)]);
         CheckpointException e = Assert.Throws<CheckpointException>(() => WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]"));
-        Assert.Equal($"memory: tensor '{Name}' has the wrong type: expected BF16, F16, F32 or block-scaled F8_E4M3, found {type.Name()} [1, 2]", e.Message);
+        Assert.Equal($"memory: tensor '{Name}' has the wrong type: expected BF16, F16, F32 or scaled F8_E4M3, found {type.Name()} [1, 2]", e.Message);
     }
 
     [Fact]

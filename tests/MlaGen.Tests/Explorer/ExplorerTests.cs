@@ -120,7 +120,7 @@ public class ExplorerTests
     [InlineData("--context takes a number from 1 to 1048576, not '0'", "decode", "--context", "0")]
     [InlineData("--threads takes a number from 1 to 1024, not 'all'", "roofline", "--threads", "all")]
     [InlineData("--cache takes one of float32, bfloat16, float16, float8, int8, not 'int3'", "decode", "--cache", "int3")]
-    [InlineData("MiniCPM3 is measured with its float32 cache alone, not with int8; a shape of 16, 64, 128 heads is", "decode", "--heads", "40", "--cache", "int8")]
+    [InlineData("MiniCPM3 is measured with its float32 cache alone, not with int8; a shape with one of these numbers of heads is: 16, 64, 128", "decode", "--heads", "40", "--cache", "int8")]
     [InlineData("--model takes one of V2-Lite, GLM-4.7-Flash, MiniCPM3, Kimi-K2, V3, not 'GPT'", "layer", "--model", "GPT")]
     [InlineData("MiniCPM3 has positions for 32768 tokens, not for 32769", "decode", "--heads", "40", "--context", "32769")]
     [InlineData("--plot takes a file that ends in .svg or .png, not 'a.gif'", "decode", "--plot", "a.gif")]
@@ -203,7 +203,7 @@ public class ExplorerTests
     {
         StringWriter output = new() { NewLine = "\n" };
         StringWriter error = new() { NewLine = "\n" };
-        int exitCode = CommandLine.Run(arguments, output, error);
+        int exitCode = CommandLine.Run(arguments, output, error, Screen.None);
         return (exitCode, output.ToString(), error.ToString());
     }
 }

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Explorer.Models;
+using MlaGen.CheckedKernels;
 using MlaGen.Runtime;
 using MlaGen.Tests.Processes;
 using Storyteller.Model;
@@ -8,8 +9,9 @@ using Storyteller.Model;
 namespace MlaGen.Tests.Jit;
 
 /// <summary>
-/// What the JIT makes of the emitted kernels of six published shapes and of every class in this assembly, and of the projections' kernels: full
-/// optimisation, and in the loops that multiply and add neither a call nor traffic with the stack. Each is lost silently, and costs most of the speed.
+/// What the JIT makes of the emitted kernels of six published shapes, of every class in this assembly and of a project with checked arithmetic, and of
+/// the projections' kernels: full optimisation, no check for overflow, and in the loops that multiply and add neither a call nor traffic with the stack.
+/// Each is lost silently, and costs most of the speed.
 /// </summary>
 [Trait("Category", "Jit")]
 public sealed class JitGuardTests
@@ -20,6 +22,7 @@ public sealed class JitGuardTests
     [
         (typeof(DeepSeekV3), DeepSeekV3.Shape), (typeof(KimiK2), KimiK2.Shape), (typeof(MiniCpm3), MiniCpm3.Shape),
         (typeof(Glm47Flash), Glm47Flash.Shape), (typeof(DeepSeekV2Lite), DeepSeekV2Lite.Shape), (typeof(StoryAttention), StoryAttention.Shape),
+        (typeof(CheckedStory), CheckedStory.Shape), (typeof(CheckedGlm), CheckedGlm.Shape),
     ];
 
     private static readonly string[] _projections = [nameof(ProjectionTiles), nameof(ProjectionKernels)];
@@ -40,6 +43,8 @@ public sealed class JitGuardTests
         var wide = listings.Where(listing => listing.FmaLoops().Any(loop => loop.Any(line => line.Contains(register, StringComparison.Ordinal)))).Select(listing => listing.Method).ToList();
         Assert.All(_shapes, shape => Assert.All(new[] { "Decode", "Prefill" }, form => Assert.Contains(wide, method => method.StartsWith($"{KernelNamespace(shape.Shape)}.{form}{tier}:Values", StringComparison.Ordinal))));
         Assert.All(_projections, kernel => Assert.Contains(wide, method => method.Contains(kernel, StringComparison.Ordinal)));
+        Assert.All(listings.Where(listing => listing.Method.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal)), listing => Assert.False(listing.ChecksForOverflow, listing.Method));
+        Assert.True(listings.Single(listing => listing.Method.StartsWith($"{typeof(CheckedSum).FullName}:", StringComparison.Ordinal)).ChecksForOverflow);
         Assert.All(listings, listing => Assert.All(listing.FmaLoops(), loop => Assert.DoesNotContain(loop, line => IsLost(line, Streams(listing)))));
     }
 
@@ -61,6 +66,7 @@ public sealed class JitGuardTests
             RuntimeHelpers.PrepareMethod(method.MethodHandle);
         }
 
+        RuntimeHelpers.PrepareMethod(typeof(CheckedSum).GetMethod(nameof(CheckedSum.Of))!.MethodHandle);
         PrepareProjections(ProjectionKernels.Current.GetType());
     }
 
@@ -108,7 +114,7 @@ public sealed class JitGuardTests
                 (Tier, tier.ToString()),
                 ("DOTNET_TieredCompilation", "0"),
                 ("DOTNET_JitStdOutFile", listing),
-                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:*"),
+                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *CheckedSum:*"),
                 ("DOTNET_EnableAVX512", tier == SimdTier.Vector256 ? "0" : null));
             return await File.ReadAllTextAsync(listing);
         }

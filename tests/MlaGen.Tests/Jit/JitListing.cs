@@ -5,6 +5,9 @@ namespace MlaGen.Tests.Jit;
 /// <summary>The machine code of one method, as the JIT prints it.</summary>
 internal sealed partial record JitListing(string Method, string Optimization, IReadOnlyList<string> Lines)
 {
+    /// <summary>Whether an operation jumps where its result overflows.</summary>
+    public bool ChecksForOverflow => Lines.Any(line => line.StartsWith("jo ", StringComparison.Ordinal) || line.Contains("OVERFLOW", StringComparison.Ordinal));
+
     /// <summary>Splits what the JIT printed into its methods.</summary>
     public static IReadOnlyList<JitListing> Parse(string text)
     {

@@ -33,6 +33,61 @@ public class PackedMatrixMultiplyTests
         }
     }
 
+    /// <summary>Groups that end within panels: what pads them is nobody's output.</summary>
+    [Theory]
+    [InlineData(1, 20, new[] { 10 })]
+    [InlineData(3, 52, new[] { 20, 12 })]
+    [InlineData(7, 310, new[] { 150, 5 })]
+    [InlineData(300, 33, new[] { 1 })]
+    [InlineData(5, 33, new[] { 17, 16 })]
+    public void Rows_in_groups_are_multiplied_as_without(int count, int rows, int[] groups)
+    {
+        const int Columns = 270;
+        float[] weights = Values(rows * Columns, seed: 1);
+        float[] inputs = Values(count * Columns, seed: 2);
+        float[] expected = new float[count * rows];
+        float[] outputs = new float[count * rows];
+        PackedMatrix.Pack(rows, Columns, weights).Multiply(inputs, expected, count);
+
+        PackedMatrix.Pack(rows, Columns, weights, groups).Multiply(inputs, outputs, count);
+
+        Assert.Equal(expected, outputs);
+    }
+
+    [Theory]
+    [InlineData(20, new[] { 0 }, "at least one row")]
+    [InlineData(20, new[] { 10, 0 }, "at least one row")]
+    [InlineData(20, new[] { -5 }, "at least one row")]
+    [InlineData(20, new[] { 16 }, "behind 16 rows 4 are left")]
+    [InlineData(20, new[] { 12, 12 }, "behind 12 rows 8 are left")]
+    [InlineData(20, new[] { 21 }, "behind 0 rows 20 are left")]
+    [InlineData(20, new[] { int.MaxValue }, "the next group has 2147483647")]
+    public void Groups_that_do_not_make_up_the_rows_are_refused(int rows, int[] groups, string words)
+    {
+        bool read = false;
+        Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(() => PackedMatrix.Pack(rows, 8, new float[rows * 8], groups)).Message, StringComparison.Ordinal);
+        Assert.Contains(words, Assert.ThrowsAny<ArgumentException>(() => PackedMatrix.Pack(rows, 8, TensorType.BFloat16, (_, _, _) => read = true, groups)).Message, StringComparison.Ordinal);
+        Assert.False(read);
+    }
+
+    [Theory]
+    [InlineData(0, 8)]
+    [InlineData(8, 0)]
+    [InlineData(-1, -1)]
+    public void A_matrix_without_elements_is_refused(int rows, int columns)
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack(rows, columns, new float[Math.Abs(rows * columns)]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack(rows, columns, TensorType.Float32, (_, _, _) => { }));
+    }
+
+    [Fact]
+    public void Outputs_in_the_memory_of_the_inputs_are_refused()
+    {
+        (PackedMatrix matrix, _) = Matrix(16, 16);
+        float[] values = new float[31];
+        Assert.Throws<ArgumentException>(() => matrix.Multiply(values.AsSpan(0, 16), values.AsSpan(15), 1));
+    }
+
     [Fact]
     public void A_row_has_the_same_bits_alone_and_among_any_number_of_others()
     {
@@ -60,7 +115,7 @@ public class PackedMatrixMultiplyTests
 
         ArgumentException error = Assert.Throws<ArgumentException>(() => matrix.Multiply(new float[inputs], new float[outputs], 2));
 
-        Assert.Equal($"2 rows take 6 inputs and 8 outputs; found {inputs} and {outputs}.", error.Message);
+        Assert.Equal($"2 rows to multiply: expected 6 inputs and 8 outputs; found {inputs} and {outputs}.", error.Message);
     }
 
     private static (PackedMatrix Matrix, float[] Weights) Matrix(int rows, int columns)

@@ -12,6 +12,20 @@ internal static partial class TestProcess
     /// <param name="environment">What the child sees beside this process's environment; what is null it does not see.</param>
     public static async Task<int> Run(string filter, params (string Name, string? Value)[] environment)
     {
+        using Process process = Start(filter, environment);
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync() + await errors;
+        await process.WaitForExitAsync();
+
+        Assert.True(process.ExitCode == 0, output);
+        return int.Parse(Passed().Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Starts the tests of a filter; what they print waits to be read.</summary>
+    /// <param name="filter">As <c>dotnet test --filter</c> takes it.</param>
+    /// <param name="environment">As for <see cref="Run"/>.</param>
+    public static Process Start(string filter, params (string Name, string? Value)[] environment)
+    {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["vstest", typeof(TestProcess).Assembly.Location, $"--TestCaseFilter:{filter}"])
         {
             RedirectStandardOutput = true,
@@ -29,13 +43,7 @@ internal static partial class TestProcess
             }
         }
 
-        using Process process = Process.Start(start)!;
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        string output = await process.StandardOutput.ReadToEndAsync() + await errors;
-        await process.WaitForExitAsync();
-
-        Assert.True(process.ExitCode == 0, output);
-        return int.Parse(Passed().Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
+        return Process.Start(start)!;
     }
 
     [GeneratedRegex(@"Passed: +(\d+)")]

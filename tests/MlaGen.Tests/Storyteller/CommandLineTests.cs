@@ -72,7 +72,8 @@ public class CommandLineTests
         (int exitCode, _, string error) = Run("--max-tokens", "1", "--prompt", prompt);
 
         Assert.Equal(0, exitCode);
-        Assert.Contains($"prompt: {StoryData.Loaded.TokensOf(prompt).Length} tokens,", error, StringComparison.Ordinal);
+        int tokens = StoryData.Loaded.TokensOf(prompt).Length;
+        Assert.Contains($"prompt: {tokens} {(tokens == 1 ? "token" : "tokens")},", error, StringComparison.Ordinal);
     }
 
     [Fact]

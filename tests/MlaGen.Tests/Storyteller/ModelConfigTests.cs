@@ -77,7 +77,7 @@ public class ModelConfigTests
     [InlineData("num_hidden_layers", "0", "num_hidden_layers: 0 is not between 1 and")]
     [InlineData("vocab_size", "-1", "vocab_size: -1 is not between 1 and")]
     [InlineData("eos_token_id", "495", "eos_token_id: 495 is not between 0 and 494")]
-    [InlineData("n_group", "3", "n_routed_experts: 8 experts do not divide into 3 groups")]
+    [InlineData("n_group", "3", "n_routed_experts: 8 experts cannot be divided into 3 groups")]
     [InlineData("n_group", "8", "n_group: 8 is not between 1 and 4")]
     [InlineData("topk_group", "5", "topk_group: 5 is not between 1 and 4")]
     [InlineData("num_experts_per_tok", "5", "num_experts_per_tok: 5 is not between 1 and 4")]

@@ -8,8 +8,6 @@ namespace MlaGen.Tests.Storyteller;
 /// <summary>Several prompts, told as one batch.</summary>
 public class SeveralStoriesTests
 {
-    private static readonly string _separator = $"{Environment.NewLine}---{Environment.NewLine}";
-
     // Two that share nearly all, one that is the beginning of another, one told twice, and one of its own that ends early.
     private static readonly string[] _prompts =
     [
@@ -32,10 +30,29 @@ public class SeveralStoriesTests
         string[] arguments = ["--max-tokens", "60", "--threads", threads, "--temperature", temperature, "--cache", cache];
         IEnumerable<string> alone = _prompts.Select(prompt => Tell([.. arguments, "--prompt", prompt]));
 
-        string together = Tell([.. arguments, .. _prompts.SelectMany(prompt => new[] { "--prompt", prompt })]);
+        (string Heading, string Text)[] together = TellSeveral([.. arguments, .. _prompts.SelectMany(prompt => new[] { "--prompt", prompt })]);
 
-        Assert.Equal(string.Join(_separator, alone), together);
+        Assert.Equal(alone, together.Select(static story => story.Text));
     }
+
+    [Fact]
+    public void Each_of_several_stories_says_which_it_is_and_how_it_began()
+    {
+        string[] prompts = ["Kai walked to the tower.", "", "two\nlines", new string('a', 40) + new string('b', 40)];
+        using TemporaryDirectory directory = new();
+        string saved = Path.Combine(directory.Path, "saved");
+
+        IEnumerable<string> headings = TellSeveral(["--max-tokens", "2", "--save", saved, .. prompts.SelectMany(prompt => new[] { "--prompt", prompt })]).Select(static story => story.Heading);
+        IEnumerable<string> resumed = TellSeveral("--max-tokens", "2", "--resume", saved).Select(static story => story.Heading);
+
+        Assert.Equal(
+            ["--- 1 of 4: \"Kai walked to the tower.\"", "--- 2 of 4: \"\"", "--- 3 of 4: \"two lines\"", $"--- 4 of 4: \"{new string('a', 28)} … {new string('b', 28)}\""],
+            headings);
+        Assert.StartsWith("--- 1 of 4: \"Kai walked to the tower. ", resumed.First(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void One_story_says_nothing_of_itself() => Assert.DoesNotContain("---", Tell("--max-tokens", "5", "--prompt", "Kai"), StringComparison.Ordinal);
 
     [Fact]
     public void The_summary_says_how_many_tokens_were_shared()

@@ -2,7 +2,8 @@ namespace MlaGen;
 
 /// <summary>
 /// How the cache keeps a token: a latent of R numbers and a rotary key of d. The rotary key is never quantised; arithmetic is float32 in every
-/// format. A value that a format cannot hold is an <see cref="OverflowException"/> that names its token.
+/// format. A value that a format cannot hold is an <see cref="OverflowException"/> that names its token. What is not finite only
+/// <see cref="Float32"/> can hold: those tokens that see such a row get what arithmetic makes of it, and no others.
 /// </summary>
 public enum CacheFormat
 {

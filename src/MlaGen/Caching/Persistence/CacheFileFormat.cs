@@ -36,6 +36,9 @@ internal static class CacheFileFormat
 
     private const int PageAlignment = 64;
 
+    /// <summary>Header and index are read and written in one piece.</summary>
+    public static int MostStartBytes => Array.MaxLength;
+
     public static ReadOnlySpan<byte> Magic => "MlaCache"u8;
 
     /// <summary>Bytes of a header with so many facts.</summary>

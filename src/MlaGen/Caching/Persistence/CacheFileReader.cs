@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 using MlaGen.Runtime;
 
 namespace MlaGen;
@@ -12,16 +12,16 @@ internal sealed class CacheFileReader
     private readonly CacheFileFormat.Fact[] _facts;
     private readonly string _path;
     private readonly long _fileBytes;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly SafeFileHandle _file;
 
-    private CacheFileReader(PagePool pool, MlaDefinition definition, string path, long fileBytes, MemoryMappedViewAccessor view)
+    private CacheFileReader(PagePool pool, MlaDefinition definition, string path, long fileBytes, SafeFileHandle file)
     {
         _pool = pool;
         _shape = definition.Shape;
         _facts = CacheFileFormat.Facts(pool, definition);
         _path = path;
         _fileBytes = fileBytes;
-        _view = view;
+        _file = file;
     }
 
     public static SavedSequence[] Load(PagePool pool, MlaDefinition definition, string path)
@@ -31,17 +31,13 @@ internal sealed class CacheFileReader
         try
         {
             pool.MayFail();
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-            if (file.Length < CacheFileFormat.Magic.Length)
+            using SafeFileHandle file = RegularFile.OpenRead(path, out long length);
+            if (length < CacheFileFormat.Magic.Length)
             {
-                throw new CacheFileException(path, FormattableString.Invariant($"{file.Length} bytes are no file of saved sequences."));
+                throw new CacheFileException(path, FormattableString.Invariant($"this is no file of saved sequences: it has {Counted.Of(length, "byte")}."));
             }
 
-            pool.MayFail();
-            using MemoryMappedFile map = MemoryMappedFile.CreateFromFile(file, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-            pool.MayFail();
-            using MemoryMappedViewAccessor view = map.CreateViewAccessor(0, file.Length, MemoryMappedFileAccess.Read);
-            return new CacheFileReader(pool, definition, path, file.Length, view).Read();
+            return new CacheFileReader(pool, definition, path, length, file).Read();
         }
         finally
         {
@@ -95,7 +91,7 @@ internal sealed class CacheFileReader
 
         if (header.Length < CacheFileFormat.HeaderBytes(_facts.Length))
         {
-            throw Refuse($"the header takes {CacheFileFormat.HeaderBytes(_facts.Length)} bytes, and the file has {_fileBytes}.");
+            throw Refuse($"the header takes {Counted.Of(CacheFileFormat.HeaderBytes(_facts.Length), "byte")}, and the file has {_fileBytes}.");
         }
 
         int word = 2 + _facts.Length;
@@ -112,14 +108,19 @@ internal sealed class CacheFileReader
         Int128 expected = (Int128)header.Length + indexBytes + ((Int128)pages * _pool.PageBytes);
         if (pages < 0 || indexBytes < CacheFileFormat.Word || expected != _fileBytes)
         {
-            throw Refuse($"{pages} pages of {_pool.PageBytes} bytes and an index of {indexBytes} make {expected} bytes, and the file has {_fileBytes}.");
+            throw Refuse($"{Counted.Of(pages, "page")} of {Counted.Of(_pool.PageBytes, "byte")} and an index of {indexBytes} make {Counted.Of(expected, "byte")}, and the file has {_fileBytes}.");
         }
 
         // What each takes in the index bounds how many there can be.
         Int128 least = ((Int128)pages * CacheFileFormat.Word) + ((Int128)sequences * CacheFileFormat.SequenceBytes(0, 0, 0)) + CacheFileFormat.Word;
-        if (sequences < 0 || least > indexBytes || indexBytes > Array.MaxLength)
+        if (indexBytes > CacheFileFormat.MostStartBytes - header.Length)
         {
-            throw Refuse($"{pages} pages and {sequences} sequences cannot be described in an index of {indexBytes} bytes.");
+            throw Refuse($"header and an index of {indexBytes} bytes are more than the {CacheFileFormat.MostStartBytes} that a file can have.");
+        }
+
+        if (sequences < 0 || least > indexBytes)
+        {
+            throw Refuse($"{Counted.Of(pages, "page")} and {Counted.Of(sequences, "sequence")} cannot be described in an index of {Counted.Of(indexBytes, "byte")}.");
         }
 
         return ((int)pages, (int)sequences, (int)indexBytes);
@@ -135,7 +136,7 @@ internal sealed class CacheFileReader
             (int length, int tokens) = (counts[0], counts[1]);
             if (length < 0 || tokens < 0)
             {
-                throw Refuse($"sequence {i} has {length} tokens and {tokens} numbers beside them.");
+                throw Refuse($"sequence {i} has {Counted.Of(length, "token")} and {Counted.Of(tokens, "number")} beside them.");
             }
 
             sequences[i] = new StoredSequence(Take(ref rest, length, i), Take(ref rest, _pool.PagesFor(length), i), Take(ref rest, tokens, i));
@@ -222,7 +223,16 @@ internal sealed class CacheFileReader
         return copy;
     }
 
-    private void Copy(long offset, Span<byte> destination) => _view.SafeMemoryMappedViewHandle.ReadSpan((ulong)offset, destination);
+    // Read, not mapped: of a mapped file that somebody shortens meanwhile, a read beyond the new end ends the process.
+    private void Copy(long offset, Span<byte> destination)
+    {
+        _pool.MayFail();
+        int read = RegularFile.Read(_file, offset, destination);
+        if (read < destination.Length)
+        {
+            throw Refuse($"it had {_fileBytes} bytes when it was opened, and ends after {offset + read} now.");
+        }
+    }
 
     private CacheFileException Refuse(FormattableString problem) => new(_path, FormattableString.Invariant(problem));
 

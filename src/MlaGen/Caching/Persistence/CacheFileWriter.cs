@@ -67,30 +67,15 @@ internal sealed class CacheFileWriter
         }
 
         byte[] start = BuildStart(sequences, out int headerBytes);
-        string temporary = path + ".tmp";
         long pageBytes = _pool.PageBytes;
         _pool.MayFail();
-        SafeFileHandle handle = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write, FileShare.None, preallocationSize: start.Length + (_pages.Count * pageBytes));
-        try
-        {
-            using (handle)
-            {
-                WritePages(handle, start, headerBytes);
-                CloseIndex(start.AsSpan(headerBytes));
-                _pool.MayFail();
-                RandomAccess.Write(handle, start, 0);
-                _pool.MayFail();
-                RandomAccess.FlushToDisk(handle);
-            }
-
-            _pool.MayFail();
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
+        using FileReplacement file = new(path, start.Length + (_pages.Count * pageBytes));
+        WritePages(file.Handle, start, headerBytes);
+        CloseIndex(start.AsSpan(headerBytes));
+        _pool.MayFail();
+        RandomAccess.Write(file.Handle, start, 0);
+        _pool.MayFail();
+        file.Commit();
     }
 
     private void AddPages(LatentSequence sequence)
@@ -125,7 +110,14 @@ internal sealed class CacheFileWriter
         }
 
         long indexBytes = CacheFileFormat.IndexBytes(headerBytes, contentBytes);
-        byte[] start = _pool.NewArray<byte>(checked((int)(headerBytes + indexBytes)));
+        if (headerBytes + indexBytes > CacheFileFormat.MostStartBytes)
+        {
+            throw new ArgumentException(FormattableString.Invariant(
+                $"Header and index of these {sequences.Length} sequences take {headerBytes + indexBytes} bytes, about 4 for each token and for each number beside them; a file can have {CacheFileFormat.MostStartBytes}. Save fewer at a time."),
+                nameof(sequences));
+        }
+
+        byte[] start = _pool.NewArray<byte>((int)(headerBytes + indexBytes));
 
         Span<byte> rest = start;
         CacheFileFormat.Magic.CopyTo(rest);

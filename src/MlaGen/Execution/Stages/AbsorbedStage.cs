@@ -70,7 +70,7 @@ internal sealed class AbsorbedStage
     {
         if (_rows.Length < _rowCount + entry.Queries)
         {
-            Array.Resize(ref _rows, Math.Max(_rowCount + entry.Queries, 2 * _rows.Length));
+            Array.Resize(ref _rows, (int)Math.Min(Math.Max(_rowCount + entry.Queries, 2L * _rows.Length), Array.MaxLength));
         }
 
         for (int query = 0; query < entry.Queries; query++)
@@ -82,10 +82,17 @@ internal sealed class AbsorbedStage
     /// <summary>A token of a tree sees the committed tokens and its own path.</summary>
     private KeySource TreePath(in BatchEntry entry, int query)
     {
-        if (_listed.Length < _listedCount + entry.NewTokens)
+        long needed = (long)_listedCount + entry.NewTokens;
+        if (_listed.Length < needed)
         {
+            if (needed > Array.MaxLength)
+            {
+                throw new InsufficientMemoryException(FormattableString.Invariant(
+                    $"The paths through the step's trees are more than {Array.MaxLength} tokens long together. It needs smaller trees."));
+            }
+
             // Sources that were made from it keep the old one.
-            Array.Resize(ref _listed, Math.Max(_listedCount + entry.NewTokens, 2 * _listed.Length));
+            Array.Resize(ref _listed, (int)Math.Min(Math.Max(needed, 2L * _listed.Length), Array.MaxLength));
         }
 
         int first = _listedCount;

@@ -57,8 +57,16 @@ internal sealed class DecompressedStage
             Array.Resize(ref _firstUnits, _entries.Length);
         }
 
+        // Counted as if each head were a unit of its own.
+        long units = _unitCount + ((long)Chunks(entry.Queries) * Shape.Heads);
+        if (units > int.MaxValue)
+        {
+            throw new InsufficientMemoryException(FormattableString.Invariant(
+                $"The step's sequences, each with {Shape.Heads} heads to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
+        }
+
         _entries[_entryCount++] = entry;
-        _unitCount += Chunks(entry.Queries) * Shape.Heads;
+        _unitCount = (int)units;
     }
 
     /// <summary>Attends.</summary>
@@ -123,6 +131,7 @@ internal sealed class DecompressedStage
             space.Output.Reserve(columns * Shape.VHeadDim);
             space.Statistics.Reserve(3 * columns);
             space.Limits.Reserve(Layout.QueryTile);
+            space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.ScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
             space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
@@ -131,6 +140,9 @@ internal sealed class DecompressedStage
             _reader.Reserve(space.Rows, onlyRanges: true);
         }
     }
+
+    /// <summary>Floats of a panel's outputs in <see cref="WorkerSpace.Apart"/>; its statistics follow.</summary>
+    private int ApartOutputs => Layout.QueryPanel * Shape.VHeadDim;
 
     private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
@@ -283,7 +295,15 @@ internal sealed class DecompressedStage
         {
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
             int tokens = Visible(entry, firstQuery + first + last, firstKey, tileKeys);
-            if (tokens > 0)
+            int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
+            if (!AreValuesFinite(seenByAll, tokens, space))
+            {
+                for (int column = panel; column <= last; column++)
+                {
+                    AttendApart(place, column, panel, Visible(entry, firstQuery + first + column, firstKey, tokens), space);
+                }
+            }
+            else if (tokens > 0)
             {
                 Span<float> limits = space.Limits.Span(panel, Layout.QueryPanel);
                 for (int i = 0; i < limits.Length; i++)
@@ -300,24 +320,86 @@ internal sealed class DecompressedStage
     /// <summary>Keys of a tile that a query may see.</summary>
     private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
 
+    /// <summary>Whether some of the tile's values may be multiplied by the zeros that stand for tokens which a query does not see.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool AreValuesFinite(int first, int end, WorkerSpace space)
+    {
+        for (int token = first; token < end; token++)
+        {
+            if (!Products.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Attends one query of a panel to the keys that it sees and to no other: what is not finite must not reach those before it. The others of
+    /// its panel are computed beside it, as always, and thrown away; its own bits are those that it has anywhere.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AttendApart(int place, int query, int panel, int tokens, WorkerSpace space)
+    {
+        if (tokens == 0)
+        {
+            return;
+        }
+
+        int width = Shape.VHeadDim;
+        int column = query - panel;
+        long firstOutput = ((long)place * Layout.QueryTile) + panel;
+        Span<float> output = space.Output.Span((firstOutput + column) * width, width);
+        Span<float> outputApart = space.Apart.Span(column * width, width);
+        long statistics = (3L * place * Layout.QueryTile) + query;
+        output.CopyTo(outputApart);
+        for (int i = 0; i < 3; i++)
+        {
+            space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column) = space.Statistics.At(statistics + ((long)i * Layout.QueryTile));
+        }
+
+        Attend(firstOutput, Layout.QueryPanel, tokens, masked: false, ref space.Limits.Start, ref space.Apart.Start, ref space.Apart.At(ApartOutputs), space);
+
+        outputApart.CopyTo(output);
+        for (int i = 0; i < 3; i++)
+        {
+            space.Statistics.At(statistics + ((long)i * Layout.QueryTile)) = space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
     {
         long column = ((long)place * Layout.QueryTile) + first;
-        var attended = new DecompressedTile
+        Attend(
+            column,
+            columns,
+            tokens,
+            masked,
+            ref space.Limits.At(first),
+            ref space.Output.At(column * Shape.VHeadDim),
+            ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
+            space);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Attend(long column, int columns, int tokens, bool masked, ref float limits, ref float sums, ref float statistics, WorkerSpace space)
+    {
+        var tile = new DecompressedTile
         {
             Keys = ref Unsafe.As<float, byte>(ref space.Keys.Start),
             Values = ref Unsafe.As<float, byte>(ref space.Values.Start),
             Tokens = tokens,
             Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * Shape.QkHeadDim)),
             Columns = columns,
-            Limits = ref space.Limits.At(first),
+            Limits = ref limits,
             Masked = masked,
             Scores = ref space.Scores.Start,
-            Sums = ref space.Output.At(column * Shape.VHeadDim),
-            Statistics = ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
+            Sums = ref sums,
+            Statistics = ref statistics,
         };
-        _core.Attend(ref attended);
+        _core.Attend(ref tile);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -330,10 +412,12 @@ internal sealed class DecompressedStage
             for (int head = 0; head < heads; head++)
             {
                 int place = (head * tiles) + tile;
+
+                // As in the absorbed form: where every score is negative infinity, nothing weighs anything.
                 float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
                 Products.Scale(
                     space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
-                    1 / sum,
+                    sum == 0 ? 0 : 1 / sum,
                     _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
             }
         }
