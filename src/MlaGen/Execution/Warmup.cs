@@ -22,9 +22,9 @@ internal static class Warmup
         using var executor = new MlaExecutor(threads: 2);
         AttendLatent<T>(kernels, executor);
         AttendTiles(T.Shape, kernels);
-        foreach (TensorType type in (ReadOnlySpan<TensorType>)[TensorType.Float32, TensorType.Float16, TensorType.BFloat16])
+        foreach (PanelProducts format in PanelFormats.All)
         {
-            Forward(new WarmupLayer(type), executor);
+            Forward(new WarmupLayer(format.Type), executor);
         }
     }
 
