@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using MlaGen.Runtime;
 
 namespace MlaGen;
@@ -26,10 +25,10 @@ public sealed class Linear
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
-        Check(weight.Length, (long)outFeatures * inFeatures, $"[outFeatures, inFeatures] = [{outFeatures}, {inFeatures}]", nameof(weight));
+        Check(weight.Length, outFeatures, inFeatures, nameof(weight), "outFeatures, inFeatures");
         if (!bias.IsEmpty)
         {
-            Check(bias.Length, outFeatures, $"[outFeatures] = [{outFeatures}]", nameof(bias));
+            Check(bias.Length, outFeatures, 1, nameof(bias), "outFeatures");
             _bias = bias.ToArray();
         }
 
@@ -113,19 +112,20 @@ public sealed class Linear
         Run(inputs, outputs, count, executor, cancellationToken);
     }
 
-    private static void Check(int found, long expected, string shape, string name)
+    private static void Check(int found, int rows, int width, string name, string formula)
     {
-        if (found != expected)
+        if (found != (long)rows * width)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{name} takes {shape}, that is {expected} values; found {found}."), name);
+            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows}";
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {(long)rows * width} values; found {found}."), name);
         }
     }
 
     private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor? executor, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        Check(inputs.Length, (long)count * InFeatures, $"[count, InFeatures] = [{count}, {InFeatures}]", nameof(inputs));
-        Check(outputs.Length, (long)count * OutFeatures, $"[count, OutFeatures] = [{count}, {OutFeatures}]", nameof(outputs));
+        Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
+        Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
         if (inputs.Overlaps(outputs))
         {
             throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
