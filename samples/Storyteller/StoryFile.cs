@@ -53,7 +53,7 @@ internal static class StoryFile
     }
 
     private static SavedSequence[] Read<TAttention>(string path, LatentCache<TAttention> cache)
-        where TAttention : class, IStoryAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
     {
         try
         {
@@ -76,7 +76,7 @@ internal static class StoryFile
             : null;
 
         bool IsReadBy<TAttention>()
-            where TAttention : class, IStoryAttention<TAttention>
+            where TAttention : class, IMlaAttention<TAttention>
         {
             using LatentCache<TAttention> cache = new(layers, (long)MostStories * TAttention.Shape.MaxPositionEmbeddings);
             try

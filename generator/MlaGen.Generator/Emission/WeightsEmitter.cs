@@ -111,7 +111,7 @@ internal static class WeightsEmitter
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(checkpoint);");
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(prefix);");
                 string read = string.Join(", ", projections.Select(static p => $"\"{p.Tensor}\""));
-                writer.Line($"{Runtime}WeightReader.RefuseUnread(checkpoint, prefix, allowDense: {(allowDense ? "true" : "false")}, {read});");
+                writer.Line($"{Runtime}LayerWeights.RefuseUnread(checkpoint, prefix, allowDense: {(allowDense ? "true" : "false")}, {read});");
                 writer.Line($"return new Weights({string.Join(", ", projections.Select(p => $"new {p.Name}(checkpoint, prefix)"))});");
             }
         }

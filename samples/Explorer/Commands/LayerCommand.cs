@@ -31,7 +31,7 @@ internal static class LayerCommand
         MlaShape shape = model.Layer.Shape;
         FmaPeak peak = new(crew);
         using Workload layer = model.Layer.Forward("layer", Decode(model.Layer, context, batch), executor);
-        using Workload projections = new ProjectionWorkload(shape, batch, crew);
+        using Workload projections = new ProjectionWorkload(shape, batch, executor);
 
         // One token streams the weights, and memory is the limit; many share them, and arithmetic is.
         ReadBandwidth? dram = batch == 1 ? ReadBandwidth.OfDram(crew) : null;

@@ -1,38 +1,25 @@
 using Explorer.Measuring;
 using MlaGen;
-using MlaGen.Runtime;
 
 namespace Explorer.Models;
 
 /// <summary>The projections before and behind the attention, in bf16, their outputs shared between threads.</summary>
 internal sealed class ProjectionWorkload : Workload
 {
-    private readonly Crew _crew;
+    private readonly MlaExecutor _executor;
     private readonly int _rows;
-    private readonly List<(PackedMatrix Matrix, float[] Input, float[] Output)>[] _parts;
+    private readonly List<(Linear Projection, float[] Input, float[] Output)> _projections = [];
     private readonly long _weights;
 
-    public ProjectionWorkload(MlaShape shape, int rows, Crew crew)
+    public ProjectionWorkload(MlaShape shape, int rows, MlaExecutor executor)
     {
-        _crew = crew;
+        _executor = executor;
         _rows = rows;
         _weights = Costs.ProjectionWeights(shape);
-        _parts = [.. Enumerable.Range(0, crew.Threads).Select(_ => new List<(PackedMatrix, float[], float[])>())];
         RandomCheckpoint checkpoint = new(shape);
         foreach ((string name, int outputs, int depth) in Costs.Projections(shape))
         {
-            float[] input = RandomData.Floats(rows * depth, seed: 4);
-            _ = checkpoint.TryGetTensor(name + ".weight", out CheckpointTensor? tensor);
-            for (int thread = 0; thread < crew.Threads; thread++)
-            {
-                (int first, int end) = crew.Share(outputs, thread);
-                PackedMatrix matrix = PackedMatrix.Pack(
-                    end - first,
-                    depth,
-                    TensorType.BFloat16,
-                    (row, _, destination) => tensor!.Read((long)(first + row) * depth * sizeof(ushort), destination));
-                _parts[thread].Add((matrix, input, new float[rows * (end - first)]));
-            }
+            _projections.Add((Linear.Load(checkpoint, name, depth, outputs), RandomData.Floats(rows * depth, seed: 4), new float[rows * outputs]));
         }
     }
 
@@ -42,11 +29,11 @@ internal sealed class ProjectionWorkload : Workload
 
     public override long Bytes => sizeof(ushort) * _weights;
 
-    public override void Run() => _crew.Run(thread =>
+    public override void Run()
     {
-        foreach ((PackedMatrix matrix, float[] input, float[] output) in _parts[thread])
+        foreach ((Linear projection, float[] input, float[] output) in _projections)
         {
-            matrix.Multiply(input, output, _rows);
+            projection.Multiply(input, output, _rows, _executor);
         }
-    });
+    }
 }

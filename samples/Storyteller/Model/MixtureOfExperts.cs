@@ -9,7 +9,7 @@ internal sealed class MixtureOfExperts(Linear gate, MoeRouter router, Mlp[] expe
 {
     public static MixtureOfExperts Load(ICheckpoint checkpoint, string prefix, ModelConfig config)
     {
-        Linear gate = Linear.Load(checkpoint, prefix + "gate.weight", config.RoutedExperts, config.HiddenSize);
+        Linear gate = Linear.Load(checkpoint, prefix + "gate", config.HiddenSize, config.RoutedExperts);
         float[] bias = Tensors.Read(checkpoint, prefix + "gate.e_score_correction_bias", config.RoutedExperts);
         Mlp[] experts = new Mlp[config.RoutedExperts];
         for (int expert = 0; expert < experts.Length; expert++)
@@ -31,7 +31,7 @@ internal sealed class MixtureOfExperts(Linear gate, MoeRouter router, Mlp[] expe
         using RentedFloats weights = new(rows * chosen);
         int[] choices = ArrayPool<int>.Shared.Rent(rows * chosen);
 
-        gate.Forward(x, logits.Span, rows);
+        gate.Multiply(x, logits.Span, rows);
         for (int row = 0; row < rows; row++)
         {
             router.Route(
@@ -62,7 +62,7 @@ internal sealed class MixtureOfExperts(Linear gate, MoeRouter router, Mlp[] expe
             return;
         }
 
-        int width = gate.Inputs;
+        int width = gate.InFeatures;
         int chosen = router.ChosenExperts;
         using RentedFloats input = new(rows * width);
         using RentedFloats output = new(rows * width);

@@ -17,20 +17,20 @@ internal interface IFeedForward
 internal sealed class Mlp(Linear gate, Linear up, Linear down) : IFeedForward
 {
     public static Mlp Load(ICheckpoint checkpoint, string prefix, int hiddenSize, int intermediateSize) => new(
-        Linear.Load(checkpoint, prefix + "gate_proj.weight", intermediateSize, hiddenSize),
-        Linear.Load(checkpoint, prefix + "up_proj.weight", intermediateSize, hiddenSize),
-        Linear.Load(checkpoint, prefix + "down_proj.weight", hiddenSize, intermediateSize));
+        Linear.Load(checkpoint, prefix + "gate_proj", hiddenSize, intermediateSize),
+        Linear.Load(checkpoint, prefix + "up_proj", hiddenSize, intermediateSize),
+        Linear.Load(checkpoint, prefix + "down_proj", intermediateSize, hiddenSize));
 
     public void Forward(ReadOnlySpan<float> x, Span<float> y, int rows)
     {
-        using RentedFloats gated = new(rows * gate.Outputs);
-        using RentedFloats raised = new(rows * up.Outputs);
-        using RentedFloats sigmoid = new(rows * gate.Outputs);
-        gate.Forward(x, gated.Span, rows);
-        up.Forward(x, raised.Span, rows);
+        using RentedFloats gated = new(rows * gate.OutFeatures);
+        using RentedFloats raised = new(rows * up.OutFeatures);
+        using RentedFloats sigmoid = new(rows * gate.OutFeatures);
+        gate.Multiply(x, gated.Span, rows);
+        up.Multiply(x, raised.Span, rows);
         TensorPrimitives.Sigmoid(gated.Span, sigmoid.Span);
         TensorPrimitives.Multiply(gated.Span, sigmoid.Span, gated.Span);
         TensorPrimitives.Multiply(gated.Span, raised.Span, gated.Span);
-        down.Forward(gated.Span, y, rows);
+        down.Multiply(gated.Span, y, rows);
     }
 }

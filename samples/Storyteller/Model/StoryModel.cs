@@ -41,7 +41,7 @@ internal sealed class StoryModel<TAttention>
             embedding,
             layers,
             RmsNorm.Load(checkpoint, "model.norm.weight", config.HiddenSize, config.RmsNormEpsilon),
-            Linear.Load(checkpoint, config.TiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight", config.VocabularySize, config.HiddenSize));
+            Linear.Load(checkpoint, config.TiedEmbeddings ? "model.embed_tokens" : "lm_head", config.HiddenSize, config.VocabularySize));
     }
 
     /// <summary>Runs one step and commits it.</summary>
@@ -71,7 +71,7 @@ internal sealed class StoryModel<TAttention>
             _norm.Forward(hidden.Slice((wanted[i] - firstRow) * width, width), last.Span.Slice(i * width, width));
         }
 
-        _head.Forward(last.Span, logits, wanted.Length);
+        _head.Multiply(last.Span, logits, wanted.Length);
         batch.Commit();
     }
 }

@@ -26,4 +26,11 @@ public sealed class LayerWeights
 
     /// <summary>The layer's output from the values of all heads.</summary>
     public required Projection OProj { get; init; }
+
+    /// <summary>Refuses a checkpoint that has more under a layer's prefix than the layer reads: it would be left out of the arithmetic in silence.</summary>
+    /// <param name="checkpoint">Where the tensors are.</param>
+    /// <param name="prefix">What the names of the layer's tensors begin with.</param>
+    /// <param name="allowDense">Whether an indexer's tensors may be there.</param>
+    /// <param name="projections">What is read.</param>
+    public static void RefuseUnread(ICheckpoint checkpoint, string prefix, bool allowDense, params string[] projections) => WeightReader.RefuseUnread(checkpoint, prefix, allowDense, projections);
 }

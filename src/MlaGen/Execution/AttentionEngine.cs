@@ -271,7 +271,7 @@ internal sealed class AttentionEngine
             ReadOnlySpan<float> query = _queries.Span(index * Shape.QkHeadDim, Shape.QkHeadDim);
             Span<float> absorbed = _absorbedQueries.Span(index * Shape.CacheRowElements, Shape.CacheRowElements);
             query[..nope].CopyTo(padded);
-            ProjectionKernels.Current.MultiplyTransposed(_weights.KvBProj.Matrix, KeyPanel(head), in MemoryMarshal.GetReference(padded), panels, absorbed[..Shape.KvLoraRank]);
+            _weights.KvBProj.Matrix.Products.MultiplyTransposed(_weights.KvBProj.Matrix, KeyPanel(head), in MemoryMarshal.GetReference(padded), panels, absorbed[..Shape.KvLoraRank]);
             query[nope..].CopyTo(absorbed[Shape.KvLoraRank..]);
         }
     }
@@ -284,7 +284,7 @@ internal sealed class AttentionEngine
         for (int i = 0; i < _absorbed.RowCount; i++)
         {
             long index = ((long)_absorbed.BatchRow(i) * Shape.Heads) + head;
-            ProjectionKernels.Current.MultiplyRow(
+            _weights.KvBProj.Matrix.Products.MultiplyRow(
                 _weights.KvBProj.Matrix,
                 panel,
                 ref _latentOutput.At(index * Shape.KvLoraRank),

@@ -24,9 +24,9 @@ internal static class Warmup
         using var executor = new MlaExecutor(threads: 2);
         AttendLatent<T>(executor);
         AttendTiles<T>();
-        foreach (TensorType type in (ReadOnlySpan<TensorType>)[TensorType.Float32, TensorType.Float16, TensorType.BFloat16])
+        foreach (PanelProducts format in PanelFormats.All)
         {
-            Forward(new WarmupLayer(type), executor);
+            Forward(new WarmupLayer(format.Type), executor);
         }
     }
 

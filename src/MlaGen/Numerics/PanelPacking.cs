@@ -1,12 +1,10 @@
-using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
 
 /// <summary>Turns rows into panels <c>[depth][width]</c>, in which the rows lie beside each other.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class PanelPacking
+internal static class PanelPacking
 {
     /// <summary>Writes <c>panel[d][i] = scale · rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
     /// <param name="rows">First row.</param>

@@ -25,7 +25,7 @@ public sealed class JitGuardTests
         (typeof(CheckedStory), CheckedStory.Shape), (typeof(CheckedGlm), CheckedGlm.Shape),
     ];
 
-    private static readonly string[] _projections = [nameof(ProjectionTiles), nameof(ProjectionKernels)];
+    private static readonly string[] _projections = [nameof(ProjectionTiles<>), nameof(PanelProducts)];
 
     [Theory]
     [InlineData(SimdTier.Vector512, "zmm")]
@@ -67,27 +67,30 @@ public sealed class JitGuardTests
         }
 
         RuntimeHelpers.PrepareMethod(typeof(CheckedSum).GetMethod(nameof(CheckedSum.Of))!.MethodHandle);
-        PrepareProjections(ProjectionKernels.Current.GetType());
+        PrepareProjections();
     }
 
-    /// <summary>Compiles the projections' kernels for the vectors of the tier, and for every type of weight.</summary>
-    private static void PrepareProjections(Type kernels)
+    /// <summary>Compiles the projections' kernels for the vectors of the tier, and for every format of weights.</summary>
+    private static void PrepareProjections()
     {
-        Type lanes = kernels.GetGenericArguments().Single();
-        Type[] weights = [typeof(BFloat16Weight), typeof(Float16Weight), typeof(Float32Weight)];
-        foreach (MethodInfo method in Methods(kernels))
+        Type kernels = ProjectionKernels.Current.GetType();
+        Type[] lanes = kernels.GetGenericArguments();
+        foreach (Type type in PanelFormats.All.Select(static products => products.GetType()).Append(kernels))
         {
-            foreach (RuntimeTypeHandle[] arguments in method.IsGenericMethodDefinition ? weights.Select(weight => new[] { lanes.TypeHandle, weight.TypeHandle }) : [[lanes.TypeHandle]])
-            {
-                RuntimeHelpers.PrepareMethod(method.MethodHandle, arguments);
-            }
+            Prepare(type, Methods(type));
         }
 
         // Twelve rows are the tile of 32 registers, six that of 16.
-        string foreign = SimdTiers.Current == SimdTier.Vector256 ? nameof(ProjectionTiles.Multiply12) : nameof(ProjectionTiles.Multiply6);
-        foreach (MethodInfo method in Methods(typeof(ProjectionTiles)).Where(method => method.Name != foreign))
+        Type tiles = typeof(ProjectionTiles<>).MakeGenericType(lanes);
+        string foreign = SimdTiers.Current == SimdTier.Vector256 ? nameof(ProjectionTiles<>.Multiply12) : nameof(ProjectionTiles<>.Multiply6);
+        Prepare(tiles, Methods(tiles).Where(method => method.Name != foreign));
+    }
+
+    private static void Prepare(Type type, IEnumerable<MethodInfo> methods)
+    {
+        foreach (MethodInfo method in methods)
         {
-            RuntimeHelpers.PrepareMethod(method.MethodHandle, [lanes.TypeHandle]);
+            RuntimeHelpers.PrepareMethod(method.MethodHandle, [.. type.GetGenericArguments().Select(static argument => argument.TypeHandle)]);
         }
     }
 
@@ -98,7 +101,7 @@ public sealed class JitGuardTests
         => FormattableString.Invariant($"MlaGen.Emitted.Heads{shape.Heads}Latent{shape.KvLoraRank}Rope{shape.QkRopeHeadDim}Nope{shape.QkNopeHeadDim}Value{shape.VHeadDim}");
 
     /// <summary>Whether a kernel reads weights as fast as memory gives them: what lies on the stack meanwhile costs it nothing.</summary>
-    private static bool Streams(JitListing listing) => listing.Method.Contains($"{nameof(ProjectionKernels)}`1", StringComparison.Ordinal);
+    private static bool Streams(JitListing listing) => listing.Method.Contains($"{nameof(PanelProducts)}`2", StringComparison.Ordinal);
 
     private static bool IsLost(string instruction, bool streams) =>
         instruction.StartsWith("call", StringComparison.Ordinal)
@@ -114,7 +117,7 @@ public sealed class JitGuardTests
                 (Tier, tier.ToString()),
                 ("DOTNET_TieredCompilation", "0"),
                 ("DOTNET_JitStdOutFile", listing),
-                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *CheckedSum:*"),
+                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *PanelProducts*:* *CheckedSum:*"),
                 ("DOTNET_EnableAVX512", tier == SimdTier.Vector256 ? "0" : null));
             return await File.ReadAllTextAsync(listing);
         }

@@ -251,15 +251,15 @@ internal sealed class DecompressedStage
             for (int token = 0; token < tokens; token++)
             {
                 ref float row = ref Unsafe.Add(ref rows, token * elements);
-                Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyStride, Shape.QkNopeHeadDim));
-                Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim));
+                matrix.Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyStride, Shape.QkNopeHeadDim));
+                matrix.Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim));
             }
         }
         else
         {
             ref float product = ref space.Product.Start;
-            Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyStride, ref product, wholeTiles: true);
-            Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Layout.ValueStride, ref product, wholeTiles: true);
+            matrix.Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyStride, ref product, wholeTiles: true);
+            matrix.Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Layout.ValueStride, ref product, wholeTiles: true);
         }
 
         int rotary = Shape.QkRopeHeadDim;

@@ -93,7 +93,7 @@ internal sealed class ProjectionStage
         for (int row = 0; row < _rows; row++)
         {
             Span<float> result = _outputs.Span(((long)row * Matrix.Rows) + first, count);
-            Kernels.MultiplyRow(Matrix, firstPanel, ref _inputs.At((long)row * Matrix.Columns), result);
+            Matrix.Products.MultiplyRow(Matrix, firstPanel, ref _inputs.At((long)row * Matrix.Columns), result);
             AddBias(result, first);
         }
     }
@@ -123,7 +123,7 @@ internal sealed class ProjectionStage
         int first = firstPanel * PackedMatrix.PanelWidth;
         int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
         long start = ((long)firstRow * Matrix.Rows) + first;
-        Kernels.MultiplyPacked(
+        Matrix.Products.MultiplyPacked(
             Matrix,
             firstPanel,
             count,

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>Products of rows with a packed matrix.</summary>
+/// <summary>What surrounds the products of rows with packed matrices, whatever their format: how the work is cut, how rows are packed for it, and sums of rows.</summary>
 internal abstract class ProjectionKernels
 {
     /// <summary>Products that are summed before the sum meets those of earlier blocks.</summary>
@@ -17,7 +17,7 @@ internal abstract class ProjectionKernels
     /// <summary>Rows that are packed and multiplied together at most: whole tiles of 12 and of 6, whose sums stay in the second-level cache.</summary>
     public const int MostChunkRows = 264;
 
-    /// <summary>Floats of scratch that <see cref="MultiplyPacked"/> needs.</summary>
+    /// <summary>Floats of scratch that <see cref="PanelProducts.MultiplyPacked"/> needs.</summary>
     public const int ScratchLength = (DepthBlock + MostChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
 
     /// <summary>The kernels of this process's tier.</summary>
@@ -62,36 +62,6 @@ internal abstract class ProjectionKernels
             PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, (nint)first * PackedWidth(count)));
         }
     }
-
-    /// <summary>Multiplies up to <see cref="MostChunkRows"/> packed rows with a range of panels.</summary>
-    /// <param name="matrix">The weights.</param>
-    /// <param name="firstPanel">First panel of the range.</param>
-    /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
-    /// <param name="packed">What <see cref="Pack"/> wrote.</param>
-    /// <param name="rows">Rows packed there.</param>
-    /// <param name="result">Output of the first row.</param>
-    /// <param name="stride">Elements from a row of outputs to the next.</param>
-    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
-    /// <param name="wholeTiles">Whether <paramref name="result"/> may be written by whole tiles: it has room for a multiple of 12 rows, each for a multiple of 32 outputs, and what is beyond those asked for may be anything.</param>
-    public abstract void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch, bool wholeTiles);
-
-    /// <summary>Multiplies one row with a range of panels.</summary>
-    /// <param name="matrix">The weights.</param>
-    /// <param name="firstPanel">First panel of the range.</param>
-    /// <param name="row">The inputs.</param>
-    /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
-    public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result);
-
-    /// <summary>
-    /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.
-    /// It is the absorption of a head's key projection into its query.
-    /// </summary>
-    /// <param name="matrix">The weights.</param>
-    /// <param name="firstPanel">First panel of the range.</param>
-    /// <param name="row">One input for each output of the range, padded with zeros to whole panels.</param>
-    /// <param name="panels">Panels of the range.</param>
-    /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums.</param>
-    public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result);
 
     /// <summary>Folds a part of an attention sum into another: <c>sum = sum · keep + part · take</c>.</summary>
     public abstract void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take);

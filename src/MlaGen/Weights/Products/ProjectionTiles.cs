@@ -6,12 +6,22 @@ namespace MlaGen.Runtime;
 /// The register tiles of a matrix product: packed inputs <c>[depth][inputWidth]</c> against packed weights <c>[depth][two vectors]</c>.
 /// Each output sums its products in the order of depth, whatever tile it stands in.
 /// </summary>
-internal static class ProjectionTiles
+/// <typeparam name="V">Vector of the tier.</typeparam>
+internal static class ProjectionTiles<V>
+    where V : struct, ILanes<V>
 {
+    /// <summary>Rows of a whole tile: 24 accumulators fit 32 registers, 12 fit 16.</summary>
+    public static int Rows => V.Count is 16 or 4 ? 12 : 6;
+
+    /// <summary>Inputs that stand beside each other in a packed tile.</summary>
+    public static int InputWidth => V.Count is 16 or 4 ? 12 : 8;
+
+    /// <summary>Outputs of a tile.</summary>
+    public static int Outputs => 2 * V.Count;
+
     /// <summary>12 rows by two vectors: 24 accumulators, two weights and one input in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Multiply12<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
-        where V : struct, ILanes<V>
+    public static void Multiply12(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
     {
         ref float x = ref Unsafe.AsRef(in inputs);
         ref float w = ref Unsafe.AsRef(in weights);
@@ -87,8 +97,7 @@ internal static class ProjectionTiles
 
     /// <summary>6 rows by two vectors: 12 accumulators, two weights and one input in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Multiply6<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
-        where V : struct, ILanes<V>
+    public static void Multiply6(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
     {
         ref float x = ref Unsafe.AsRef(in inputs);
         ref float w = ref Unsafe.AsRef(in weights);
@@ -134,8 +143,7 @@ internal static class ProjectionTiles
 
     /// <summary>4 rows by two vectors: what remains of many rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Multiply4<V>(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
-        where V : struct, ILanes<V>
+    public static void Multiply4(ref readonly float inputs, int inputWidth, ref readonly float weights, int depth, ref float outputs, int stride, bool accumulate)
     {
         ref float x = ref Unsafe.AsRef(in inputs);
         ref float w = ref Unsafe.AsRef(in weights);
@@ -170,8 +178,7 @@ internal static class ProjectionTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StorePair<V>(V first, V second, ref float destination, bool accumulate)
-        where V : struct, ILanes<V>
+    private static void StorePair(V first, V second, ref float destination, bool accumulate)
     {
         ref float upper = ref Unsafe.Add(ref destination, V.Count);
         if (accumulate)

@@ -1,11 +1,8 @@
-using System.ComponentModel;
-
 namespace MlaGen.Runtime;
 
 /// <summary>A matrix of a checkpoint that fits what was asked for; its rows are read, and decoded where need be, on request.</summary>
 /// <remarks>Valid as long as its checkpoint is open. Any number of threads may read at once.</remarks>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public abstract class WeightMatrix
+internal abstract class WeightMatrix
 {
     private protected WeightMatrix(CheckpointTensor tensor, int rows, int columns, TensorType type)
     {

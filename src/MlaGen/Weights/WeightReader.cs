@@ -1,11 +1,9 @@
-using System.ComponentModel;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
 /// <summary>Finds the weights of a generated class in a checkpoint and checks that they are what the class was generated for.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public static class WeightReader
+internal static class WeightReader
 {
     private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
     private const string VectorTypes = "BF16, F16 or F32";

@@ -1,0 +1,136 @@
+using MlaGen.Runtime;
+
+namespace MlaGen;
+
+/// <summary>
+/// A linear layer <c>y = x Wᵀ + b</c>, as PyTorch's <c>nn.Linear</c>: for what stands around the attention of a model, with the kernels of its projections.
+/// </summary>
+/// <remarks>
+/// <para>The weights are packed once, in their own type, and never change: any number of threads may multiply at once.</para>
+/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/>.</para>
+/// </remarks>
+public sealed class Linear
+{
+    private readonly PackedMatrix _matrix;
+    private readonly float[]? _bias;
+
+    /// <summary>Packs weights, which are copied.</summary>
+    /// <param name="inFeatures">Elements of an input row.</param>
+    /// <param name="outFeatures">Elements of an output row.</param>
+    /// <param name="weight"><c>[outFeatures, inFeatures]</c>, row-major.</param>
+    /// <param name="bias"><c>[outFeatures]</c>; empty for none.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive.</exception>
+    /// <exception cref="ArgumentException"><paramref name="weight"/> or <paramref name="bias"/> has another length.</exception>
+    public Linear(int inFeatures, int outFeatures, ReadOnlyMemory<float> weight, ReadOnlySpan<float> bias = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
+        Check(weight.Length, outFeatures, inFeatures, nameof(weight), "outFeatures, inFeatures");
+        if (!bias.IsEmpty)
+        {
+            Check(bias.Length, outFeatures, 1, nameof(bias), "outFeatures");
+            _bias = bias.ToArray();
+        }
+
+        _matrix = PackedMatrix.Pack(outFeatures, inFeatures, weight);
+    }
+
+    private Linear(PackedMatrix matrix, float[]? bias)
+    {
+        _matrix = matrix;
+        _bias = bias;
+    }
+
+    /// <summary>Elements of an input row.</summary>
+    public int InFeatures => _matrix.Columns;
+
+    /// <summary>Elements of an output row.</summary>
+    public int OutFeatures => _matrix.Rows;
+
+    /// <summary>Type of the packed weights: that of the checkpoint, <see cref="TensorType.BFloat16"/> for block-scaled fp8.</summary>
+    public TensorType Type => _matrix.Type;
+
+    /// <summary>Bytes of the packed weights, padding included.</summary>
+    public long Bytes => _matrix.Bytes;
+
+    /// <summary>The bias <c>[OutFeatures]</c>; empty if there is none.</summary>
+    public ReadOnlySpan<float> Bias => _bias;
+
+    /// <summary>Loads a layer from a checkpoint, which need not stay open.</summary>
+    /// <param name="checkpoint">Where the tensors are.</param>
+    /// <param name="name">The layer's name, such as <c>model.layers.0.mlp.gate_proj</c>; its tensors have <c>.weight</c> and <c>.bias</c> behind it.</param>
+    /// <param name="inFeatures">Elements of an input row: columns of the tensor.</param>
+    /// <param name="outFeatures">Elements of an output row: rows of the tensor.</param>
+    /// <param name="bias">Whether the layer has a bias; a checkpoint that says otherwise is refused.</param>
+    /// <returns>The layer.</returns>
+    /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive.</exception>
+    /// <exception cref="CheckpointException">
+    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128.
+    /// </exception>
+    public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
+        WeightMatrix source = WeightReader.OpenMatrix(checkpoint, name + ".weight", outFeatures, inFeatures, "[outFeatures, inFeatures]");
+        float[]? values = null;
+        if (bias)
+        {
+            values = WeightReader.ReadVector(checkpoint, name + ".bias", outFeatures, "[outFeatures]");
+        }
+        else
+        {
+            WeightReader.RequireAbsent(checkpoint, name + ".bias", "bias is false");
+        }
+
+        return new Linear(PackedMatrix.Pack(outFeatures, inFeatures, source.Type, source.ReadRows), values);
+    }
+
+    /// <summary>Multiplies rows on the calling thread. After the first calls nothing is allocated.</summary>
+    /// <param name="inputs"><c>[count, InFeatures]</c>.</param>
+    /// <param name="outputs"><c>[count, OutFeatures]</c>; overwritten, and not the memory of <paramref name="inputs"/>.</param>
+    /// <param name="count">Rows.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
+    /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) => Run(inputs, outputs, count, executor: null, CancellationToken.None);
+
+    /// <summary>Multiplies rows on an executor's threads, which share the outputs; little work stays on the calling thread.</summary>
+    /// <param name="inputs"><c>[count, InFeatures]</c>.</param>
+    /// <param name="outputs"><c>[count, OutFeatures]</c>; overwritten, and not the memory of <paramref name="inputs"/>.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="executor">The threads.</param>
+    /// <param name="cancellationToken">Ends the product early; what is in <paramref name="outputs"/> is then of no use.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
+    /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        Run(inputs, outputs, count, executor, cancellationToken);
+    }
+
+    private static void Check(int found, int rows, int width, string name, string formula)
+    {
+        if (found != (long)rows * width)
+        {
+            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows}";
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {(long)rows * width} values; found {found}."), name);
+        }
+    }
+
+    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor? executor, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
+        Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
+        if (inputs.Overlaps(outputs))
+        {
+            throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
+        }
+
+        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, executor, cancellationToken);
+    }
+}

@@ -1,0 +1,194 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>A product of rows with a packed matrix in hand, cut by outputs into units that threads may share: an output's sum is one thread's, in one order.</summary>
+internal sealed unsafe class LinearProduct
+{
+    /// <summary>Multiplications below which threads are not worth waking.</summary>
+    private const long WorthSharing = 1 << 20;
+
+    /// <summary>Weights that a unit streams at least, in bytes: enough to be worth a hand-over, little enough to stay in a cache for the next row.</summary>
+    private const int StreamBytes = 128 * 1024;
+
+    private const int CacheLineFloats = 16;
+
+    /// <summary>The last product of this thread, kept for its next one: a product allocates nothing.</summary>
+    [ThreadStatic]
+    private static LinearProduct? _idle;
+
+    private readonly Action<int, int> _stream;
+    private readonly Action<int, int> _pack;
+    private readonly Action<int, int> _multiply;
+
+    private PackedMatrix _matrix = null!;
+    private float[]? _bias;
+    private MlaExecutor? _executor;
+    private CancellationToken _cancellation;
+
+    // The caller's spans, which stay pinned while units run: a span itself cannot be handed to another thread.
+    private float* _inputs;
+    private float* _outputs;
+
+    private int _rows;
+    private int _unitPanels;
+    private float[] _packed = [];
+
+    private LinearProduct()
+    {
+        _stream = Stream;
+        _pack = Pack;
+        _multiply = Multiply;
+    }
+
+    private static ProjectionKernels Kernels => ProjectionKernels.Current;
+
+    /// <summary>Writes <c>outputs[r][o] = Σ inputs[r][k] · matrix[o][k] + bias[o]</c>.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="bias">One value an output, or none.</param>
+    /// <param name="inputs"><c>[rows, columns of the matrix]</c>.</param>
+    /// <param name="outputs"><c>[rows, rows of the matrix]</c>.</param>
+    /// <param name="rows">Rows to multiply.</param>
+    /// <param name="executor">The threads; none for the calling one alone.</param>
+    /// <param name="cancellation">Looked at between units.</param>
+    public static void Run(PackedMatrix matrix, float[]? bias, ReadOnlySpan<float> inputs, Span<float> outputs, int rows, MlaExecutor? executor, CancellationToken cancellation)
+    {
+        LinearProduct product = _idle ?? new LinearProduct();
+        _idle = null;
+        product._matrix = matrix;
+        product._bias = bias;
+        product._executor = (long)rows * matrix.Rows * matrix.Columns < WorthSharing ? null : executor;
+        product._cancellation = cancellation;
+        try
+        {
+            fixed (float* x = inputs, y = outputs)
+            {
+                product._inputs = x;
+                product._outputs = y;
+                product.Run(rows);
+            }
+        }
+        finally
+        {
+            product._matrix = null!;
+            product._bias = null;
+            product._executor = null;
+            product._cancellation = default;
+            product._inputs = product._outputs = null;
+            _idle = product;
+        }
+    }
+
+    private static int Units(int items, int unit) => (int)(((long)items + unit - 1) / unit);
+
+    /// <summary>The first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all that is lost.</summary>
+    private static ref float OnCacheLine(float[] array)
+    {
+        ref float start = ref MemoryMarshal.GetArrayDataReference(array);
+        nuint misaligned = (nuint)Unsafe.AsPointer(ref start) / sizeof(float) % CacheLineFloats;
+        return ref Unsafe.Add(ref start, (CacheLineFloats - misaligned) % CacheLineFloats);
+    }
+
+    private void Run(int rows)
+    {
+        int chunk = ProjectionKernels.ChunkRows(rows);
+        long packedLength = ((long)Kernels.PackedWidth(Math.Min(rows, chunk)) * _matrix.Columns) + CacheLineFloats;
+        if (rows < ProjectionKernels.TiledRows || packedLength > Array.MaxLength)
+        {
+            // Where packed rows would be too long for an array, too: the bits are the same.
+            _rows = rows;
+            _unitPanels = Units(Units(StreamBytes, _matrix.PanelBytes), ProjectionKernels.TiledPanels) * ProjectionKernels.TiledPanels;
+            Share(_stream, Units(_matrix.PanelCount, _unitPanels));
+            return;
+        }
+
+        _packed = ArrayPool<float>.Shared.Rent((int)packedLength);
+        try
+        {
+            while (rows > 0)
+            {
+                _rows = Math.Min(chunk, rows);
+                Share(_pack, Units(_matrix.Columns, ProjectionKernels.DepthBlock));
+                Share(_multiply, Units(_matrix.PanelCount, ProjectionKernels.TiledPanels));
+                _inputs += (nint)_rows * _matrix.Columns;
+                _outputs += (nint)_rows * _matrix.Rows;
+                rows -= _rows;
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(_packed);
+            _packed = [];
+        }
+    }
+
+    private void Share(Action<int, int> work, int units)
+    {
+        if (_executor is not null)
+        {
+            _executor.Run(work, units, _cancellation);
+            return;
+        }
+
+        for (int unit = 0; unit < units; unit++)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            work(unit, 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Stream(int unit, int worker)
+    {
+        int panel = unit * _unitPanels;
+        int first = panel * PackedMatrix.PanelWidth;
+        int count = Math.Min(_unitPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
+        for (int row = 0; row < _rows; row++)
+        {
+            Span<float> result = Outputs(row, first, count);
+            _matrix.Products.MultiplyRow(_matrix, panel, ref Unsafe.AsRef<float>(_inputs + ((nint)row * _matrix.Columns)), result);
+            AddBias(result, first);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Pack(int unit, int worker)
+    {
+        int first = unit * ProjectionKernels.DepthBlock;
+        int depth = Math.Min(ProjectionKernels.DepthBlock, _matrix.Columns - first);
+        Kernels.PackBlock(ref Unsafe.AsRef<float>(_inputs + first), _matrix.Columns, _rows, depth, ref Unsafe.Add(ref OnCacheLine(_packed), (nint)first * Kernels.PackedWidth(_rows)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Multiply(int unit, int worker)
+    {
+        int panel = unit * ProjectionKernels.TiledPanels;
+        int first = panel * PackedMatrix.PanelWidth;
+        int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
+        float[] scratch = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
+        _matrix.Products.MultiplyPacked(
+            _matrix, panel, count, ref OnCacheLine(_packed), _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref OnCacheLine(scratch), wholeTiles: false);
+        ArrayPool<float>.Shared.Return(scratch);
+        for (int row = 0; row < _rows; row++)
+        {
+            AddBias(Outputs(row, first, count), first);
+        }
+    }
+
+    private Span<float> Outputs(int row, int first, int count) => new(_outputs + ((nint)row * _matrix.Rows) + first, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddBias(Span<float> result, int first)
+    {
+        if (_bias is not null)
+        {
+            ReadOnlySpan<float> bias = _bias.AsSpan(first, result.Length);
+            for (int i = 0; i < result.Length; i++)
+            {
+                result[i] += bias[i];
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// A weight matrix <c>[outputs, depth]</c> in the order in which kernels read it: panels of 16 outputs, so that outputs lie in vector lanes and a
+/// panel is one stream. What a panel holds is its format's affair, which <see cref="Products"/> alone knows.
+/// </summary>
+/// <remarks>Immutable, and so safe to share between threads.</remarks>
+internal sealed class PackedMatrix
+{
+    /// <summary>Outputs in a panel: one vector of the widest tier, several of the others.</summary>
+    public const int PanelWidth = 16;
+
+    private readonly AlignedBuffer<byte> _panels;
+
+    /// <summary>A panel is one span of bytes.</summary>
+    private static int MostPanelBytes => Array.MaxLength;
+
+    private PackedMatrix(int rows, int columns, PanelProducts products, int panelCount)
+    {
+        Rows = rows;
+        Columns = columns;
+        Products = products;
+        PanelCount = panelCount;
+        long panelBytes = products.PanelBytes(columns);
+        if (panelBytes > MostPanelBytes || panelCount * panelBytes > AlignedBuffer<byte>.MostLength)
+        {
+            throw new ArgumentOutOfRangeException(nameof(columns), columns, FormattableString.Invariant(
+                $"[{rows}, {columns}] {products.Type.Name()} makes {panelCount} panels of {panelBytes} bytes; at most {MostPanelBytes} bytes a panel and {AlignedBuffer<byte>.MostLength} in all can be packed."));
+        }
+
+        PanelBytes = (int)panelBytes;
+        _panels = new AlignedBuffer<byte>(Bytes);
+    }
+
+    /// <summary>Copies rows of the source, row-major.</summary>
+    /// <param name="firstRow">First row to copy.</param>
+    /// <param name="count">Rows to copy.</param>
+    /// <param name="destination">Takes them.</param>
+    public delegate void RowReader(int firstRow, int count, Span<byte> destination);
+
+    /// <summary>Outputs.</summary>
+    public int Rows { get; }
+
+    /// <summary>Inputs: the length of the sums.</summary>
+    public int Columns { get; }
+
+    /// <summary>The products with this matrix.</summary>
+    public PanelProducts Products { get; }
+
+    /// <summary>Type of the elements.</summary>
+    public TensorType Type => Products.Type;
+
+    /// <summary>Bytes of the packed elements, padding included.</summary>
+    public long Bytes => (long)PanelCount * PanelBytes;
+
+    public int PanelCount { get; }
+
+    public int PanelBytes { get; }
+
+    /// <summary>Panels that <paramref name="rows"/> outputs take.</summary>
+    public static int PanelsFor(int rows) => (int)(((uint)rows + PanelWidth - 1) / PanelWidth);
+
+    /// <summary>Packs a matrix in the type that it is read in.</summary>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    /// <param name="type">Type of the elements.</param>
+    /// <param name="read">Reads rows of the matrix.</param>
+    /// <param name="groups">Numbers of rows, repeated until the matrix ends, that start on a panel of their own; none for one group of all rows.</param>
+    /// <returns>The packed matrix.</returns>
+    public static PackedMatrix Pack(int rows, int columns, TensorType type, RowReader read, params ReadOnlySpan<int> groups) =>
+        Pack(rows, columns, PanelFormats.Of(type), read, groups);
+
+    /// <summary>Packs a matrix.</summary>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    /// <param name="products">The products, and so the format.</param>
+    /// <param name="read">Reads rows of the matrix, as the format takes them.</param>
+    /// <param name="groups">Numbers of rows, repeated until the matrix ends, that start on a panel of their own; none for one group of all rows. The matrix ends with one of them.</param>
+    /// <returns>The packed matrix.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or there are more elements than can be packed.</exception>
+    /// <exception cref="ArgumentException">The matrix ends within a group.</exception>
+    public static PackedMatrix Pack(int rows, int columns, PanelProducts products, RowReader read, params ReadOnlySpan<int> groups)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        if (groups.IsEmpty)
+        {
+            groups = new int[] { rows };
+        }
+
+        var matrix = new PackedMatrix(rows, columns, products, CountPanels(rows, groups));
+        int rowBytes = products.RowBytes(columns);
+        byte[] staging = new byte[checked(PanelWidth * rowBytes)];
+        int panel = 0;
+        for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
+        {
+            // Beyond int after the last panel of a group that is nearly as long.
+            for (long first = 0; first < groups[group]; first += PanelWidth, panel++)
+            {
+                int count = (int)Math.Min(PanelWidth, groups[group] - first);
+                read(row + (int)first, count, staging.AsSpan(0, count * rowBytes));
+                staging.AsSpan(count * rowBytes).Clear();
+                products.Pack(staging, columns, matrix._panels.Span((long)panel * matrix.PanelBytes, matrix.PanelBytes));
+            }
+        }
+
+        return matrix;
+    }
+
+    /// <summary>Packs a matrix of floats, row-major <c>[rows, columns]</c>.</summary>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    /// <param name="values">The elements.</param>
+    /// <param name="groups">As for <see cref="Pack(int, int, TensorType, RowReader, ReadOnlySpan{int})"/>.</param>
+    /// <returns>The packed matrix.</returns>
+    /// <exception cref="ArgumentException"><paramref name="values"/> is not <c>rows · columns</c> long.</exception>
+    public static PackedMatrix Pack(int rows, int columns, ReadOnlyMemory<float> values, params ReadOnlySpan<int> groups)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        if (values.Length != (long)rows * columns)
+        {
+            throw new ArgumentException($"A matrix of [{rows}, {columns}] takes {Counted.Of((long)rows * columns, "value")}, found {values.Length}.", nameof(values));
+        }
+
+        return Pack(
+            rows,
+            columns,
+            TensorType.Float32,
+            (firstRow, count, destination) => MemoryMarshal.AsBytes(values.Span.Slice(firstRow * columns, count * columns)).CopyTo(destination),
+            groups);
+    }
+
+    /// <summary>The beginning of a panel.</summary>
+    public ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);
+
+    /// <summary>Panels of all groups, which have to make up the matrix.</summary>
+    private static int CountPanels(int rows, ReadOnlySpan<int> groups)
+    {
+        foreach (int group in groups)
+        {
+            if (group <= 0)
+            {
+                throw new ArgumentOutOfRangeException(nameof(groups), group, "A group has at least one row.");
+            }
+        }
+
+        int panels = 0;
+        int end = 0;
+        for (int group = 0; end < rows; group = (group + 1) % groups.Length)
+        {
+            if (groups[group] > rows - end)
+            {
+                throw new ArgumentException(FormattableString.Invariant(
+                    $"Groups of {string.Join(", ", groups.ToArray())} rows, repeated, do not make up {rows} rows: behind {end} rows {rows - end} are left, and the next group has {groups[group]}."), nameof(groups));
+            }
+
+            panels += PanelsFor(groups[group]);
+            end += groups[group];
+        }
+
+        return panels;
+    }
+}

@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <content>Many rows at once: weights become floats a block at a time, and meet all rows of a chunk in register tiles.</content>
+internal sealed partial class PanelProducts<V, F>
+{
+    private static int TileRows => ProjectionTiles<V>.Rows;
+
+    private static int TileWidth => ProjectionTiles<V>.InputWidth;
+
+    private static int TileOutputs => ProjectionTiles<V>.Outputs;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void MultiplyPacked(PackedMatrix matrix, int firstPanel, int outputs, ref readonly float packed, int rows, ref float result, nint stride, ref float scratch, bool wholeTiles)
+    {
+        int depth = matrix.Columns;
+        int tiles = (rows + TileRows - 1) / TileRows;
+        ref float weights = ref scratch;
+        const int MostOutputs = ProjectionKernels.TiledPanels * PanelWidth;
+        int sumStride = wholeTiles ? (int)stride : MostOutputs;
+        for (int firstOutput = 0; firstOutput < outputs; firstOutput += MostOutputs)
+        {
+            // Results far apart would crowd a few sets of the cache while they are summed up.
+            ref float target = ref Unsafe.Add(ref result, firstOutput);
+            ref float sums = ref wholeTiles ? ref target : ref Unsafe.Add(ref scratch, DepthBlock * MostOutputs);
+            int count = Math.Min(MostOutputs, outputs - firstOutput);
+            int panels = PackedMatrix.PanelsFor(count);
+            int panel = firstPanel + (firstOutput / PanelWidth);
+
+            // The last vector pair may reach into a panel that is not there: an even number of panels is summed, the surplus is never read.
+            int pairs = ((panels * PanelWidth) + TileOutputs - 1) / TileOutputs;
+            ref float inputs = ref Unsafe.AsRef(in packed);
+            for (int first = 0; first < depth; first += DepthBlock)
+            {
+                int block = Math.Min(DepthBlock, depth - first);
+                for (int pair = 0; pair < pairs; pair++)
+                {
+                    Widen(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs));
+                }
+
+                var next = new PanelStream(matrix, panel, panels, first + block, tiles * pairs);
+                for (int tile = 0; tile < tiles; tile++)
+                {
+                    for (int pair = 0; pair < pairs; pair++)
+                    {
+                        ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
+                        ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * sumStride) + (pair * TileOutputs));
+                        next.Prefetch();
+                        int left = rows - (tile * TileRows);
+                        if (left <= TileRows - 4)
+                        {
+                            for (int row = 0; row < left; row += 4)
+                            {
+                                ProjectionTiles<V>.Multiply4(ref Unsafe.Add(ref inputs, row), TileWidth, ref w, block, ref Unsafe.Add(ref y, row * sumStride), sumStride, first > 0);
+                            }
+                        }
+                        else if (TileRows == 12)
+                        {
+                            ProjectionTiles<V>.Multiply12(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
+                        }
+                        else
+                        {
+                            ProjectionTiles<V>.Multiply6(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
+                        }
+                    }
+
+                    inputs = ref Unsafe.Add(ref inputs, block * TileWidth);
+                }
+            }
+
+            for (int row = 0; row < rows && !wholeTiles; row++)
+            {
+                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref sums, row * sumStride), count)
+                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref target, row * stride), count));
+            }
+        }
+    }
+
+    /// <summary>Writes two vectors of outputs of each depth as floats, <c>[depth][2 vectors]</c>: converted once for all rows of a chunk.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widen(PackedMatrix matrix, int firstPanel, int panels, int pair, int first, int block, ref float widened)
+    {
+        for (int half = 0; half < 2; half++)
+        {
+            int output = (pair * TileOutputs) + (half * V.Count);
+            int panel = output / PanelWidth;
+            ref float target = ref Unsafe.Add(ref widened, half * V.Count);
+            if (panel >= panels)
+            {
+                for (int k = 0; k < block; k++)
+                {
+                    V.Store(V.Zero, ref Unsafe.Add(ref target, k * TileOutputs));
+                }
+
+                continue;
+            }
+
+            int lane = output % PanelWidth;
+            ref byte source = ref Unsafe.Add(ref matrix.Panel(firstPanel + panel), GroupStart(first));
+            for (int left = block; left > 0; left -= F.GroupDepth)
+            {
+                V scales = F.LoadScales<V>(ref source, lane);
+                source = ref Unsafe.Add(ref source, F.GroupBytes);
+                for (int k = Math.Min(F.GroupDepth, left); k > 0; k--)
+                {
+                    V.Store(F.Load(ref source, lane, scales), ref target);
+                    source = ref Unsafe.Add(ref source, F.DepthBytes);
+                    target = ref Unsafe.Add(ref target, TileOutputs);
+                }
+            }
+        }
+    }
+
+    /// <summary>Asks for the next block of weights, a part of it before each tile: what is converted next then waits in the cache.</summary>
+    private ref struct PanelStream
+    {
+        private const int CacheLine = 64;
+
+        private readonly int _panelBytes;
+        private readonly int _blockBytes;
+        private readonly int _step;
+        private readonly ref byte _start;
+        private readonly int _end;
+        private int _position;
+
+        public PanelStream(PackedMatrix matrix, int panel, int panels, int depth, int parts)
+        {
+            // At the end of the panels' depth the next panels follow.
+            bool ended = depth >= matrix.Columns;
+            int first = ended ? 0 : depth;
+            _start = ref Unsafe.Add(ref matrix.Panel(panel + (ended ? panels : 0)), GroupStart(first));
+            _panelBytes = matrix.PanelBytes;
+            _blockBytes = BytesOf(Math.Min(DepthBlock, matrix.Columns - first));
+            _end = panels * _blockBytes;
+            _step = (((_end + parts - 1) / parts) + CacheLine - 1) / CacheLine * CacheLine;
+        }
+
+        public void Prefetch()
+        {
+            for (int end = Math.Min(_position + _step, _end); _position < end; _position += CacheLine)
+            {
+                (int panel, int offset) = Math.DivRem(_position, _blockBytes);
+                Runtime.Prefetch.Ahead(ref _start, ((nint)panel * _panelBytes) + offset);
+            }
+        }
+    }
+}
