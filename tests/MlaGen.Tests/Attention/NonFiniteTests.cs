@@ -250,7 +250,7 @@ public sealed class NonFiniteTests
         Assert.Equal(3, run.Prefixes.Register(whole, tokens));
         foreach (int end in (int[])[Page + 1, (2 * Page) + 1, 37, 60])
         {
-            Assert.True(run.Prefixes.TryStart(tokens[..end], out LatentSequence? started));
+            Assert.True(run.Prefixes.TryStart(tokens.AsSpan(0, end), out LatentSequence? started));
             int known = started.Length;
             float[] output = Step(run, (started, prompt.Slice(known, end - known)))[0];
             AssertSame($"to {end}", output, expected.AsSpan(known * prompt.Width, output.Length));

@@ -319,7 +319,7 @@ public sealed class ReentrancyTests : IDisposable
                 added.Dispose();
                 break;
             case "fork added":
-                added.Fork();
+                added.Fork().Dispose();
                 break;
             case "reserve added":
                 added.TryReserve(1);

@@ -16,6 +16,7 @@ public sealed class UnloadTests
     [InlineData(nameof(Unloaded.Run))]
     [InlineData(nameof(Unloaded.Fail))]
     [InlineData(nameof(Unloaded.Cancel))]
+    [InlineData(nameof(Unloaded.RunWithToken))]
     [InlineData(nameof(Unloaded.RunOnOwnExecutor))]
     [InlineData(nameof(Unloaded.WarmUp))]
     [InlineData(nameof(Unloaded.LeaveOpen))]
@@ -87,6 +88,16 @@ internal static class Unloaded
     /// <summary>A unit that throws an exception of the assembly's own.</summary>
     public static void Fail()
         => Assert.Throws<OwnException>(() => MlaExecutor.Shared.Run((_, _) => throw new OwnException(), 64, CancellationToken.None));
+
+    /// <summary>With a token that is never cancelled, and would call the assembly back.</summary>
+    public static void RunWithToken()
+    {
+        var source = new CancellationTokenSource();
+        source.Token.Register(() => _layer.ToString());
+        using AttentionRun run = _layer.Open(new RunOptions { Form = MlaForm.Decompressed, Executor = MlaExecutor.Shared });
+        run.Batch.CancellationToken = source.Token;
+        run.Feed(run.CreateSequence(), Prompt.Random("token", 200, _layer.Spec.HiddenSize));
+    }
 
     /// <summary>Cancelled by a token whose source calls the assembly back.</summary>
     public static void Cancel()

@@ -387,7 +387,7 @@ internal sealed class ApiFuzzWorker : IDisposable
         Try(false, () => _run.Batch.AddQueries(_disposed, 1));
         Try(false, () => _run.Batch.Accept(null!, 0));
         Try(false, () => _run.Batch.Accept(_foreignSequence, five));
-        Try(false, () => _disposed.Fork());
+        Try(false, () => _disposed.Fork().Dispose());
         Try(false, () => _disposed.Truncate(0));
         Try(false, () => _disposed.TryReserve(0));
         Try(false, () => _run.Prefixes.Register(_foreignSequence, []));
@@ -412,7 +412,7 @@ internal sealed class ApiFuzzWorker : IDisposable
     }
 
     /// <summary>Does what must succeed, unless the cache is full or cannot hold the row, or what must be refused.</summary>
-    private bool Try(bool valid, Action action)
+    private static bool Try(bool valid, Action action)
     {
         Exception? exception = Record.Exception(action);
         if (!valid)
