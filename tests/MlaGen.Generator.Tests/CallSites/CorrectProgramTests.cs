@@ -10,10 +10,15 @@ namespace MlaGen.Generator.Tests.CallSites;
 public class CorrectProgramTests
 {
     private static readonly string _programs = Path.Combine(TestProject.Directory, "CorrectPrograms");
+    private static readonly string _samples = Path.Combine(TestProject.Repository, "samples");
 
     public static TheoryData<string> Programs => [.. Directory.EnumerateFiles(_programs, "*.cs").Select(static path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)];
 
-    public static TheoryData<string> Samples => [.. Directory.EnumerateDirectories(Path.Combine(TestProject.Repository, "samples")).Select(static path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    // What samples share is a folder without a project, and part of each.
+    public static TheoryData<string> Samples =>
+    [
+        .. Directory.EnumerateFiles(_samples, "*.csproj", SearchOption.AllDirectories).Select(static path => Path.GetFileName(Path.GetDirectoryName(path)!)).Order(StringComparer.Ordinal),
+    ];
 
     [Fact]
     public void There_are_twenty_or_more() => Assert.True(Programs.Count >= 20);
@@ -46,12 +51,13 @@ public class CorrectProgramTests
     /// <summary>A sample without the packages it references: what it does with generated classes is all there.</summary>
     private static ConfigProject Sample(string sample)
     {
-        string root = Path.Combine(TestProject.Repository, "samples", sample);
+        string root = Path.Combine(_samples, sample);
         ImmutableArray<string> sources =
         [
             .. Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
                 .Where(path => Path.GetRelativePath(root, path).Split(Path.DirectorySeparatorChar) is not ["obj" or "bin", ..])
                 .Select(static path => File.ReadAllText(path)),
+            .. Directory.EnumerateFiles(Path.Combine(_samples, "Shared"), "*.cs").Select(static path => File.ReadAllText(path)),
             "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;",
         ];
         (string Name, string Path, string? Text)[] configs =
