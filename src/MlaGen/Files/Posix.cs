@@ -26,6 +26,7 @@ internal static partial class Posix
         // The largest struct of these is 256 bytes long. Offsets of struct statx are the same on every processor, those of struct stat are macOS's.
         Span<byte> status = stackalloc byte[512];
         (int found, int modeAt, int ownerAt) = (-1, 0, 0);
+        path = Path.GetFullPath(path);
         try
         {
             if (_isLinux)
@@ -59,6 +60,9 @@ internal static partial class Posix
         const int Missing = 2;
         const int Interrupted = 4;
         const int Denied = 13;
+
+        // The path that .NET means: it takes ".." by name, and refuses a zero, at which C's strings end.
+        path = Path.GetFullPath(path);
         while (true)
         {
             SafeFileHandle handle = Open(path, _isLinux ? LinuxNonblockCloseNoTerminal : MacNonblockCloseNoTerminal);

@@ -122,6 +122,20 @@ public sealed class RegularFileTests : IDisposable
     }
 
     [Fact]
+    public void A_path_does_not_end_at_a_zero_and_goes_back_by_name()
+    {
+        string file = _directory.Write("file", "text");
+        Directory.CreateDirectory(_directory.At("deep/er"));
+        Directory.CreateSymbolicLink(_directory.At("link"), "deep/er");
+        using LatentCache<TinyAttention> cache = new(layers: 1, maxTokens: 16);
+        Assert.Throws<ArgumentException>(() => cache.Load(file + "\0.cache"));
+        Assert.Throws<ArgumentException>(() => cache.Save(file + "\0.cache"));
+        Assert.Throws<ArgumentException>(() => SafetensorsFile.Open(file + "\0.safetensors"));
+        using var handle = RegularFile.OpenRead(_directory.At("link/../file"), out long length);
+        Assert.Equal(4, length);
+    }
+
+    [Fact]
     public void Files_directories_and_links_to_them_are_told_apart_however_long_they_are()
     {
         string file = _directory.Write("file", "text");
