@@ -113,17 +113,16 @@ internal static class CommandLine
         }
     }
 
-    private static void Execute<TAttention>(StoryOptions options, TextWriter output, TextWriter error)
-        where TAttention : class, IMlaAttention<TAttention>
+    private static void Execute(StoryOptions options, TextWriter output, TextWriter error)
     {
         TextWriter summary = options.Quiet ? TextWriter.Null : error;
         if (options.RecallFile is null)
         {
-            Teller<TAttention>.Run(options, output, summary);
+            Teller.Run(options, output, summary);
         }
         else
         {
-            RecallTest.Run<TAttention>(options, options.RecallFile, output, summary);
+            RecallTest.Run(options, options.RecallFile, output, summary);
         }
     }
 

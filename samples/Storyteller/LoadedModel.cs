@@ -8,21 +8,19 @@ using Storyteller.Text;
 namespace Storyteller;
 
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
-/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
-internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, StoryTokenizer Tokenizer, string Directory)
-    where TAttention : class, IMlaAttention<TAttention>
+internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer, string Directory)
 {
     private const string TokenizerFile = "tokenizer.json";
 
-    public static LoadedModel<TAttention> Load(string directory)
+    public static LoadedModel Load(string directory)
     {
         // The kernels are compiled while the weights are read; whoever calls one too early compiles it once more.
-        Task.Run(static () => TAttention.Warmup());
-        StoryModel<TAttention> model = StoryModel<TAttention>.Load(directory);
+        Task.Run(static () => StoryAttention.Warmup());
+        StoryModel model = StoryModel.Load(directory);
         string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
-            ? new LoadedModel<TAttention>(model, tokenizer, directory)
+            ? new LoadedModel(model, tokenizer, directory)
             : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
@@ -31,7 +29,7 @@ internal sealed record LoadedModel<TAttention>(StoryModel<TAttention> Model, Sto
     public int[] TokensOf(string text)
     {
         int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
-        int most = TAttention.Shape.MaxPositionEmbeddings;
+        int most = StoryAttention.Shape.MaxPositionEmbeddings;
         return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
 

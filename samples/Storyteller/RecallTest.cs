@@ -16,13 +16,12 @@ internal static class RecallTest
     /// <summary>A story; <paramref name="Answers"/> are <c>[start, end)</c> ranges of its characters, each the answer to one question.</summary>
     internal sealed record Story(string Text, int[][] Answers);
 
-    public static void Run<TAttention>(StoryOptions options, string path, TextWriter output, TextWriter summary)
-        where TAttention : class, IMlaAttention<TAttention>
+    public static void Run(StoryOptions options, string path, TextWriter output, TextWriter summary)
     {
         Story[] stories = Read(path);
-        LoadedModel<TAttention> loaded = LoadedModel<TAttention>.Load(options.Model);
+        LoadedModel loaded = LoadedModel.Load(options.Model);
         using MlaExecutor executor = new(options.Threads);
-        using StorySession<TAttention> session = new(loaded.Model, executor, texts: 1, options.Chunk);
+        using StorySession session = new(loaded.Model, executor, texts: 1, options.Chunk);
 
         long start = Stopwatch.GetTimestamp();
         int right = 0;
@@ -57,8 +56,7 @@ internal static class RecallTest
     }
 
     /// <summary>Counts the answers of which every token was the most likely one.</summary>
-    public static int CountRight<TAttention>(LoadedModel<TAttention> loaded, StorySession<TAttention> session, Story story)
-        where TAttention : class, IMlaAttention<TAttention>
+    public static int CountRight(LoadedModel loaded, StorySession session, Story story)
     {
         IReadOnlyList<(int Id, Range Characters)> tokens = loaded.Tokenizer.EncodeWithOffsets(story.Text);
         int[] ids = loaded.TokensOf(story.Text);

@@ -32,8 +32,7 @@ internal static class StoryFile
     private const int Version = 1;
     private const int FirstToken = 7;
 
-    public static void Save<TAttention>(string path, LatentCache<TAttention> cache, LoadedModel<TAttention> loaded, IEnumerable<Telling> stories)
-        where TAttention : class, IMlaAttention<TAttention>
+    public static void Save(string path, LatentCache<StoryAttention> cache, LoadedModel loaded, IEnumerable<Telling> stories)
     {
         long model = loaded.Fingerprint();
         cache.Save(path, [.. stories.Select(story => new SavedSequence(story.Sequence, Numbers(story, model)))]);
@@ -43,8 +42,7 @@ internal static class StoryFile
     /// <exception cref="CacheFileException">The file is damaged, or was saved with a cache of another kind.</exception>
     /// <exception cref="LatentCacheFullException">It holds more than the cache has room for.</exception>
     /// <exception cref="InvalidDataException">It was saved with another model, or is none of this program's.</exception>
-    public static SavedStory[] Load<TAttention>(string path, LatentCache<TAttention> cache, LoadedModel<TAttention> loaded)
-        where TAttention : class, IMlaAttention<TAttention>
+    public static SavedStory[] Load(string path, LatentCache<StoryAttention> cache, LoadedModel loaded)
     {
         SavedSequence[] sequences = Read(path, cache);
         Require(path, sequences.Length is > 0 and <= MostStories, $"1 to {MostStories} stories are expected, {sequences.Length} found");
@@ -52,8 +50,7 @@ internal static class StoryFile
         return [.. sequences.Select(saved => Story(path, saved, model, loaded))];
     }
 
-    private static SavedSequence[] Read<TAttention>(string path, LatentCache<TAttention> cache)
-        where TAttention : class, IMlaAttention<TAttention>
+    private static SavedSequence[] Read(string path, LatentCache<StoryAttention> cache)
     {
         try
         {
@@ -61,7 +58,7 @@ internal static class StoryFile
         }
         catch (CacheFileException) when (FormatOf(path, cache.Layers) is { } format)
         {
-            throw new UserException($"{path} was saved with --cache {format}: pass that, not {TAttention.Shape.CacheFormat}");
+            throw new UserException($"{path} was saved with --cache {format}: pass that, not {StoryAttention.Shape.CacheFormat}");
         }
     }
 
@@ -75,10 +72,9 @@ internal static class StoryFile
             : IsReadBy<StoryAttentionInt8>() ? CacheFormat.Int8
             : null;
 
-        bool IsReadBy<TAttention>()
-            where TAttention : class, IMlaAttention<TAttention>
+        bool IsReadBy()
         {
-            using LatentCache<TAttention> cache = new(layers, (long)MostStories * TAttention.Shape.MaxPositionEmbeddings);
+            using LatentCache<StoryAttention> cache = new(layers, (long)MostStories * StoryAttention.Shape.MaxPositionEmbeddings);
             try
             {
                 foreach (SavedSequence saved in cache.Load(path))
@@ -101,8 +97,7 @@ internal static class StoryFile
         return [Version, (int)model, (int)(model >> 32), (int)temperature, (int)(temperature >> 32), story.Sampler.Seed, story.Sampler.Draws, .. story.Tokens];
     }
 
-    private static SavedStory Story<TAttention>(string path, SavedSequence saved, long model, LoadedModel<TAttention> loaded)
-        where TAttention : class, IMlaAttention<TAttention>
+    private static SavedStory Story(string path, SavedSequence saved, long model, LoadedModel loaded)
     {
         ReadOnlySpan<int> numbers = saved.Tokens.Span;
         Require(path, numbers.Length > FirstToken && numbers[0] == Version, "the cache of something else than this program's stories");

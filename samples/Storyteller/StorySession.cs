@@ -4,12 +4,10 @@ using Storyteller.Model;
 namespace Storyteller;
 
 /// <summary>Texts on their way through the model: sequences in a latent cache that grow by the tokens fed to them. For one thread at a time.</summary>
-/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
-internal sealed class StorySession<TAttention> : IDisposable
-    where TAttention : class, IMlaAttention<TAttention>
+internal sealed class StorySession : IDisposable
 {
-    private readonly StoryModel<TAttention> _model;
-    private readonly MlaBatch<TAttention> _batch;
+    private readonly StoryModel _model;
+    private readonly MlaBatch<StoryAttention> _batch;
     private readonly int _chunk;
     private int[] _tokens = [];
     private int[] _rows = [];
@@ -19,19 +17,19 @@ internal sealed class StorySession<TAttention> : IDisposable
     /// <param name="executor">The threads that attention runs on.</param>
     /// <param name="texts">Texts that there is room for at a time, of as many tokens as the model has positions.</param>
     /// <param name="chunk">Tokens of a prompt that go through the model at a time; 0 for all that are fed.</param>
-    public StorySession(StoryModel<TAttention> model, MlaExecutor executor, int texts, int chunk)
+    public StorySession(StoryModel model, MlaExecutor executor, int texts, int chunk)
     {
         _model = model;
-        MlaShape shape = TAttention.Shape;
-        int pageTokens = CacheLayout.Of<TAttention>().PageTokens;
+        MlaShape shape = StoryAttention.Shape;
+        int pageTokens = CacheLayout.Of<StoryAttention>().PageTokens;
         int pages = ((shape.MaxPositionEmbeddings - 1) / pageTokens) + 1;
-        Cache = new LatentCache<TAttention>(model.Config.Layers, (long)texts * pages * pageTokens);
+        Cache = new LatentCache<StoryAttention>(model.Config.Layers, (long)texts * pages * pageTokens);
         _batch = Cache.CreateBatch(executor);
         _chunk = chunk == 0 ? int.MaxValue : chunk;
     }
 
     /// <summary>Where the texts' latents are kept.</summary>
-    public LatentCache<TAttention> Cache { get; }
+    public LatentCache<StoryAttention> Cache { get; }
 
     /// <summary>How attention is carried out. Pinned, the scores after a token do not depend on how the tokens before it were fed, to the last bit.</summary>
     public MlaForm Form

@@ -9,9 +9,7 @@ using Storyteller.Text;
 namespace Storyteller;
 
 /// <summary>Continues prompts, or stories of a file, token by token: all of them in one batch, each as if it were told alone.</summary>
-/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
-internal sealed class Teller<TAttention>
-    where TAttention : class, IMlaAttention<TAttention>
+internal sealed class Teller
 {
     /// <summary>How a story begins when the user names no beginning.</summary>
     private const string OnceUponATime = "The owl looked at the moon. Kai walked to the tower. Kai picked up the golden key. Nora went to the harbor.";
@@ -23,11 +21,11 @@ internal sealed class Teller<TAttention>
     private const int LongestBeginning = 60;
 
     private readonly StoryOptions _options;
-    private readonly LoadedModel<TAttention> _loaded;
-    private readonly StorySession<TAttention> _session;
+    private readonly LoadedModel _loaded;
+    private readonly StorySession _session;
     private readonly List<Telling> _stories = [];
 
-    private Teller(StoryOptions options, LoadedModel<TAttention> loaded, StorySession<TAttention> session)
+    private Teller(StoryOptions options, LoadedModel loaded, StorySession session)
     {
         _options = options;
         _loaded = loaded;
@@ -37,10 +35,10 @@ internal sealed class Teller<TAttention>
     public static void Run(StoryOptions options, TextWriter output, TextWriter summary)
     {
         string[] texts = options.ResumeFile is null ? Prompts(options) : [];
-        LoadedModel<TAttention> loaded = LoadedModel<TAttention>.Load(options.Model);
+        LoadedModel loaded = LoadedModel.Load(options.Model);
         int[][] prompts = [.. texts.Select(loaded.TokensOf)];
         using MlaExecutor executor = new(options.Threads);
-        using StorySession<TAttention> session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Chunk)
+        using StorySession session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Chunk)
         {
             // Pinned, so that a story is the same alone and beside others, from its whole prompt, from a beginning it shares, and from a file.
             Form = MlaForm.Absorbed,
@@ -51,7 +49,7 @@ internal sealed class Teller<TAttention>
             summary.Flush();
         }
 
-        new Teller<TAttention>(options, loaded, session).Tell(texts, prompts, output, summary);
+        new Teller(options, loaded, session).Tell(texts, prompts, output, summary);
     }
 
     private static string[] Prompts(StoryOptions options) => options switch
@@ -173,9 +171,9 @@ internal sealed class Teller<TAttention>
 
     private void Summarize(TextWriter summary, int promptTokens, int shared, TimeSpan prefill, int decodedTokens, TimeSpan decode)
     {
-        MlaShape shape = TAttention.Shape;
+        MlaShape shape = StoryAttention.Shape;
         int layers = _loaded.Model.Config.Layers;
-        long latentBytes = (long)layers * CacheLayout.Of<TAttention>().RowBytes;
+        long latentBytes = (long)layers * CacheLayout.Of<StoryAttention>().RowBytes;
         long fullBytes = (long)layers * shape.Heads * (shape.QkHeadDim + shape.VHeadDim) * sizeof(float);
         summary.WriteLine();
         if (promptTokens > 0)
@@ -193,5 +191,5 @@ internal sealed class Teller<TAttention>
     private int? EndToken => _options.IgnoreEnd ? null : _loaded.Model.Config.EndToken;
 
     /// <summary>Tokens that may follow so many. The last position can still be fed, so one more can be told than there is room for.</summary>
-    private int Room(int tokens) => Math.Min(_options.MaxTokens, TAttention.Shape.MaxPositionEmbeddings + 1 - tokens);
+    private int Room(int tokens) => Math.Min(_options.MaxTokens, StoryAttention.Shape.MaxPositionEmbeddings + 1 - tokens);
 }

@@ -4,16 +4,14 @@ using MlaGen;
 namespace Storyteller.Model;
 
 /// <summary>One layer (transformers' <c>DeepseekV3DecoderLayer</c>): attention, then feed-forward, each on normalised rows and added to what came in.</summary>
-/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
-internal sealed class DecoderLayer<TAttention>(RmsNorm inputNorm, TAttention attention, RmsNorm postAttentionNorm, IFeedForward feedForward)
-    where TAttention : class, IMlaAttention<TAttention>
+internal sealed class DecoderLayer(RmsNorm inputNorm, StoryAttention attention, RmsNorm postAttentionNorm, IFeedForward feedForward)
 {
-    public static DecoderLayer<TAttention> Load(ICheckpoint checkpoint, ModelConfig config, int layer)
+    public static DecoderLayer Load(ICheckpoint checkpoint, ModelConfig config, int layer)
     {
         string prefix = $"model.layers.{layer}.";
-        return new DecoderLayer<TAttention>(
+        return new DecoderLayer(
             RmsNorm.Load(checkpoint, prefix + "input_layernorm.weight", config.HiddenSize, config.RmsNormEpsilon),
-            TAttention.Load(checkpoint, prefix + "self_attn.", layer),
+            StoryAttention.Load(checkpoint, prefix + "self_attn.", layer),
             RmsNorm.Load(checkpoint, prefix + "post_attention_layernorm.weight", config.HiddenSize, config.RmsNormEpsilon),
             layer < config.DenseLayers
                 ? Mlp.Load(checkpoint, prefix + "mlp.", config.HiddenSize, config.IntermediateSize)
@@ -23,7 +21,7 @@ internal sealed class DecoderLayer<TAttention>(RmsNorm inputNorm, TAttention att
     /// <summary>Carries the batch's rows through the layer, in place.</summary>
     /// <param name="batch">The step: whose rows these are.</param>
     /// <param name="hidden"><c>[batch.Rows, HiddenSize]</c>.</param>
-    public void Forward(MlaBatch<TAttention> batch, Span<float> hidden)
+    public void Forward(MlaBatch<StoryAttention> batch, Span<float> hidden)
     {
         using RentedFloats normalised = new(hidden.Length);
         using RentedFloats change = new(hidden.Length);

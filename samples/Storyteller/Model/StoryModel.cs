@@ -4,16 +4,14 @@ namespace Storyteller.Model;
 
 /// <summary>The whole model (transformers' <c>DeepseekV3ForCausalLM</c>): token ids in, a score for each possible next token out.</summary>
 /// <remarks>Holds weights only: one model may serve several batches at a time.</remarks>
-/// <typeparam name="TAttention">The attention, on a cache of one format.</typeparam>
-internal sealed class StoryModel<TAttention>
-    where TAttention : class, IMlaAttention<TAttention>
+internal sealed class StoryModel
 {
     private readonly float[] _embedding;
-    private readonly DecoderLayer<TAttention>[] _layers;
+    private readonly DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly Linear _head;
 
-    private StoryModel(ModelConfig config, float[] embedding, DecoderLayer<TAttention>[] layers, RmsNorm norm, Linear head)
+    private StoryModel(ModelConfig config, float[] embedding, DecoderLayer[] layers, RmsNorm norm, Linear head)
     {
         Config = config;
         _embedding = embedding;
@@ -25,18 +23,18 @@ internal sealed class StoryModel<TAttention>
     public ModelConfig Config { get; }
 
     /// <summary>Loads <c>config.json</c> and the weights of a Hugging Face model directory.</summary>
-    public static StoryModel<TAttention> Load(string directory)
+    public static StoryModel Load(string directory)
     {
         ModelConfig config = ModelConfig.Load(Path.Combine(directory, "config.json"));
         using Checkpoint checkpoint = Checkpoint.Open(directory);
         float[] embedding = Tensors.Read(checkpoint, "model.embed_tokens.weight", config.VocabularySize, config.HiddenSize);
-        DecoderLayer<TAttention>[] layers = new DecoderLayer<TAttention>[config.Layers];
+        DecoderLayer[] layers = new DecoderLayer[config.Layers];
         for (int layer = 0; layer < layers.Length; layer++)
         {
-            layers[layer] = DecoderLayer<TAttention>.Load(checkpoint, config, layer);
+            layers[layer] = DecoderLayer.Load(checkpoint, config, layer);
         }
 
-        return new StoryModel<TAttention>(
+        return new StoryModel(
             config,
             embedding,
             layers,
@@ -50,7 +48,7 @@ internal sealed class StoryModel<TAttention>
     /// <param name="wanted">The rows whose scores are wanted, counted from <paramref name="firstRow"/>.</param>
     /// <param name="firstRow">The number that <paramref name="wanted"/> gives to the batch's first row.</param>
     /// <param name="logits">Receives them: <c>[wanted.Length, VocabularySize]</c>.</param>
-    public void Forward(MlaBatch<TAttention> batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, int firstRow, Span<float> logits)
+    public void Forward(MlaBatch<StoryAttention> batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, int firstRow, Span<float> logits)
     {
         int width = Config.HiddenSize;
         using RentedFloats hiddenScratch = new(tokens.Length * width);
@@ -60,7 +58,7 @@ internal sealed class StoryModel<TAttention>
             _embedding.AsSpan(tokens[row] * width, width).CopyTo(hidden.Slice(row * width, width));
         }
 
-        foreach (DecoderLayer<TAttention> layer in _layers)
+        foreach (DecoderLayer layer in _layers)
         {
             layer.Forward(batch, hidden);
         }

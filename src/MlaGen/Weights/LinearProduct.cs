@@ -35,6 +35,7 @@ internal sealed unsafe class LinearProduct
     private int _rows;
     private int _unitPanels;
     private float[] _packed = [];
+    private int _packedStart;
 
     private LinearProduct()
     {
@@ -83,12 +84,14 @@ internal sealed unsafe class LinearProduct
 
     private static int Units(int items, int unit) => (int)(((long)items + unit - 1) / unit);
 
-    /// <summary>The first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all that is lost.</summary>
-    private static ref float OnCacheLine(float[] array)
+    /// <summary>
+    /// Index of the first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all
+    /// that is lost, as long as what lies there is found by the index of before.
+    /// </summary>
+    private static int OnCacheLine(float[] array)
     {
-        ref float start = ref MemoryMarshal.GetArrayDataReference(array);
-        nuint misaligned = (nuint)Unsafe.AsPointer(ref start) / sizeof(float) % CacheLineFloats;
-        return ref Unsafe.Add(ref start, (CacheLineFloats - misaligned) % CacheLineFloats);
+        nuint misaligned = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array)) / sizeof(float) % CacheLineFloats;
+        return (int)((CacheLineFloats - misaligned) % CacheLineFloats);
     }
 
     private void Run(int rows)
@@ -105,6 +108,7 @@ internal sealed unsafe class LinearProduct
         }
 
         _packed = ArrayPool<float>.Shared.Rent((int)packedLength);
+        _packedStart = OnCacheLine(_packed);
         try
         {
             while (rows > 0)
@@ -158,7 +162,7 @@ internal sealed unsafe class LinearProduct
     {
         int first = unit * ProjectionKernels.DepthBlock;
         int depth = Math.Min(ProjectionKernels.DepthBlock, _matrix.Columns - first);
-        Kernels.PackBlock(ref Unsafe.AsRef<float>(_inputs + first), _matrix.Columns, _rows, depth, ref Unsafe.Add(ref OnCacheLine(_packed), (nint)first * Kernels.PackedWidth(_rows)));
+        Kernels.PackBlock(ref Unsafe.AsRef<float>(_inputs + first), _matrix.Columns, _rows, depth, ref _packed[_packedStart + (first * Kernels.PackedWidth(_rows))]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -169,7 +173,7 @@ internal sealed unsafe class LinearProduct
         int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
         float[] scratch = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
         _matrix.Products.MultiplyPacked(
-            _matrix, panel, count, ref OnCacheLine(_packed), _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref OnCacheLine(scratch), wholeTiles: false);
+            _matrix, panel, count, ref _packed[_packedStart], _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref scratch[OnCacheLine(scratch)], wholeTiles: false);
         ArrayPool<float>.Shared.Return(scratch);
         for (int row = 0; row < _rows; row++)
         {

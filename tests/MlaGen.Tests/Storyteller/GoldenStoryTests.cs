@@ -66,9 +66,9 @@ public class GoldenStoryTests
     private sealed class Session : IDisposable
     {
         private readonly MlaExecutor _executor = new(2);
-        private readonly StorySession<StoryAttention> _session;
+        private readonly StorySession _session;
 
-        public Session(int chunk) => _session = new StorySession<StoryAttention>(StoryData.Loaded.Model, _executor, texts: 1, chunk);
+        public Session(int chunk) => _session = new StorySession(StoryData.Loaded.Model, _executor, texts: 1, chunk);
 
         public int CountRight(RecallTest.Story story) => RecallTest.CountRight(StoryData.Loaded, _session, story);
 

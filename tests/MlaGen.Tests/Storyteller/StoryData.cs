@@ -9,14 +9,14 @@ internal static class StoryData
 {
     private static readonly JsonSerializerOptions _snakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private static readonly Lazy<LoadedModel<StoryAttention>> _loaded = new(() => LoadedModel<StoryAttention>.Load(ModelDirectory));
+    private static readonly Lazy<LoadedModel> _loaded = new(() => LoadedModel.Load(ModelDirectory));
 
     private static readonly Lazy<GoldenStory[]> _golden = new(() =>
         JsonSerializer.Deserialize<GoldenStory[]>(File.ReadAllBytes(PathOf("golden.json")), _snakeCase)!);
 
     public static string ModelDirectory => Path.Combine(AppContext.BaseDirectory, "StoryModel");
 
-    public static LoadedModel<StoryAttention> Loaded => _loaded.Value;
+    public static LoadedModel Loaded => _loaded.Value;
 
     public static GoldenStory[] Golden => _golden.Value;
 

@@ -227,6 +227,38 @@ public class LinearTests
     }
 
     [Fact]
+    public async Task A_collection_that_moves_what_a_product_works_in_does_not_change_it()
+    {
+        Linear linear = new(300, 601, Values(300 * 601, seed: 1));
+        float[] x = Values(20 * 300, seed: 2);
+        float[] expected = Multiply(linear, x, 20);
+        using CancellationTokenSource ended = new();
+        Task collector = Task.Run(() =>
+        {
+            // What is freed in front of the product's memory is of no whole number of cache lines: the memory moves to another place in a line.
+            for (int i = 0; !ended.IsCancellationRequested; i++)
+            {
+                GC.KeepAlive(new byte[8 * (1 + (i % 7))]);
+                GC.Collect(0);
+                Thread.SpinWait(5000);
+            }
+        });
+
+        // Each thread has memory of its own, and a new one is young: it lies where collections move things.
+        for (int i = 0; i < 100; i++)
+        {
+            float[] y = new float[20 * 601];
+            Thread thread = new(() => linear.Multiply(x, y, 20));
+            thread.Start();
+            thread.Join();
+            Assert.Equal(expected, y);
+        }
+
+        await ended.CancelAsync();
+        await collector;
+    }
+
+    [Fact]
     public void A_product_allocates_nothing_after_the_first_ones()
     {
         Linear linear = new(300, 601, Values(300 * 601, seed: 1), Values(601, seed: 2));
