@@ -80,25 +80,7 @@ internal static class CommandLine
         try
         {
             CheckFiles(options);
-            switch (options.Cache)
-            {
-                case CacheFormat.Float32:
-                    Execute<StoryAttention>(options, output, error);
-                    break;
-                case CacheFormat.BFloat16:
-                    Execute<StoryAttentionBFloat16>(options, output, error);
-                    break;
-                case CacheFormat.Float16:
-                    Execute<StoryAttentionFloat16>(options, output, error);
-                    break;
-                case CacheFormat.Float8:
-                    Execute<StoryAttentionFloat8>(options, output, error);
-                    break;
-                case CacheFormat.Int8:
-                    Execute<StoryAttentionInt8>(options, output, error);
-                    break;
-            }
-
+            Run(options, output, error);
             return 0;
         }
         catch (Exception problem) when (problem is UserException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException
@@ -113,7 +95,7 @@ internal static class CommandLine
         }
     }
 
-    private static void Execute(StoryOptions options, TextWriter output, TextWriter error)
+    private static void Run(StoryOptions options, TextWriter output, TextWriter error)
     {
         TextWriter summary = options.Quiet ? TextWriter.Null : error;
         if (options.RecallFile is null)

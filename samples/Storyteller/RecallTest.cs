@@ -21,7 +21,7 @@ internal static class RecallTest
         Story[] stories = Read(path);
         LoadedModel loaded = LoadedModel.Load(options.Model);
         using MlaExecutor executor = new(options.Threads);
-        using StorySession session = new(loaded.Model, executor, texts: 1, options.Chunk);
+        using StorySession session = new(loaded.Model, executor, texts: 1, options.Cache, options.Chunk);
 
         long start = Stopwatch.GetTimestamp();
         int right = 0;

@@ -58,23 +58,16 @@ internal static class StoryFile
         }
         catch (CacheFileException) when (FormatOf(path, cache.Layers) is { } format)
         {
-            throw new UserException($"{path} was saved with --cache {format}: pass that, not {StoryAttention.Shape.CacheFormat}");
+            throw new UserException($"{path} was saved with --cache {format}: pass that, not {cache.Layout.Format}");
         }
     }
 
     /// <summary>The format of a file's cache, if the file is otherwise in order.</summary>
     private static CacheFormat? FormatOf(string path, int layers)
     {
-        return IsReadBy<StoryAttention>() ? CacheFormat.Float32
-            : IsReadBy<StoryAttentionBFloat16>() ? CacheFormat.BFloat16
-            : IsReadBy<StoryAttentionFloat16>() ? CacheFormat.Float16
-            : IsReadBy<StoryAttentionFloat8>() ? CacheFormat.Float8
-            : IsReadBy<StoryAttentionInt8>() ? CacheFormat.Int8
-            : null;
-
-        bool IsReadBy()
+        foreach (CacheFormat format in Enum.GetValues<CacheFormat>())
         {
-            using LatentCache<StoryAttention> cache = new(layers, (long)MostStories * StoryAttention.Shape.MaxPositionEmbeddings);
+            using LatentCache<StoryAttention> cache = new(layers, (long)MostStories * StoryAttention.Shape.MaxPositionEmbeddings, new LatentCacheOptions { Format = format });
             try
             {
                 foreach (SavedSequence saved in cache.Load(path))
@@ -82,13 +75,15 @@ internal static class StoryFile
                     saved.Sequence.Dispose();
                 }
 
-                return true;
+                return format;
             }
             catch (Exception problem) when (problem is CacheFileException or LatentCacheFullException)
             {
-                return false;
+                // Not this one.
             }
         }
+
+        return null;
     }
 
     private static int[] Numbers(Telling story, long model)

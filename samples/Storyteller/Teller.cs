@@ -38,7 +38,7 @@ internal sealed class Teller
         LoadedModel loaded = LoadedModel.Load(options.Model);
         int[][] prompts = [.. texts.Select(loaded.TokensOf)];
         using MlaExecutor executor = new(options.Threads);
-        using StorySession session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Chunk)
+        using StorySession session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Cache, options.Chunk)
         {
             // Pinned, so that a story is the same alone and beside others, from its whole prompt, from a beginning it shares, and from a file.
             Form = MlaForm.Absorbed,
@@ -173,7 +173,7 @@ internal sealed class Teller
     {
         MlaShape shape = StoryAttention.Shape;
         int layers = _loaded.Model.Config.Layers;
-        long latentBytes = (long)layers * CacheLayout.Of<StoryAttention>().RowBytes;
+        long latentBytes = (long)layers * CacheLayout.Of<StoryAttention>(_options.Cache).RowBytes;
         long fullBytes = (long)layers * shape.Heads * (shape.QkHeadDim + shape.VHeadDim) * sizeof(float);
         summary.WriteLine();
         if (promptTokens > 0)

@@ -49,14 +49,12 @@ internal static class DecodeCommand
     /// <summary>The two formats in the same rounds: what the smaller one costs is their ratio, which holds where their times do not.</summary>
     private static void MeasureSmaller(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
     {
-        DecodeCore core = Array.Find(model.SmallerCaches, core => core.Format == format)
-            ?? throw new UserException($"{model.Name} is measured with its {model.Cache} cache alone, not with {Model.Called(format)}; a shape with one of these numbers of heads is: {HeadsOfSmallerCaches()}");
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
         using Workload float32 = model.Core.Decode(context, executor);
-        using Workload decode = core.Create(context, executor);
-        using OneThread? one = OneThread.Beside(options.Threads, executor => core.Create(context, executor));
+        using Workload decode = model.Core.Decode(context, executor, format);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Decode(context, executor, format));
         string cache = Model.Called(format);
         report.WithProgress($"decode, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}, {cache}", progress =>
         {
@@ -64,6 +62,4 @@ internal static class DecodeCommand
             report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache });
         });
     }
-
-    private static string HeadsOfSmallerCaches() => string.Join(", ", Model.All.Where(static model => model.SmallerCaches.Length > 0).Select(static model => model.Heads));
 }

@@ -18,7 +18,10 @@ internal abstract class Attention
     public abstract void Warmup();
 
     /// <summary>The absorbed attention core: one query token against a cache that holds <paramref name="context"/> tokens.</summary>
-    public abstract CoreWorkload Decode(int context, MlaExecutor executor);
+    /// <param name="context">Cached tokens.</param>
+    /// <param name="executor">What it runs on.</param>
+    /// <param name="format">How the cache keeps them.</param>
+    public abstract CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format = CacheFormat.Float32);
 
     /// <summary>A whole layer's <c>Forward</c>, undone after each run.</summary>
     /// <param name="kernel">What tables call it.</param>
@@ -27,21 +30,11 @@ internal abstract class Attention
     public abstract Workload Forward(string kernel, Step step, MlaExecutor executor);
 }
 
-/// <summary>The static members of a generated class as delegates: <see cref="IMlaAttention{TSelf}"/> does not promise them.</summary>
 /// <typeparam name="T">The generated class.</typeparam>
 /// <param name="softmaxScale"><c>T.SoftmaxScale</c>.</param>
-/// <param name="append"><c>T.AppendLatent</c>.</param>
-/// <param name="attend"><c>T.AttendLatent</c>.</param>
-/// <param name="load">Makes a layer 0 from weights and gives its <c>Forward</c>.</param>
-internal sealed class Attention<T>(double softmaxScale, Attention<T>.Append append, Attention<T>.Attend attend, Func<ICheckpoint, Attention<T>.Run> load) : Attention
+internal sealed class Attention<T>(double softmaxScale) : Attention
     where T : class, IMlaAttention<T>
 {
-    public delegate void Append(MlaBatch<T> batch, int layer, ReadOnlySpan<float> rows);
-
-    public delegate void Attend(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp);
-
-    public delegate void Run(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> output);
-
     public override MlaShape Shape => T.Shape;
 
     public override CacheLayout Layout { get; } = CacheLayout.Of<T>();
@@ -50,7 +43,7 @@ internal sealed class Attention<T>(double softmaxScale, Attention<T>.Append appe
 
     public override void Warmup() => T.Warmup();
 
-    public override CoreWorkload Decode(int context, MlaExecutor executor) => new DecodeWorkload<T>(append, attend, context, executor);
+    public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format) => new DecodeWorkload<T>(context, executor, format);
 
-    public override Workload Forward(string kernel, Step step, MlaExecutor executor) => new ForwardWorkload<T>(kernel, step, append, load(new RandomCheckpoint(T.Shape)), executor);
+    public override Workload Forward(string kernel, Step step, MlaExecutor executor) => new ForwardWorkload<T>(kernel, step, T.Load(new RandomCheckpoint(T.Shape), "", layer: 0), executor);
 }

@@ -28,18 +28,16 @@ internal abstract class CoreWorkload(MlaShape shape, int context, int rowBytes) 
 internal sealed class DecodeWorkload<T> : CoreWorkload
     where T : class, IMlaAttention<T>
 {
-    private readonly Attention<T>.Attend _attend;
     private readonly FilledCache<T> _cache;
     private readonly MlaBatch<T> _batch;
     private readonly float[] _queries = Queries(T.Shape);
     private readonly float[] _output = new float[T.Shape.Heads * T.Shape.KvLoraRank];
     private readonly float[] _logSumExp = new float[T.Shape.Heads];
 
-    public DecodeWorkload(Attention<T>.Append append, Attention<T>.Attend attend, int context, MlaExecutor executor)
-        : base(T.Shape, context, CacheLayout.Of<T>().RowBytes)
+    public DecodeWorkload(int context, MlaExecutor executor, CacheFormat format)
+        : base(T.Shape, context, CacheLayout.Of<T>(format).RowBytes)
     {
-        _attend = attend;
-        _cache = new FilledCache<T>(append, sequences: 1, context, spareTokens: 0);
+        _cache = new FilledCache<T>(sequences: 1, context, spareTokens: 0, format);
         _batch = _cache.CreateBatch(executor, rows: 1);
         _batch.AddQueries(_cache.Sequences[0], 1);
     }
@@ -48,7 +46,7 @@ internal sealed class DecodeWorkload<T> : CoreWorkload
 
     public override ReadOnlySpan<float> Output => _output;
 
-    public override void Run() => _attend(_batch, 0, _queries, _output, _logSumExp);
+    public override void Run() => T.AttendLatent(_batch, 0, _queries, _output, _logSumExp);
 
     public override void Dispose()
     {

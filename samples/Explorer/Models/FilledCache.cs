@@ -9,14 +9,14 @@ internal sealed class FilledCache<T> : IDisposable
 {
     private readonly LatentCache<T> _cache;
 
-    /// <param name="append">The class's <c>AppendLatent</c>.</param>
     /// <param name="sequences">How many sequences.</param>
     /// <param name="context">Tokens each holds; may be 0.</param>
     /// <param name="spareTokens">Tokens each has room for beyond that.</param>
-    public FilledCache(Attention<T>.Append append, int sequences, int context, int spareTokens)
+    /// <param name="format">How it keeps them.</param>
+    public FilledCache(int sequences, int context, int spareTokens, CacheFormat format)
     {
         long tokens = RoundUp(context + (long)spareTokens, CacheLayout.Of<T>().PageTokens);
-        _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens));
+        _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens), new LatentCacheOptions { Format = format });
         Sequences = [.. Enumerable.Range(0, sequences).Select(_ => _cache.CreateSequence())];
         if (context == 0)
         {
@@ -28,7 +28,7 @@ internal sealed class FilledCache<T> : IDisposable
         foreach (LatentSequence sequence in Sequences)
         {
             batch.Add(sequence, context);
-            append(batch, 0, rows);
+            T.AppendLatent(batch, 0, rows);
             batch.Commit();
         }
     }

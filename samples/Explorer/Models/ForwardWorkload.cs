@@ -19,18 +19,18 @@ internal sealed class ForwardWorkload<T> : Workload
 {
     private readonly string _kernel;
     private readonly Step _step;
-    private readonly Attention<T>.Run _forward;
+    private readonly T _layer;
     private readonly FilledCache<T> _cache;
     private readonly MlaBatch<T> _batch;
     private readonly float[] _hidden;
     private readonly float[] _output;
 
-    public ForwardWorkload(string kernel, Step step, Attention<T>.Append append, Attention<T>.Run forward, MlaExecutor executor)
+    public ForwardWorkload(string kernel, Step step, T layer, MlaExecutor executor)
     {
         _kernel = kernel;
         _step = step;
-        _forward = forward;
-        _cache = new FilledCache<T>(append, step.Sequences, step.Context, step.NewTokens);
+        _layer = layer;
+        _cache = new FilledCache<T>(step.Sequences, step.Context, step.NewTokens, CacheLayout.Of<T>().Format);
         _batch = _cache.CreateBatch(executor, step.Sequences * step.NewTokens);
         _batch.Form = step.Form;
         _hidden = RandomData.Floats(step.Sequences * step.NewTokens * T.Shape.HiddenSize, seed: 3);
@@ -50,7 +50,7 @@ internal sealed class ForwardWorkload<T> : Workload
             _batch.Add(sequence, _step.NewTokens);
         }
 
-        _forward(_batch, _hidden, _output);
+        _layer.Forward(_batch, _hidden, _output);
         _batch.Rollback();
     }
 

@@ -68,7 +68,7 @@ public class GoldenStoryTests
         private readonly MlaExecutor _executor = new(2);
         private readonly StorySession _session;
 
-        public Session(int chunk) => _session = new StorySession(StoryData.Loaded.Model, _executor, texts: 1, chunk);
+        public Session(int chunk) => _session = new StorySession(StoryData.Loaded.Model, _executor, texts: 1, CacheFormat.Float32, chunk);
 
         public int CountRight(RecallTest.Story story) => RecallTest.CountRight(StoryData.Loaded, _session, story);
 
