@@ -245,7 +245,7 @@ public class LinearTests
         });
 
         // Each thread has memory of its own, and a new one is young: it lies where collections move things.
-        for (int i = 0; i < 100; i++)
+        for (int i = 0; i < 300; i++)
         {
             float[] y = new float[20 * 601];
             Thread thread = new(() => linear.Multiply(x, y, 20));
