@@ -75,7 +75,7 @@ public sealed class MlaGenerator : IIncrementalGenerator
             .Where(static attempt => attempt.Value is not null)
             .Select(static (attempt, _) => attempt.Value!.Kernels)
             .Collect()
-            .SelectMany(static (shapes, _) => shapes.Distinct().OrderBy(static shape => shape.Name, StringComparer.Ordinal))
+            .SelectMany(static (shapes, _) => shapes.Distinct())
             .WithTrackingName(StepNames.KernelShapes)
             .Select(static (shape, _) => KernelPlanner.Plan(shape))
             .WithTrackingName(StepNames.PlanKernels)

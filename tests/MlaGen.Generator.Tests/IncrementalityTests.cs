@@ -97,7 +97,7 @@ public class IncrementalityTests
         Assert.Equal(Kernels(one), Kernels(all));
         Assert.NotEmpty(Kernels(one));
 
-        static string[] Kernels(GeneratorRunResult result) => [.. result.GeneratedSources.Where(static source => source.HintName.StartsWith("MlaGen.Kernels.", StringComparison.Ordinal)).Select(static source => source.HintName + source.SourceText)];
+        static string[] Kernels(GeneratorRunResult result) => [.. result.GeneratedSources.Where(static source => source.HintName.StartsWith("Kernels-", StringComparison.Ordinal)).Select(static source => source.HintName + source.SourceText)];
     }
 
     [Fact]

@@ -19,7 +19,9 @@ public partial class MessageCountTests
     [
         "{0} characters; expected at most", "… {shape.Length} dimensions", "1 to {MostStories} stories", "given {StoryFile.MostStories} times",
         "{Column.Whole(points[lastBehind + 1].Context)} tokens", "{full:#,0} floats", "{(double)full / row:0.00} times",
-        "{Attention.CacheRowElements} floats", "{Attention.CacheBytes(Layers, 1024):N0} bytes", "+ {shape.QkRopeHeadDim} elements",
+        "{Attention.CacheRowElements} floats", "{Attention.CacheBytes(Layers, 1024):N0} bytes",
+        "{Array.MaxLength} tokens", "{(long)values.Length * type.Size()} bytes", "{Most} values", "{panelBytes} bytes", "{MostPanelBytes} bytes",
+        "{(long)rows * width} floats", "{positions.Length} rows", "{most} rows", "{(long)rows * heads * width} floats", "{rows} rows; a step takes at most",
     ];
 
     [Fact]

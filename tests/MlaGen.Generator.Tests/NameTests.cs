@@ -146,7 +146,7 @@ public class NameTests
     }
 
     private static int Completed(GeneratorRunResult result)
-        => result.GeneratedSources.Count(static file => file.SourceText.ToString().Contains("the kernels of each tier as the runtime calls them", StringComparison.Ordinal));
+        => result.GeneratedSources.Count(static file => file.SourceText.ToString().Contains(": one layer of Multi-head Latent Attention, ", StringComparison.Ordinal));
 
     private static void AssertNamesAreSafe(GeneratorRunResult result)
     {

@@ -120,6 +120,11 @@ internal static class Rules
         "Member is declared twice",
         "Class '{0}' {1}, and its layer gets a member of that name; expected another name");
 
+    public static readonly DiagnosticDescriptor RequiredMember = Error(
+        "MLA0023",
+        "Member is required",
+        "Class '{0}' {1}, which Load, that makes a layer from a checkpoint, cannot set; expected a member with a default");
+
     public static readonly DiagnosticDescriptor ConfigNotFound = Error(
         "MLA0100",
         "Model configuration not found",
@@ -149,6 +154,7 @@ internal static class Rules
         PrimaryConstructor,
         BaseConstructor,
         MemberTaken,
+        RequiredMember,
         ConfigNotFound);
 
     private static DiagnosticDescriptor Error(string id, string title, string message)

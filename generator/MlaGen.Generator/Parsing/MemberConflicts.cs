@@ -32,6 +32,11 @@ internal static class MemberConflicts
             yield return Problem.OnClass(Rules.MemberTaken, type.Name, $"declares {Name(member)}") with { Member = own.IndexOf(member) };
         }
 
+        foreach (ISymbol member in own.Where(IsRequired))
+        {
+            yield return Problem.OnClass(Rules.RequiredMember, type.Name, $"requires {Name(member)}") with { Member = own.IndexOf(member) };
+        }
+
         for (INamedTypeSymbol? ancestor = type.BaseType; ancestor is { SpecialType: not SpecialType.System_Object }; ancestor = ancestor.BaseType)
         {
             // What the generator gives to an ancestor is not there yet when it looks.
@@ -39,6 +44,11 @@ internal static class MemberConflicts
             {
                 yield return Problem.OnClass(Rules.MemberTaken, type.Name, $"inherits the members of '{ancestor.Name}', a layer itself");
                 yield break;
+            }
+
+            if (ancestor.GetMembers().FirstOrDefault(IsRequired) is { } required)
+            {
+                yield return Problem.OnClass(Rules.RequiredMember, type.Name, $"inherits the required {Name(required)} from '{ancestor.Name}'");
             }
 
             if (ancestor.GetMembers().FirstOrDefault(member => member.Name != Constructor && compilation.IsSymbolAccessibleWithin(member, type) && IsTaken(member, target)) is { } inherited)
@@ -77,6 +87,8 @@ internal static class MemberConflicts
             ? $"marks the constructor that can be called without arguments with {attribute}, which every caller would have to repeat"
             : null;
     }
+
+    private static bool IsRequired(ISymbol member) => member is IPropertySymbol { IsRequired: true } or IFieldSymbol { IsRequired: true };
 
     private static bool IsTaken(ISymbol member, TargetClass target)
     {

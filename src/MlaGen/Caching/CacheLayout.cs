@@ -54,7 +54,7 @@ public sealed class CacheLayout
         Int128 bytes = (Int128)pages * page * layers * RowBytes;
         return bytes <= long.MaxValue
             ? (long)bytes
-            : throw new OverflowException(FormattableString.Invariant($"{pages} pages of {page} tokens x {layers} layers x {RowBytes} bytes are {bytes} bytes; at most {long.MaxValue} can be told."));
+            : throw new OverflowException(FormattableString.Invariant($"{Counted.Of(pages, "page")} of {Counted.Of(page, "token")} x {Counted.Of(layers, "layer")} x {Counted.Of(RowBytes, "byte")} are {Counted.Of(bytes, "byte")}; at most {long.MaxValue} can be told."));
     }
 
     internal static CacheLayout Of(MlaDefinition definition, CacheFormat? format) => new(definition.Checked(), format ?? definition.CacheFormat);

@@ -117,7 +117,7 @@ public sealed class Linear
         if (found != (long)rows * width)
         {
             string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows}";
-            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {(long)rows * width} values; found {found}."), name);
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {Counted.Of((long)rows * width, "value")}; found {found}."), name);
         }
     }
 

@@ -156,7 +156,7 @@ internal sealed class PackedMatrix
             if (groups[group] > rows - end)
             {
                 throw new ArgumentException(FormattableString.Invariant(
-                    $"Groups of {string.Join(", ", groups.ToArray())} rows, repeated, do not make up {rows} rows: behind {end} rows {rows - end} are left, and the next group has {groups[group]}."), nameof(groups));
+                    $"Groups of rows, {string.Join(", ", groups.ToArray())}, repeated, do not make up {Counted.Of(rows, "row")}: behind {Counted.Of(end, "row")} {rows - end} are left, and the next group has {groups[group]}."), nameof(groups));
             }
 
             panels += PanelsFor(groups[group]);

@@ -110,7 +110,7 @@ public class ModelConfigAnalyzerTests
     }
 
     [Theory]
-    [InlineData("\"\\u001b[2J_attn\\u202e\\u009b\": {}")]
+    [InlineData("\"\\u001b[2J_attn\\u202e\\u009b\": 5")]
     [InlineData("\"hidden_act\": 1, \"q_lora_rank\": \"\\u001b[2J\\u202e\\u009b\"")]
     [InlineData("\"model_type\": \"\\u001b[2J\\u202e\\u009b\"")]
     public async Task What_a_file_says_reaches_no_terminal_as_control_characters(string members)

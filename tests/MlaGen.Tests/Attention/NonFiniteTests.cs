@@ -259,7 +259,7 @@ public sealed class NonFiniteTests
 
     /// <summary>A layer one of whose values overflows for every twentieth token or so.</summary>
     private static TestLayer Huge<TAttention>(TestLayer like)
-        where TAttention : class, ITestAttention<TAttention>
+        where TAttention : class, IMlaAttention<TAttention>
         => TestLayer.Make<TAttention>("huge", _ => like.Spec, biases: typeof(TAttention) == typeof(OddAttention), change: weights =>
         {
             foreach (ref float weight in weights["kv_b_proj.weight"].Values.AsSpan(like.Spec.QkNopeHeadDim * like.Spec.KvLoraRank, like.Spec.KvLoraRank))

@@ -304,13 +304,13 @@ public sealed class ReentrancyTests : IDisposable
                 batch.Dispose();
                 break;
             case "run":
-                new Runtime.MlaLayer<TinyAttention>(0, null!, null!).Forward(batch, new float[16], new float[16]);
+                new Runtime.MlaLayer<TinyAttention>(0, null!).Forward(batch, new float[16], new float[16]);
                 break;
             case "append":
-                Runtime.MlaLayer.AppendLatent(batch, 0, null!, new float[12]);
+                Runtime.MlaLayer.AppendLatent(batch, 0, new float[12]);
                 break;
             case "attend":
-                Runtime.MlaLayer.AttendLatent(batch, 0, null!, new float[24], new float[16], new float[4]);
+                Runtime.MlaLayer.AttendLatent(batch, 0, new float[24], new float[16], new float[4]);
                 break;
             case "truncate added":
                 added.Truncate(0);

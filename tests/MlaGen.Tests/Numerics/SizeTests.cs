@@ -107,18 +107,7 @@ public sealed class SizeTests : IDisposable
     public void A_step_with_more_rotary_angles_than_can_be_had_in_one_piece_is_refused()
     {
         const int Pairs = 1 << 20;
-        RotaryPositions positions = new(new MlaDefinition
-        {
-            Shape = TinyAttention.Shape,
-            SoftmaxScale = 1,
-            LatentNormEpsilon = 1e-6,
-            QLatentScale = 1,
-            KvLatentScale = 1,
-            RopeLayout = RopeLayout.Interleaved,
-            InverseFrequencies = new float[Pairs],
-            RopeAttentionFactor = 1,
-            BreakEvenQueries = 0,
-        });
+        RotaryPositions positions = new(TestDefinitions.With(TinyAttention.Shape with { QkRopeHeadDim = 2 * Pairs }));
         int most = RotaryPositions.MostRows(Pairs);
         InsufficientMemoryException e = Assert.Throws<InsufficientMemoryException>(() => positions.Prepare(new int[most + 1]));
         Assert.Contains($"{most + 1} rows of {Pairs} rotary angles; the angles of {most} rows", e.Message, StringComparison.Ordinal);
@@ -160,10 +149,10 @@ public sealed class SizeTests : IDisposable
     [Fact]
     public void A_cache_of_more_bytes_than_long_can_count_is_told_in_words()
     {
-        OverflowException e = Assert.Throws<OverflowException>(() => TinyAttention.Shape.CacheBytes(int.MaxValue, long.MaxValue));
+        OverflowException e = Assert.Throws<OverflowException>(() => CacheLayout.Of<TinyAttention>().Bytes(int.MaxValue, long.MaxValue));
         Assert.Contains($"{int.MaxValue} layers x 24 bytes are ", e.Message, StringComparison.Ordinal);
         Assert.Contains($"at most {long.MaxValue}", e.Message, StringComparison.Ordinal);
-        Assert.Equal(24L * int.MaxValue * 4, TinyAttention.Shape.CacheBytes(int.MaxValue, 1));
+        Assert.Equal(24L * int.MaxValue * 4, CacheLayout.Of<TinyAttention>().Bytes(int.MaxValue, 1));
     }
 
     [Theory]
@@ -212,6 +201,8 @@ public sealed class SizeTests : IDisposable
     {
         public string Source => "claim";
 
+        public IEnumerable<string> Names => [];
+
         public bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out CheckpointTensor? tensor)
         {
             tensor = new Tensor { Name = name, Type = TensorType.Float32, Shape = [length], Source = Source };
@@ -229,6 +220,10 @@ public sealed class SizeTests : IDisposable
         public static MlaShape Shape { get; } = TinyAttention.Shape with { HiddenSize = 1 << 16, MaxPositionEmbeddings = 1 << 16 };
 
         public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
+
+        public int Layer => 0;
+
+        public static WideAttention Load(ICheckpoint checkpoint, string prefix, int layer) => throw new InvalidOperationException("load");
 
         public void Forward(MlaBatch<WideAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new InvalidOperationException("run");
     }

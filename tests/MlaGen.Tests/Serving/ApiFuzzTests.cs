@@ -41,7 +41,7 @@ public sealed class ApiFuzzTests
 
     private static void Run(CacheFormat format, int seed)
     {
-        var memory = new TestMemoryPool(4 * checked((int)Story.Layer(format).Shape.CacheBytes(1, 1, PageTokens)));
+        var memory = new TestMemoryPool(4 * checked((int)Story.Layer(format).Layout.Bytes(1, 1, PageTokens)));
         using (AttentionRun run = Story.Layer(format).Open(new RunOptions { PageTokens = PageTokens, MaxTokens = 14 * Threads * PageTokens, Memory = memory }))
         {
             var failures = new Exception?[Threads];

@@ -45,7 +45,7 @@ internal sealed class ApiFuzzWorker : IDisposable
     /// <summary>The calls before the present one, for whoever looks for what went wrong.</summary>
     public IEnumerable<string> Last => _last;
 
-    private bool IsFloat => _layer.Shape.CacheFormat == CacheFormat.Float32;
+    private bool IsFloat => _layer.Layout.Format == CacheFormat.Float32;
 
     private int Rows => _step.Sum(part => part.Tokens.Length);
 

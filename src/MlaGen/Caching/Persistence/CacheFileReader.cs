@@ -115,7 +115,7 @@ internal sealed class CacheFileReader
         Int128 least = ((Int128)pages * CacheFileFormat.Word) + ((Int128)sequences * CacheFileFormat.SequenceBytes(0, 0, 0)) + CacheFileFormat.Word;
         if (indexBytes > CacheFileFormat.MostStartBytes - header.Length)
         {
-            throw Refuse($"header and an index of {indexBytes} bytes are more than the {CacheFileFormat.MostStartBytes} that a file can have.");
+            throw Refuse($"header and an index of {Counted.Of(indexBytes, "byte")} are more than the {CacheFileFormat.MostStartBytes} that a file can have.");
         }
 
         if (sequences < 0 || least > indexBytes)
@@ -230,7 +230,7 @@ internal sealed class CacheFileReader
         int read = RegularFile.Read(_file, offset, destination);
         if (read < destination.Length)
         {
-            throw Refuse($"it had {_fileBytes} bytes when it was opened, and ends after {offset + read} now.");
+            throw Refuse($"it had {Counted.Of(_fileBytes, "byte")} when it was opened, and ends after {offset + read} now.");
         }
     }
 

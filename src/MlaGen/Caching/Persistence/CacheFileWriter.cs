@@ -113,7 +113,7 @@ internal sealed class CacheFileWriter
         if (headerBytes + indexBytes > CacheFileFormat.MostStartBytes)
         {
             throw new ArgumentException(FormattableString.Invariant(
-                $"Header and index of these {sequences.Length} sequences take {headerBytes + indexBytes} bytes, about 4 for each token and for each number beside them; a file can have {CacheFileFormat.MostStartBytes}. Save fewer at a time."),
+                $"Header and index of these {Counted.Of(sequences.Length, "sequence")} take {Counted.Of(headerBytes + indexBytes, "byte")}, about 4 for each token and for each number beside them; a file can have {CacheFileFormat.MostStartBytes}. Save fewer at a time."),
                 nameof(sequences));
         }
 

@@ -18,7 +18,7 @@ internal abstract class RowReader
     public static string? Refusal(RowOperand operand, CacheLayout layout) => operand switch
     {
         RowOperand.Float32 => null,
-        _ => FormattableString.Invariant($"this version of the package cannot read {layout.Format} rows as {operand}"),
+        _ => FormattableString.Invariant($"this version of the package cannot read rows of {layout.Format} as {operand}"),
     };
 
     /// <summary>Takes a thread's memory for the rows of a block.</summary>

@@ -62,7 +62,7 @@ internal sealed class DecompressedStage
         if (units > int.MaxValue)
         {
             throw new InsufficientMemoryException(FormattableString.Invariant(
-                $"The step's sequences, each with {Shape.Heads} heads to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
+                $"The step's sequences, each with {Counted.Of(Shape.Heads, "head")} to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
         }
 
         _entries[_entryCount++] = entry;
