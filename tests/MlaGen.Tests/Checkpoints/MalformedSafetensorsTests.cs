@@ -61,7 +61,7 @@ public sealed class MalformedSafetensorsTests : IDisposable
         ["three quarters of a byte"] = (Tensor("F6_E2M3", "[2, 1]", "[0,8]"), ["12 bits"]),
         ["four bits of another size"] = (Tensor("F4", "[2, 4]", "[0,8]"), ["8 bytes", "F4 [2, 4] takes 4"]),
         ["unknown dtype of an impossible shape"] = (Tensor("F31", "[-2]", "[0,8]"), ["shape [-2]"]),
-        ["unknown dtype with a hole behind it"] = (Tensor("F31", "[2]", "[0,7]"), ["1 bytes after the last tensor"]),
+        ["unknown dtype with a hole behind it"] = (Tensor("F31", "[2]", "[0,7]"), ["1 byte after the last tensor"]),
         ["unknown dtype beyond the file"] = (Tensor("F31", "[2]", "[0,9]"), ["ends at byte 9"]),
         ["metadata that is a number"] = (Header("""{"__metadata__":7}"""), ["an object or null"]),
         ["metadata twice, first null"] = (Header("""{"__metadata__":null,"__metadata__":null}"""), ["__metadata__ comes twice"]),

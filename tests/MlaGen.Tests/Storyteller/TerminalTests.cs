@@ -83,7 +83,7 @@ public sealed class TerminalTests : IDisposable
     public void Names_of_tensors_show_none_of_them_in_an_error()
     {
         using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
-        string header = $$$"""{"{{{string.Concat(_harmful.Select(static c => $"\\u{(int)c:x4}"))}}}": {"dtype": "F31", "shape": [], "data_offsets": [0, 0]}}""";
+        string header = $$$"""{"{{{string.Concat(_harmful.Select(static c => $"\\u{(int)c:x4}"))}}}": {"dtype": "F32", "shape": [2], "data_offsets": [0, 0]}}""";
         byte[] bytes = Encoding.UTF8.GetBytes(header);
         File.WriteAllBytes(Path.Combine(model.Path, "model.safetensors"), [.. BitConverter.GetBytes((long)bytes.Length), .. bytes]);
 
