@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Analyzers;
 using MlaGen.Generator.Configs;
 using MlaGen.Generator.Model;
 

@@ -6,9 +6,15 @@ namespace MlaGen.Generator.Emission;
 /// <summary>Names and frames that all emitted files of a class share.</summary>
 internal static class EmittedNames
 {
-    private const string Version = "0.1.0";
+    /// <summary>The mark of a generated type, with the version of the package that generated it.</summary>
+    public static string GeneratedCode { get; } = $"[global::System.CodeDom.Compiler.GeneratedCode(\"MlaGen\", \"{typeof(EmittedNames).Assembly.GetName().Version.ToString(3)}\")]";
 
-    public const string GeneratedCode = $"[global::System.CodeDom.Compiler.GeneratedCode(\"MlaGen\", \"{Version}\")]";
+    /// <summary>The marks of a type that is no part of what the user wrote: neither debugger nor coverage stop there, and completion does not offer it.</summary>
+    public static string GeneratedType { get; } =
+        GeneratedCode + "\n" +
+        "[global::System.Diagnostics.DebuggerNonUserCode]\n" +
+        "[global::System.Diagnostics.CodeAnalysis.ExcludeFromCodeCoverage]\n" +
+        "[global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]";
 
     // All that ends a comment in C#: a configuration's path, which the account may name, holds what it likes.
     private static readonly char[] _lineEnds = ['\n', '\r', '\u0085', '\u2028', '\u2029'];

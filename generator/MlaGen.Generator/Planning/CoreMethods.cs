@@ -24,7 +24,7 @@ internal static class CoreMethods
     public static IEnumerable<MethodPlan> Of(CorePlan core)
     {
         yield return Plain("Attend", 60, locals: 4);
-        yield return Plain("Scores", Scores(core), locals: 5 * core.TokenTiles.Count * (1 + core.ColumnSegments.Count));
+        yield return Plain("Scores", Scores(core), locals: 5 * core.TokenTiles.Count * (1 + core.ColumnStripes.Count));
         foreach (TilePlan tile in core.ScoreTiles.Concat(core.ValueTiles))
         {
             yield return Tile(core, tile);
@@ -35,29 +35,29 @@ internal static class CoreMethods
             yield return Plain("Mask", 60, locals: 5);
         }
 
-        yield return Plain("Softmax", core.ColumnSegments.Sum(segment => Softmax(core, segment)) + Return, locals: core.ColumnSegments.Count);
-        foreach (int lanes in core.ColumnSegments.Select(segment => segment.Lanes).Distinct())
+        yield return Plain("Softmax", core.ColumnStripes.Sum(stripe => Softmax(core, stripe)) + Return, locals: core.ColumnStripes.Count);
+        foreach (int lanes in core.ColumnStripes.Select(stripe => stripe.Lanes).Distinct())
         {
             yield return new MethodPlan($"Softmax{TilePlan.Counted(lanes, "Column")}", IlInstructions: 95, MultiplyAdds: 1, Locals: 9, Registers: null);
         }
 
-        yield return Plain("Values", Values(core), locals: core.ValueSegments.Count * (1 + core.ColumnTiles.Distinct().Count()));
+        yield return Plain("Values", Values(core), locals: core.ValueStripes.Count * (1 + core.ColumnTiles.Distinct().Count()));
     }
 
     private static MethodPlan Plain(string name, int ilInstructions, int locals) => new(name, ilInstructions, MultiplyAdds: 0, locals, Registers: null);
 
-    /// <summary>Calls a score tile for each token tile and segment.</summary>
+    /// <summary>Calls a score tile for each token tile and stripe.</summary>
     private static int Scores(CorePlan core)
     {
         int instructions = Return;
         foreach (int tokens in core.TokenTiles)
         {
             instructions += 4 + Loop + (3 * Moved) + (core.PrefetchesRows ? 8 : 0);
-            foreach (Segment segment in core.ColumnSegments)
+            foreach (Stripe stripe in core.ColumnStripes)
             {
-                TilePlan tile = core.ScoreTile(tokens, segment);
-                bool loops = segment.ByDepth ? tile.Rows < tokens : segment.Groups > 1 || !core.IsAbsorbed;
-                int moved = segment.ByDepth && loops ? 13 : loops ? 7 : segment.Start > 0 ? 2 * Offset : 0;
+                TilePlan tile = core.ScoreTile(tokens, stripe);
+                bool loops = stripe.ByDepth ? tile.Rows < tokens : stripe.Groups > 1 || !core.IsAbsorbed;
+                int moved = stripe.ByDepth && loops ? 13 : loops ? 7 : stripe.Start > 0 ? 2 * Offset : 0;
                 instructions += 4 + moved + (loops ? Loop : 0) + (tile.Prefetches > 0 ? 8 : 0);
             }
         }
@@ -65,20 +65,20 @@ internal static class CoreMethods
         return instructions;
     }
 
-    private static int Softmax(CorePlan core, Segment segment)
+    private static int Softmax(CorePlan core, Stripe stripe)
     {
-        bool loops = !core.IsAbsorbed || segment.Vectors * segment.Groups > 1;
-        return 4 + (loops || segment.Start > 0 ? 2 * Offset : 0) + (loops ? Loop : 0);
+        bool loops = !core.IsAbsorbed || stripe.Vectors * stripe.Groups > 1;
+        return 4 + (loops || stripe.Start > 0 ? 2 * Offset : 0) + (loops ? Loop : 0);
     }
 
-    /// <summary>Calls a value tile for each segment and run of equal column tiles.</summary>
+    /// <summary>Calls a value tile for each stripe and run of equal column tiles.</summary>
     private static int Values(CorePlan core)
     {
         const int Call = 18;
         int columns = core.IsAbsorbed
             ? core.ColumnTiles.GroupBy(tile => tile).Sum(run => Call + (run.Count() > 1 ? Loop : 0))
             : 2 + Loop + Call + ((core.ColumnTiles.Count - 1) * (Call + 5 + Advance));
-        return core.ValueSegments.Sum(segment => columns + (segment.Groups > 1 ? Loop : 0)) + Return;
+        return core.ValueStripes.Sum(stripe => columns + (stripe.Groups > 1 ? Loop : 0)) + Return;
     }
 
     private static MethodPlan Tile(CorePlan core, TilePlan tile)

@@ -12,9 +12,9 @@ namespace MlaGen.Generator.Planning;
 /// <param name="KeyStride">Floats from a key to the next.</param>
 /// <param name="ValueDim">Elements of a value.</param>
 /// <param name="ValueStride">Floats from a value to the next.</param>
-/// <param name="Columns">(Query, head) pairs handled at once, padding of the last segment included.</param>
-/// <param name="ColumnSegments">Columns in lanes.</param>
-/// <param name="ValueSegments">Value dimensions in lanes.</param>
+/// <param name="Columns">(Query, head) pairs handled at once, padding of the last stripe included.</param>
+/// <param name="ColumnStripes">Columns in lanes.</param>
+/// <param name="ValueStripes">Value dimensions in lanes.</param>
 /// <param name="TokenTiles">Tokens of a score tile, by preference: the widest that fits is used, its last tile moved back over the one before.</param>
 /// <param name="DepthTile">Tokens of a score tile with the depth in lanes; divides the wider token tiles.</param>
 /// <param name="ColumnTiles">Columns of the value tiles, in the order in which they follow each other.</param>
@@ -29,8 +29,8 @@ internal sealed record CorePlan(
     int ValueDim,
     int ValueStride,
     int Columns,
-    EquatableArray<Segment> ColumnSegments,
-    EquatableArray<Segment> ValueSegments,
+    EquatableArray<Stripe> ColumnStripes,
+    EquatableArray<Stripe> ValueStripes,
     EquatableArray<int> TokenTiles,
     int DepthTile,
     EquatableArray<int> ColumnTiles,
@@ -38,21 +38,21 @@ internal sealed record CorePlan(
     int ScoreStride,
     int PrefetchTokens)
 {
-    /// <summary>The loops that compute scores, each once: segment by segment, the widest tile first.</summary>
+    /// <summary>The loops that compute scores, each once: stripe by stripe, the widest tile first.</summary>
     public IEnumerable<TilePlan> ScoreTiles =>
     [
-        .. Kinds(ColumnSegments.Where(segment => !segment.ByDepth)).SelectMany(segment => TokenTiles.Select(tokens => ScoreTile(tokens, segment))),
-        .. ColumnSegments.Where(segment => segment.ByDepth).SelectMany(segment => TokenTiles.Select(tokens => ScoreTile(tokens, segment)).Distinct()),
+        .. Kinds(ColumnStripes.Where(stripe => !stripe.ByDepth)).SelectMany(stripe => TokenTiles.Select(tokens => ScoreTile(tokens, stripe))),
+        .. ColumnStripes.Where(stripe => stripe.ByDepth).SelectMany(stripe => TokenTiles.Select(tokens => ScoreTile(tokens, stripe)).Distinct()),
     ];
 
     /// <summary>The loops that sum up values, each once.</summary>
-    public IEnumerable<TilePlan> ValueTiles => Kinds(ValueSegments).SelectMany(segment => ColumnTiles.Distinct().Select(columns => ValueTile(columns, segment)));
+    public IEnumerable<TilePlan> ValueTiles => Kinds(ValueStripes).SelectMany(stripe => ColumnTiles.Distinct().Select(columns => ValueTile(columns, stripe)));
 
     /// <summary>Bytes that are worked on again and again: the keys and values of a block and their scores, queries and outputs.</summary>
     public int WorkingSetBytes => sizeof(float) * ((BlockTokens * (KeyStride + SeparateValues + ScoreStride)) + (Columns * (Depth + ValueDim)));
 
     /// <summary>Bytes that a value tile reads of a block: its values, and the cache line in which its columns' probabilities lie, for each token.</summary>
-    public int ValueTileBytes => BlockTokens * ((sizeof(float) * ValueSegments.Max(segment => segment.Width)) + CacheLineBytes);
+    public int ValueTileBytes => BlockTokens * ((sizeof(float) * ValueStripes.Max(stripe => stripe.Width)) + CacheLineBytes);
 
     /// <summary>Every method that is emitted for the core.</summary>
     public IEnumerable<MethodPlan> Methods => CoreMethods.Of(this);
@@ -69,27 +69,27 @@ internal sealed record CorePlan(
     private int SeparateValues => IsAbsorbed ? 0 : ValueStride;
 
     /// <summary>The loop that takes <paramref name="tokens"/> tokens, or a part of them, by the columns of a group.</summary>
-    public TilePlan ScoreTile(int tokens, Segment segment)
+    public TilePlan ScoreTile(int tokens, Stripe stripe)
     {
-        if (segment.ByDepth)
+        if (stripe.ByDepth)
         {
-            return new TilePlan(TileKind.ScoresByDepth, tokens % DepthTile == 0 ? DepthTile : tokens, Tier.Lanes, segment.Lanes);
+            return new TilePlan(TileKind.ScoresByDepth, tokens % DepthTile == 0 ? DepthTile : tokens, Tier.Lanes, stripe.Lanes);
         }
 
         // The first columns' tile asks for upcoming rows, for all columns; a short block ends before the rows would come.
-        Segment first = ColumnSegments[0];
-        bool prefetches = PrefetchesRows && tokens == TokenTiles[0] && (segment.Lanes, segment.Vectors) == (first.Lanes, first.Vectors);
+        Stripe first = ColumnStripes[0];
+        bool prefetches = PrefetchesRows && tokens == TokenTiles[0] && (stripe.Lanes, stripe.Vectors) == (first.Lanes, first.Vectors);
 
         // As many cache lines in each step of depth as the rows that the tile works on have there, if they are floats; shorter rows are asked for in smaller steps.
-        return new TilePlan(TileKind.Scores, tokens, segment.Lanes, segment.Vectors, prefetches ? ((tokens * sizeof(float)) + CacheLineBytes - 1) / CacheLineBytes : 0);
+        return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, prefetches ? ((tokens * sizeof(float)) + CacheLineBytes - 1) / CacheLineBytes : 0);
     }
 
     /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a group.</summary>
-    public static TilePlan ValueTile(int columns, Segment segment) => new(TileKind.Values, columns, segment.Lanes, segment.Vectors);
+    public static TilePlan ValueTile(int columns, Stripe stripe) => new(TileKind.Values, columns, stripe.Lanes, stripe.Vectors);
 
     /// <summary>Vector registers of a tile's loop.</summary>
     public RegisterLedger RegistersOf(TilePlan tile) => RegisterLedger.Of(tile.Rows, tile.Vectors, Tier);
 
-    private static IEnumerable<Segment> Kinds(IEnumerable<Segment> segments) =>
-        segments.GroupBy(segment => (segment.Lanes, segment.Vectors)).Select(group => group.First());
+    private static IEnumerable<Stripe> Kinds(IEnumerable<Stripe> stripes) =>
+        stripes.GroupBy(stripe => (stripe.Lanes, stripe.Vectors)).Select(group => group.First());
 }

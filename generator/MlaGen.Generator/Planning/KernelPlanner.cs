@@ -59,7 +59,7 @@ internal static class KernelPlanner
 
     internal static CorePlan PlanDecode(SimdTier tier, KernelShape d)
     {
-        EquatableArray<Segment> columns = LastByDepth(Segments(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
+        EquatableArray<Stripe> columns = LastByDepth(Stripes(d.Heads, tier.Lanes, pad: true), d.CacheRowElements, tier);
         int padded = columns[columns.Count - 1].End;
         int stride = OddCacheLines(padded);
         return Checked(new CorePlan(
@@ -70,8 +70,8 @@ internal static class KernelPlanner
             ValueDim: d.KvLoraRank,
             ValueStride: d.CacheRowElements,
             Columns: padded,
-            ColumnSegments: columns,
-            ValueSegments: Segments(d.KvLoraRank, tier.Lanes, pad: false),
+            ColumnStripes: columns,
+            ValueStripes: Stripes(d.KvLoraRank, tier.Lanes, pad: false),
             TokenTiles: TokenTiles(tier, columns),
             DepthTile: DepthTile(tier),
             ColumnTiles: BalancedTiles(d.Heads, tier),
@@ -84,7 +84,7 @@ internal static class KernelPlanner
     {
         int rows = RowsBesideTwoVectors(tier);
         int columns = 8 * rows;
-        var segments = new EquatableArray<Segment>([new Segment(0, tier.Lanes, 2, columns / (2 * tier.Lanes))]);
+        var stripes = new EquatableArray<Stripe>([new Stripe(0, tier.Lanes, 2, columns / (2 * tier.Lanes))]);
         int stride = OddCacheLines(columns);
         return Checked(new CorePlan(
             tier,
@@ -94,9 +94,9 @@ internal static class KernelPlanner
             ValueDim: d.VHeadDim,
             ValueStride: OddCacheLines(WholeProducts(d.VHeadDim)),
             Columns: columns,
-            ColumnSegments: segments,
-            ValueSegments: Segments(d.VHeadDim, tier.Lanes, pad: false),
-            TokenTiles: TokenTiles(tier, segments),
+            ColumnStripes: stripes,
+            ValueStripes: Stripes(d.VHeadDim, tier.Lanes, pad: false),
+            TokenTiles: TokenTiles(tier, stripes),
             DepthTile: DepthTile(tier),
             ColumnTiles: new EquatableArray<int>([rows, rows * 2 / 3, rows / 3]),
             BlockTokens: PrefillKeys,
@@ -108,15 +108,15 @@ internal static class KernelPlanner
     /// Cuts an axis into pairs of full vectors, a single one, and what remains into vectors of 8 and 4 floats. The rest below 4 is padded up
     /// to 4 where the memory is ours, and handled float by float where it is not.
     /// </summary>
-    internal static EquatableArray<Segment> Segments(int length, int lanes, bool pad)
+    internal static EquatableArray<Stripe> Stripes(int length, int lanes, bool pad)
     {
-        var segments = new List<Segment>();
+        var stripes = new List<Stripe>();
         int start = 0;
         void Add(int width, int vectors, int groups)
         {
             if (groups > 0)
             {
-                segments.Add(new Segment(start, width, vectors, groups));
+                stripes.Add(new Stripe(start, width, vectors, groups));
                 start += width * vectors * groups;
             }
         }
@@ -142,29 +142,29 @@ internal static class KernelPlanner
             }
         }
 
-        return new EquatableArray<Segment>(segments);
+        return new EquatableArray<Stripe>(stripes);
     }
 
     /// <summary>
     /// A rest of four columns fills a fraction of a vector. If the depth is a whole number of vectors, it can lie in lanes instead, and each
     /// sum is added up across its lanes at the end.
     /// </summary>
-    private static EquatableArray<Segment> LastByDepth(EquatableArray<Segment> columns, int depth, SimdTier tier)
+    private static EquatableArray<Stripe> LastByDepth(EquatableArray<Stripe> columns, int depth, SimdTier tier)
     {
-        Segment last = columns[columns.Count - 1];
+        Stripe last = columns[columns.Count - 1];
         return last.Lanes == 4 && tier.Lanes > 4 && depth % tier.Lanes == 0
-            ? new EquatableArray<Segment>([.. columns.Take(columns.Count - 1), last with { ByDepth = true }])
+            ? new EquatableArray<Stripe>([.. columns.Take(columns.Count - 1), last with { ByDepth = true }])
             : columns;
     }
 
     /// <summary>Rows of a tile of two vectors: sums, two vectors and a broadcast must fit the registers.</summary>
     private static int RowsBesideTwoVectors(SimdTier tier) => tier.Registers >= 32 ? 12 : 6;
 
-    private static EquatableArray<int> TokenTiles(SimdTier tier, EquatableArray<Segment> columns)
+    private static EquatableArray<int> TokenTiles(SimdTier tier, EquatableArray<Stripe> columns)
     {
         // A lone vector of queries has registers for twice as many tokens; a short block then takes half the tile.
         int rows = RowsBesideTwoVectors(tier);
-        return new EquatableArray<int>(columns.Any(segment => segment.Vectors == 2) ? [rows, 4, 1] : [2 * rows, rows, 4, 1]);
+        return new EquatableArray<int>(columns.Any(stripe => stripe.Vectors == 2) ? [rows, 4, 1] : [2 * rows, rows, 4, 1]);
     }
 
     /// <summary>Tokens of a tile of four columns with the depth in lanes: four sums each, beside the four vectors of queries and one of a key.</summary>

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
-using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Text;
+using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Analyzers;
 using MlaGen.Generator.Checkpoints;
 using MlaGen.Generator.Tests.Infrastructure;
 

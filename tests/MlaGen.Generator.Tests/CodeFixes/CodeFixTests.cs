@@ -1,8 +1,9 @@
-using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.CSharp.Testing;
+using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Testing;
 using MlaGen.CodeFixes;
+using MlaGen.Generator.Analyzers;
 using MlaGen.Generator.CallSites;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Tests.CallSites;

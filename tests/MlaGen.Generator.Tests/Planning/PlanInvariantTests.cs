@@ -31,10 +31,10 @@ public class PlanInvariantTests
     }
 
     [Fact]
-    public void Segments_follow_each_other_and_cover_their_axis() => AllCores(static (core, d) =>
+    public void Stripes_follow_each_other_and_cover_their_axis() => AllCores(static (core, d) =>
     {
-        AssertFollow(core.ColumnSegments, core.Columns);
-        AssertFollow(core.ValueSegments, core.ValueDim);
+        AssertFollow(core.ColumnStripes, core.Columns);
+        AssertFollow(core.ValueStripes, core.ValueDim);
         if (core.IsAbsorbed)
         {
             Assert.InRange(core.Columns - d.Heads, 0, core.Tier.Lanes == 1 ? 0 : 3);
@@ -103,7 +103,7 @@ public class PlanInvariantTests
     public void A_tile_asks_for_as_many_cached_rows_as_it_works_on() => AllCores(static (core, d) =>
     {
         TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.Prefetches > 0)];
-        bool hasRowsToAskFor = core.IsAbsorbed && core.Tier.Lanes > 1 && !core.ColumnSegments[0].ByDepth;
+        bool hasRowsToAskFor = core.IsAbsorbed && core.Tier.Lanes > 1 && !core.ColumnStripes[0].ByDepth;
         Assert.Equal(hasRowsToAskFor ? 1 : 0, asking.Length);
         Assert.All(asking, tile => Assert.InRange(tile.Prefetches * d.CacheRowElements * CacheLine, tile.Rows * sizeof(float) * d.CacheRowElements, (tile.Rows * sizeof(float) * d.CacheRowElements) + (d.CacheRowElements * CacheLine)));
     });
@@ -128,14 +128,14 @@ public class PlanInvariantTests
         });
     });
 
-    private static void AssertFollow(IReadOnlyList<Segment> segments, int length)
+    private static void AssertFollow(IReadOnlyList<Stripe> stripes, int length)
     {
         int end = 0;
-        foreach (Segment segment in segments)
+        foreach (Stripe stripe in stripes)
         {
-            Assert.Equal(end, segment.Start);
-            Assert.InRange(segment.Groups, 1, length);
-            end = segment.End;
+            Assert.Equal(end, stripe.Start);
+            Assert.InRange(stripe.Groups, 1, length);
+            end = stripe.End;
         }
 
         Assert.Equal(length, end);

@@ -31,8 +31,8 @@ internal static class PlannedShapes
     /// <summary>All that was decided, in a line.</summary>
     public static string Show(CorePlan core) => string.Join(
         " | ",
-        $"columns {Show(core.ColumnSegments)}",
-        $"values {Show(core.ValueSegments)}",
+        $"columns {Show(core.ColumnStripes)}",
+        $"values {Show(core.ValueStripes)}",
         $"tokens {string.Join(", ", core.TokenTiles)}",
         $"value tiles {string.Join(", ", core.ColumnTiles.GroupBy(static tile => tile).Select(static run => run.Count() == 1 ? $"{run.Key}" : $"{run.Count()} of {run.Key}"))}",
         $"block {core.BlockTokens} by {core.ScoreStride}",
@@ -41,7 +41,7 @@ internal static class PlannedShapes
 
     private static int MostRegisters(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.Max(tile => core.RegistersOf(tile).Total);
 
-    private static string Show(IEnumerable<Segment> segments) => string.Join(" + ", segments.Select(static segment => segment.ByDepth
-        ? $"{segment.Lanes} by depth"
-        : $"{segment.Groups}×{(segment.Vectors == 1 ? "" : $"{segment.Vectors}×")}{segment.Lanes}"));
+    private static string Show(IEnumerable<Stripe> stripes) => string.Join(" + ", stripes.Select(static stripe => stripe.ByDepth
+        ? $"{stripe.Lanes} by depth"
+        : $"{stripe.Groups}×{(stripe.Vectors == 1 ? "" : $"{stripe.Vectors}×")}{stripe.Lanes}"));
 }

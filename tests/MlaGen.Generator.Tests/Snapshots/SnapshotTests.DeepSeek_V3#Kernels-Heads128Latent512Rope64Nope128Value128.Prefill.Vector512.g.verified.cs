@@ -32,7 +32,10 @@ using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAt
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
 using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
-[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
+[global::System.Diagnostics.DebuggerNonUserCode]
+[global::System.Diagnostics.CodeAnalysis.ExcludeFromCodeCoverage]
+[global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
 internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512, RowOperand.Float32, s_layout)
 {
     private static readonly DecompressedLayout s_layout = new()

@@ -13,7 +13,10 @@ using AbsorbedCore = global::MlaGen.Runtime.AbsorbedCore;
 using DecompressedCore = global::MlaGen.Runtime.DecompressedCore;
 using MlaKernels = global::MlaGen.Runtime.MlaKernels;
 
-[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
+[global::System.Diagnostics.DebuggerNonUserCode]
+[global::System.Diagnostics.CodeAnalysis.ExcludeFromCodeCoverage]
+[global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
 internal static class Kernels
 {
     public static readonly MlaKernels Instance = new()

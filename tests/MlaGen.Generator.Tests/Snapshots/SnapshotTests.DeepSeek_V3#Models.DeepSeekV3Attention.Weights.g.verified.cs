@@ -15,7 +15,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>q_a_proj</c>: the query latent from the hidden state. Shape [1536, 7168] = [QLoraRank, HiddenSize].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class QAProj : global::MlaGen.Runtime.Projection
     {
         /// <summary>
@@ -40,7 +40,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>q_a_layernorm</c>: norm of the query latent. Shape [1536] = [QLoraRank].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class QALayernorm : global::MlaGen.Runtime.NormWeight
     {
         /// <summary>
@@ -60,7 +60,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>q_b_proj</c>: queries of all heads from the query latent. Shape [24576, 1536] = [Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class QBProj : global::MlaGen.Runtime.Projection
     {
         /// <summary>
@@ -85,7 +85,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>kv_a_proj_with_mqa</c>: latent and rotary key, in this order, from the hidden state. Shape [576, 7168] = [KvLoraRank+QkRopeHeadDim, HiddenSize].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class KvAProjWithMqa : global::MlaGen.Runtime.Projection
     {
         /// <summary>
@@ -110,7 +110,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>kv_a_layernorm</c>: norm of the latent. Shape [512] = [KvLoraRank].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class KvALayernorm : global::MlaGen.Runtime.NormWeight
     {
         /// <summary>
@@ -130,7 +130,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>kv_b_proj</c>: of each head the key without its rotary part, then the value, from the latent. Shape [32768, 512] = [Heads·(QkNopeHeadDim+VHeadDim), KvLoraRank].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class KvBProj : global::MlaGen.Runtime.Projection
     {
         /// <summary>
@@ -155,7 +155,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// <c>o_proj</c>: the layer's output from the values of all heads. Shape [7168, 16384] = [HiddenSize, Heads·VHeadDim].
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class OProj : global::MlaGen.Runtime.Projection
     {
         /// <summary>
@@ -180,7 +180,7 @@ partial class DeepSeekV3Attention
     /// <summary>
     /// The weights of one layer.
     /// </summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+    [global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
     public sealed class Weights
     {
         /// <summary>

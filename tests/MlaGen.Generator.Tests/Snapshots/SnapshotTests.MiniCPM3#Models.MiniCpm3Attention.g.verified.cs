@@ -17,7 +17,7 @@ namespace Models;
 /// The cache keeps 288 numbers of a token and layer. Decoding costs 43,520 operations a cached token.
 /// A layer is immutable and may be used by many threads, each with a batch of its own.
 /// </remarks>
-[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
 partial class MiniCpm3Attention : global::MlaGen.IMlaAttention<global::Models.MiniCpm3Attention>
 {
     /// <summary>

@@ -31,7 +31,10 @@ using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAt
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
 using Unsafe = global::System.Runtime.CompilerServices.Unsafe;
 
-[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "0.1.0")]
+[global::System.CodeDom.Compiler.GeneratedCode("MlaGen", "{Version}")]
+[global::System.Diagnostics.DebuggerNonUserCode]
+[global::System.Diagnostics.CodeAnalysis.ExcludeFromCodeCoverage]
+[global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
 internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperand.Float32, s_layout)
 {
     private static readonly AbsorbedLayout s_layout = new()

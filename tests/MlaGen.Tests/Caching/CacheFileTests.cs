@@ -228,10 +228,10 @@ public sealed class CacheFileTests : IDisposable
     {
         Save();
         byte[] bytes = System.IO.File.ReadAllBytes(File);
-        bytes[8] = 2;
+        bytes[8] = 3;
         System.IO.File.WriteAllBytes(File, bytes);
         CacheFileException e = Assert.Throws<CacheFileException>(() => _cache.Load(File));
-        Assert.Contains("version 1 of the format is expected, 2 found", e.Message, StringComparison.Ordinal);
+        Assert.Contains("version 2 of the format is expected, 3 found", e.Message, StringComparison.Ordinal);
         Assert.Equal(File, e.Path);
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Hashing;
+using System.Text;
 using MlaGen.Runtime;
 
 namespace MlaGen;
@@ -27,12 +28,21 @@ namespace MlaGen;
 ///         8  checksum of the index up to here
 /// pages      [layer][token][row] each, in whole; zeros beyond the longest sequence's tokens
 /// </code>
+/// Files of <see cref="FirstVersion"/> are read as well: they have the facts of <see cref="FactsOfFirstVersion"/>.
 /// The checksum is CRC-64: one that certainly notices any damage to 64 neighbouring bits.
 /// </remarks>
 internal static class CacheFileFormat
 {
     public const int Word = sizeof(long);
-    public const long Version = 1;
+    public const long Version = 2;
+
+    /// <summary>The version that 0.1 of the package wrote: it says nothing of segments.</summary>
+    public const long FirstVersion = 1;
+
+    /// <summary>Segments that a row can have: more are damage.</summary>
+    public const int MostSegments = 16;
+
+    private const int FactsOfSegment = 4;
 
     private const int PageAlignment = 64;
 
@@ -56,8 +66,25 @@ internal static class CacheFileFormat
 
     public static ulong Checksum(ReadOnlySpan<byte> bytes) => Crc64.HashToUInt64(bytes);
 
-    /// <summary>What rows depend on, apart from the weights, and how they lie in pages.</summary>
-    public static Fact[] Facts(PagePool pool, MlaDefinition definition)
+    /// <summary>Facts of a file whose rows have so many segments.</summary>
+    public static int FactCount(PagePool pool, MlaDefinition definition, int segments) => Facts(pool, definition).Length + (FactsOfSegment * (segments - pool.Layout.Segments.Count));
+
+    /// <summary>What rows depend on, apart from the weights, and how they lie in pages. The number of segments comes first: how many facts there are depends on it.</summary>
+    public static Fact[] Facts(PagePool pool, MlaDefinition definition) =>
+    [
+        new("segments of a cache row", pool.Layout.Segments.Count),
+        .. FactsOfFirstVersion(pool, definition),
+        .. pool.Layout.Segments.SelectMany(static (segment, i) => (Fact[])
+        [
+            new($"name of segment {i}", NameNumber(segment.Name), NameOf),
+            new($"elements of segment {i}", segment.Elements),
+            new($"encoding of segment {i}", (long)segment.Encoding, static value => ((CacheFormat)value).ToString()),
+            new($"bytes of segment {i}", segment.Bytes),
+        ]),
+    ];
+
+    /// <summary>The facts of a file that 0.1 of the package wrote.</summary>
+    public static Fact[] FactsOfFirstVersion(PagePool pool, MlaDefinition definition)
     {
         MlaShape shape = definition.Shape;
         return
@@ -77,6 +104,22 @@ internal static class CacheFileFormat
             new("layers", pool.Layers),
             new("tokens a page", pool.PageTokens),
         ];
+    }
+
+    /// <summary>A name of up to eight ASCII characters as a number.</summary>
+    private static long NameNumber(string name)
+    {
+        Span<byte> bytes = stackalloc byte[Word];
+        bytes.Clear();
+        Encoding.ASCII.GetBytes(name, bytes);
+        return BinaryPrimitives.ReadInt64LittleEndian(bytes);
+    }
+
+    private static string NameOf(long value)
+    {
+        Span<byte> bytes = stackalloc byte[Word];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+        return string.Concat(Encoding.Latin1.GetString(bytes).TrimEnd('\0').Select(static c => char.IsAsciiLetterOrDigit(c) ? c : '?'));
     }
 
     /// <summary>Everything but the weights and the shape that a hidden state, and so a cached row of a later layer, depends on.</summary>

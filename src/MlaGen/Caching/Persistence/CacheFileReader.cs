@@ -9,7 +9,8 @@ internal sealed class CacheFileReader
 {
     private readonly PagePool _pool;
     private readonly MlaShape _shape;
-    private readonly CacheFileFormat.Fact[] _facts;
+    private readonly MlaDefinition _definition;
+    private CacheFileFormat.Fact[] _facts;
     private readonly string _path;
     private readonly long _fileBytes;
     private readonly SafeFileHandle _file;
@@ -18,6 +19,7 @@ internal sealed class CacheFileReader
     {
         _pool = pool;
         _shape = definition.Shape;
+        _definition = definition;
         _facts = CacheFileFormat.Facts(pool, definition);
         _path = path;
         _fileBytes = fileBytes;
@@ -78,25 +80,42 @@ internal sealed class CacheFileReader
 
     private (int Pages, int Sequences, int IndexBytes) ReadHeader()
     {
-        byte[] header = Copy(0, (int)Math.Min(_fileBytes, CacheFileFormat.HeaderBytes(_facts.Length)));
+        byte[] header = Copy(0, (int)Math.Min(_fileBytes, 3 * CacheFileFormat.Word));
         if (!header.AsSpan().StartsWith(CacheFileFormat.Magic))
         {
             throw Refuse($"this is no file of saved sequences: it does not begin with \"MlaCache\".");
         }
 
-        if (header.Length >= 2 * CacheFileFormat.Word && Number(header, 1) != CacheFileFormat.Version)
+        long version = header.Length >= 2 * CacheFileFormat.Word ? Number(header, 1) : CacheFileFormat.Version;
+        if (version is not (CacheFileFormat.Version or CacheFileFormat.FirstVersion))
         {
-            throw Refuse($"version {CacheFileFormat.Version} of the format is expected, {Number(header, 1)} found.");
+            throw Refuse($"version {CacheFileFormat.Version} of the format is expected, {version} found.");
         }
 
-        if (header.Length < CacheFileFormat.HeaderBytes(_facts.Length))
+        int factsOfFile = _facts.Length;
+        if (version == CacheFileFormat.FirstVersion)
         {
-            throw Refuse($"the header takes {Counted.Of(CacheFileFormat.HeaderBytes(_facts.Length), "byte")}, and the file has {_fileBytes}.");
+            _facts = CacheFileFormat.FactsOfFirstVersion(_pool, _definition);
+            factsOfFile = _facts.Length;
+        }
+        else if (header.Length == 3 * CacheFileFormat.Word)
+        {
+            long segments = Number(header, 2);
+            factsOfFile = segments is > 0 and <= CacheFileFormat.MostSegments
+                ? CacheFileFormat.FactCount(_pool, _definition, (int)segments)
+                : throw Refuse($"{_facts[0].Name}: 1 to {CacheFileFormat.MostSegments} are expected, {segments} found.");
         }
 
-        int word = 2 + _facts.Length;
+        if (_fileBytes < CacheFileFormat.HeaderBytes(factsOfFile))
+        {
+            throw Refuse($"the header takes {Counted.Of(CacheFileFormat.HeaderBytes(factsOfFile), "byte")}, and the file has {_fileBytes}.");
+        }
+
+        header = Copy(0, CacheFileFormat.HeaderBytes(factsOfFile));
+
+        int word = 2 + factsOfFile;
         CheckChecksum("header", header.AsSpan()[..^CacheFileFormat.Word], (ulong)Number(header, word + 3));
-        for (int i = 0; i < _facts.Length; i++)
+        for (int i = 0; i < Math.Min(_facts.Length, factsOfFile); i++)
         {
             if (Number(header, 2 + i) != _facts[i].Value)
             {

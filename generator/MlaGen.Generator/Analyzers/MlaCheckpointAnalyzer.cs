@@ -1,13 +1,14 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Checkpoints;
 using MlaGen.Generator.Configs;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Parsing;
 
-namespace MlaGen.Generator.Checkpoints;
+namespace MlaGen.Generator.Analyzers;
 
 /// <summary>Compares each class with the checkpoints that the project names for it, and reports at the attribute what loading would refuse.</summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]

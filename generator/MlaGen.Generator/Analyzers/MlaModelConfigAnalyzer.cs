@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Configs;
 
-namespace MlaGen.Generator.Configs;
+namespace MlaGen.Generator.Analyzers;
 
 /// <summary>
 /// Reports what is wrong with a project's model configurations, at line and column of the JSON file. An analyzer of its own: <c>#pragma</c>

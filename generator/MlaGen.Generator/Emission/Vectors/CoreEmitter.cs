@@ -49,25 +49,25 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             "sums so far shrink is left in rescale. A column without any key keeps a maximum of -infinity and gets zeros.");
         using (writer.KernelMethod($"Softmax(int tokens, {ColumnsParameter}ref float scores, ref float statistics)"))
         {
-            foreach (Segment segment in plan.ColumnSegments)
+            foreach (Stripe stripe in plan.ColumnStripes)
             {
-                int step = segment.Lanes;
-                int width = segment.Width * segment.Groups;
-                string end = plan.IsAbsorbed ? $"{segment.Start + width}" : "columns";
+                int step = stripe.Lanes;
+                int width = stripe.Width * stripe.Groups;
+                string end = plan.IsAbsorbed ? $"{stripe.Start + width}" : "columns";
                 if (plan.IsAbsorbed && width == step)
                 {
-                    writer.Line($"Softmax{TilePlan.Counted(step, "Column")}(tokens, {VectorText.Moved("scores", $"{segment.Start}")}, {VectorText.Moved("statistics", $"{segment.Start}")});");
+                    writer.Line($"Softmax{TilePlan.Counted(step, "Column")}(tokens, {VectorText.Moved("scores", $"{stripe.Start}")}, {VectorText.Moved("statistics", $"{stripe.Start}")});");
                     continue;
                 }
 
-                using (writer.Braces($"for (int column = {segment.Start}; column < {end}; column += {step})"))
+                using (writer.Braces($"for (int column = {stripe.Start}; column < {end}; column += {step})"))
                 {
                     writer.Line($"Softmax{TilePlan.Counted(step, "Column")}(tokens, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));");
                 }
             }
         }
 
-        foreach (int lanes in plan.ColumnSegments.Select(segment => segment.Lanes).Distinct())
+        foreach (int lanes in plan.ColumnStripes.Select(stripe => stripe.Lanes).Distinct())
         {
             writer.Line();
             SoftmaxColumns(new VectorText(lanes));
@@ -81,17 +81,17 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             "Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.");
         using (writer.KernelMethod($"Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
         {
-            foreach (Segment segment in plan.ValueSegments)
+            foreach (Stripe stripe in plan.ValueStripes)
             {
-                if (segment.Groups == 1)
+                if (stripe.Groups == 1)
                 {
-                    ValueTileCalls(segment, $"{segment.Start}");
+                    ValueTileCalls(stripe, $"{stripe.Start}");
                     continue;
                 }
 
-                using (writer.Braces($"for (int i = {segment.Start}; i < {segment.End}; i += {segment.Width})"))
+                using (writer.Braces($"for (int i = {stripe.Start}; i < {stripe.End}; i += {stripe.Width})"))
                 {
-                    ValueTileCalls(segment, "i");
+                    ValueTileCalls(stripe, "i");
                 }
             }
         }
@@ -125,7 +125,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
     private void ScoreTileLoop(int tile)
     {
         string variable = tile == 1 ? "token" : "next";
-        if (plan.ColumnSegments.Select(segment => plan.ScoreTile(tile, segment)).FirstOrDefault(kind => kind.Prefetches > 0) is { } asking)
+        if (plan.ColumnStripes.Select(stripe => plan.ScoreTile(tile, stripe)).FirstOrDefault(kind => kind.Prefetches > 0) is { } asking)
         {
             int steps = plan.Depth * asking.Prefetches;
             writer.Line($"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};");
@@ -140,25 +140,25 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
 
             writer.Line($"ref float key = ref Unsafe.Add(ref keys, token * {plan.KeyStride});");
             writer.Line($"ref float score = ref Unsafe.Add(ref scores, token * {plan.ScoreStride});");
-            foreach (Segment segment in plan.ColumnSegments)
+            foreach (Stripe stripe in plan.ColumnStripes)
             {
-                TilePlan kind = plan.ScoreTile(tile, segment);
-                if (segment.ByDepth)
+                TilePlan kind = plan.ScoreTile(tile, stripe);
+                if (stripe.ByDepth)
                 {
-                    DepthTileCalls(tile, kind, segment);
+                    DepthTileCalls(tile, kind, stripe);
                     continue;
                 }
 
                 string name = kind.Name;
                 string upcoming = kind.Prefetches > 0 ? ", ref upcoming, distance + (token * cachedRowBytes), step" : string.Empty;
-                if (plan.IsAbsorbed && segment.Groups == 1)
+                if (plan.IsAbsorbed && stripe.Groups == 1)
                 {
-                    writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{segment.Start * plan.Depth}")}, {VectorText.Moved("score", $"{segment.Start}")}{upcoming});");
+                    writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{stripe.Start * plan.Depth}")}, {VectorText.Moved("score", $"{stripe.Start}")}{upcoming});");
                     continue;
                 }
 
-                string end = plan.IsAbsorbed ? $"{segment.End}" : "columns";
-                using (writer.Braces($"for (int column = {segment.Start}; column < {end}; column += {segment.Width})"))
+                string end = plan.IsAbsorbed ? $"{stripe.End}" : "columns";
+                using (writer.Braces($"for (int column = {stripe.Start}; column < {end}; column += {stripe.Width})"))
                 {
                     writer.Line($"{name}(ref key, ref Unsafe.Add(ref queries, column * {plan.Depth}), ref Unsafe.Add(ref score, column){upcoming});");
                 }
@@ -166,20 +166,20 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         }
     }
 
-    private void DepthTileCalls(int tile, TilePlan kind, Segment segment)
+    private void DepthTileCalls(int tile, TilePlan kind, Stripe stripe)
     {
         int step = kind.Rows;
         string name = kind.Name;
-        string queries = VectorText.Moved("queries", $"{segment.Start * plan.Depth}");
+        string queries = VectorText.Moved("queries", $"{stripe.Start * plan.Depth}");
         if (step == tile)
         {
-            writer.Line($"{name}(ref key, {queries}, {VectorText.Moved("score", $"{segment.Start}")});");
+            writer.Line($"{name}(ref key, {queries}, {VectorText.Moved("score", $"{stripe.Start}")});");
             return;
         }
 
         using (writer.Braces($"for (int part = 0; part < {tile}; part += {step})"))
         {
-            string column = segment.Start == 0 ? string.Empty : $" + {segment.Start}";
+            string column = stripe.Start == 0 ? string.Empty : $" + {stripe.Start}";
             writer.Line($"{name}(ref Unsafe.Add(ref key, part * {plan.KeyStride}), {queries}, ref Unsafe.Add(ref score, {(column.Length == 0 ? $"part * {plan.ScoreStride}" : $"(part * {plan.ScoreStride}){column}")}));");
         }
     }
@@ -219,7 +219,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         }
     }
 
-    private void ValueTileCalls(Segment segment, string dimension)
+    private void ValueTileCalls(Stripe stripe, string dimension)
     {
         if (plan.IsAbsorbed)
         {
@@ -274,7 +274,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
                 (_, "0") => row,
                 _ => $"{(row.Contains("*") ? $"({row})" : row)} + {dimension}",
             };
-            writer.Line($"{CorePlan.ValueTile(tile, segment).Name}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)});");
+            writer.Line($"{CorePlan.ValueTile(tile, stripe).Name}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)});");
         }
     }
 

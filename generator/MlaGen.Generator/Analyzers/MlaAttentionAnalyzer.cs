@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis;
 using MlaGen.Generator.Configs;
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Parsing;
 
-namespace MlaGen.Generator.Diagnostics;
+namespace MlaGen.Generator.Analyzers;
 
 /// <summary>
 /// Reports what is wrong with <c>[MlaAttention]</c> classes. An analyzer, since <c>#pragma</c> and code fixes do not reach what a

@@ -69,7 +69,7 @@ internal static class KernelEmitter
             What it computes. All {PlanText.Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
             and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
 
-            How it is cut. {PlanText.Segments("Columns (heads)", core.ColumnSegments)} {PlanText.Segments("Latent dimensions", core.ValueSegments)}
+            How it is cut. {PlanText.Stripes("Columns (heads)", core.ColumnStripes)} {PlanText.Stripes("Latent dimensions", core.ValueStripes)}
             {PlanText.Registers(core, "token")}
             {PlanText.Caches(core)}
             {PlanText.Threads(plan.KeySplit)}
@@ -112,7 +112,7 @@ internal static class KernelEmitter
             What it computes. Up to {core.Columns} queries of one head against a tile of up to {core.BlockTokens} decompressed keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} floats and values of {d.VHeadDim}.
             It costs {CodeWriter.Count(2L * (core.Depth + core.ValueDim))} operations a query and visible key; the key tile was decompressed once for all queries of the head.
 
-            How it is cut. Queries lie in lanes, {2 * tier.Tier.Lanes} to a panel. {PlanText.Segments("Value dimensions", core.ValueSegments)}
+            How it is cut. Queries lie in lanes, {2 * tier.Tier.Lanes} to a panel. {PlanText.Stripes("Value dimensions", core.ValueStripes)}
             {PlanText.Registers(core, "key")}
             {PlanText.Caches(core)}
             {PlanText.Form(plan.BreakEvenQueries)}
@@ -151,12 +151,12 @@ internal static class KernelEmitter
 
     private static void DecodeLayout(CodeWriter writer, KernelPlan plan, CorePlan core)
     {
-        IEnumerable<int> panels = core.ColumnSegments.SelectMany(segment => Enumerable.Range(0, segment.Groups).Select(group => segment.Start + (group * segment.Width))).Append(core.Columns);
+        IEnumerable<int> panels = core.ColumnStripes.SelectMany(stripe => Enumerable.Range(0, stripe.Groups).Select(group => stripe.Start + (group * stripe.Width))).Append(core.Columns);
         writer.Line("private static readonly AbsorbedLayout s_layout = new()");
         writer.Line("{");
         writer.Line($"    BlockTokens = {core.BlockTokens},");
         writer.Line($"    ScoreStride = {core.ScoreStride},");
-        writer.Line($"    Queries = new QueryPanels(firstColumns: new[] {{ {string.Join(", ", panels)} }}, firstRowColumn: {core.ColumnSegments.FirstOrDefault(segment => segment.ByDepth)?.Start ?? core.Columns}),");
+        writer.Line($"    Queries = new QueryPanels(firstColumns: new[] {{ {string.Join(", ", panels)} }}, firstRowColumn: {core.ColumnStripes.FirstOrDefault(stripe => stripe.ByDepth)?.Start ?? core.Columns}),");
         writer.Line($"    PrefetchTokens = {core.PrefetchTokens},");
         writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
         writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
@@ -181,7 +181,7 @@ internal static class KernelEmitter
     private static string File(KernelPlan plan, string account, string declaration, bool namesKernels, Action<CodeWriter> members)
     {
         var body = new CodeWriter();
-        body.Line(EmittedNames.GeneratedCode);
+        body.Lines(EmittedNames.GeneratedType);
         using (body.Braces(declaration))
         {
             members(body);

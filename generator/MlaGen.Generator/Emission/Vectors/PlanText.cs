@@ -6,8 +6,8 @@ namespace MlaGen.Generator.Emission;
 internal static class PlanText
 {
     /// <summary>How an axis falls into vectors.</summary>
-    public static string Segments(string what, IEnumerable<Segment> segments) =>
-        $"{what} fall into {string.Join(", then ", segments.Select(Segment))}.";
+    public static string Stripes(string what, IEnumerable<Stripe> stripes) =>
+        $"{what} fall into {string.Join(", then ", stripes.Select(Stripe))}.";
 
     /// <summary>The register ledger of the widest tiles.</summary>
     /// <param name="core">The plan.</param>
@@ -61,6 +61,6 @@ internal static class PlanText
 
     private static string Kilobytes(int bytes) => CodeWriter.Count((bytes + 1023) / 1024);
 
-    private static string Segment(Segment segment) =>
-        segment.ByDepth ? $"{segment.Lanes} whose depth lies in lanes" : $"{segment.Groups} × {(segment.Vectors == 1 ? string.Empty : $"{segment.Vectors} vectors of ")}{segment.Lanes}";
+    private static string Stripe(Stripe stripe) =>
+        stripe.ByDepth ? $"{stripe.Lanes} whose depth lies in lanes" : $"{stripe.Groups} × {(stripe.Vectors == 1 ? string.Empty : $"{stripe.Vectors} vectors of ")}{stripe.Lanes}";
 }
