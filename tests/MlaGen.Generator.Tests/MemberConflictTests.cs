@@ -132,6 +132,17 @@ public class MemberConflictTests
         Assert.Equal(HiddenTypes.All.Order(StringComparer.Ordinal), named.Distinct().Order(StringComparer.Ordinal));
     }
 
+    /// <summary>What the runtime shows for emitted code alone is what emitted code names, and what that derives from.</summary>
+    [Fact]
+    public void The_contract_is_what_emitted_code_names()
+    {
+        Type[] shown = [.. typeof(MlaShape).Assembly.GetExportedTypes().Where(static type => type.Namespace == "MlaGen.Runtime")];
+        IEnumerable<string> named = HiddenTypes.All.Where(static name => name.StartsWith("MlaGen.Runtime.", StringComparison.Ordinal));
+        IEnumerable<string> bases = shown.Where(type => named.Contains(type.FullName)).Select(static type => type.BaseType!.FullName!).Where(static name => name.StartsWith("MlaGen.Runtime.", StringComparison.Ordinal));
+
+        Assert.Equal(named.Concat(bases).Distinct().Order(StringComparer.Ordinal), shown.Select(static type => type.FullName!).Order(StringComparer.Ordinal));
+    }
+
     private static async Task AssertRefused(string source, string id, string place)
     {
         CSharpCompilation compilation = Compilations.Create(source);

@@ -146,7 +146,7 @@ public sealed class SavedStoryTests : IDisposable
     [Theory]
     [InlineData(0, "begin with \"MlaCache\"")]
     [InlineData(60, "checksum of the header")]
-    [InlineData(200, "checksum of the index")]
+    [InlineData(240, "checksum of the index")]
     [InlineData(10_000, "checksum of the page 0")]
     public void A_damaged_file_is_refused(int position, string problem)
     {

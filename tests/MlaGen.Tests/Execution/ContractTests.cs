@@ -1,0 +1,114 @@
+using MlaGen.Runtime;
+using MlaGen.Tests.Attention;
+using MlaGen.Tests.Caching;
+
+namespace MlaGen.Tests.Execution;
+
+/// <summary>What emitted code and runtime agree on, and which of a class's cores runs.</summary>
+public sealed class ContractTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(MlaContract.Number + 1)]
+    public void Code_of_another_contract_is_refused_before_anything_runs(int contract)
+    {
+        Foreign.Contract = contract;
+        InvalidOperationException refused = Assert.Throws<InvalidOperationException>(() => new LatentCache<Foreign>(1, 16));
+        Assert.Contains($"emitted for contract {contract} of the MlaGen package; this runtime keeps contract {MlaContract.Number}", refused.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(() => new MlaLayer<Foreign>(0, null!));
+    }
+
+    [Fact]
+    public void The_first_core_that_the_machine_can_run_runs_and_the_wider_ones_say_why_not()
+    {
+        MlaCores cores = MlaCores.Of<YarnAttention>();
+        Assert.All((IReadOnlyList<MlaCore>[])[cores.Absorbed, cores.Decompressed], listed =>
+        {
+            Assert.Equal(Enum.GetValues<CoreTarget>().Reverse(), listed.Select(core => core.Target));
+            MlaCore running = Assert.Single(listed, core => core.Runs);
+            Assert.Equal(SimdTiers.Current.ToString(), running.Target.ToString());
+            Assert.All(listed, core => Assert.Equal(core.Target > running.Target, core.Refusal is not null));
+        });
+        Assert.Contains(SimdTiers.Current.ToString(), cores.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(CacheFormat.Float32)]
+    [InlineData(CacheFormat.Int8)]
+    public void Rows_of_a_range_a_path_and_a_list_come_in_the_order_of_their_keys(CacheFormat format)
+    {
+        const int PageTokens = 4;
+        const int Tokens = 19;
+        MlaShape shape = YarnAttention.Shape;
+        int width = shape.CacheRowElements;
+        using LatentCache<YarnAttention> cache = YarnAttention.CreateCache(1, 64, new LatentCacheOptions { PageTokens = PageTokens, Format = format });
+        using LatentSequence sequence = cache.CreateSequence();
+        using MlaBatch<YarnAttention> batch = cache.CreateBatch();
+        batch.Add(sequence, Tokens);
+        YarnAttention.AppendLatent(batch, 0, Prompt.Random("keys", Tokens, width).Hidden);
+        batch.Commit();
+        int[] listed = [17, 3, 4, 5, 6, 18, 0];
+        (KeySource Keys, int[] Tokens)[] sources =
+        [
+            (KeySource.Range(sequence, 13), [.. Enumerable.Range(0, 13)]),
+            (KeySource.Path(sequence, 6, listed, 0, 3), [0, 1, 2, 3, 4, 5, 17, 3, 4]),
+            (KeySource.List(sequence, listed, 1, 6), listed[1..]),
+        ];
+        var gathered = new Workspace();
+        float[] expected = new float[width];
+        Assert.All(sources, source =>
+        {
+            Assert.Equal(source.Tokens.Length, source.Keys.Count);
+            for (int first = 0; first < source.Tokens.Length; first++)
+            {
+                for (int count = 1; first + count <= source.Tokens.Length; count++)
+                {
+                    RowReader reader = RowReader.Create(RowOperand.Float32, batch.Pool, blockTokens: 16, prefetchTokens: 1);
+                    ReadOnlySpan<float> rows = System.Runtime.InteropServices.MemoryMarshal.CreateReadOnlySpan(
+                        ref System.Runtime.CompilerServices.Unsafe.As<byte, float>(ref reader.Rows(source.Keys, 0, first, count, gathered)), count * width);
+                    for (int i = 0; i < count; i++)
+                    {
+                        sequence.ReadRow(0, source.Tokens[first + i], expected);
+                        Assert.Equal(expected, rows.Slice(i * width, width).ToArray());
+                    }
+                }
+            }
+        });
+    }
+
+    private sealed class Foreign : IMlaAttention<Foreign>
+    {
+        public static int Contract { get; set; }
+
+        public static MlaShape Shape => TinyAttention.Shape;
+
+        public static MlaDefinition Definition
+        {
+            get
+            {
+                MlaDefinition own = TestDefinitions.With(Shape);
+                return new MlaDefinition
+                {
+                    Contract = Contract,
+                    Shape = own.Shape,
+                    Kernels = own.Kernels,
+                    SoftmaxScale = own.SoftmaxScale,
+                    LatentNormEpsilon = own.LatentNormEpsilon,
+                    QLatentScale = own.QLatentScale,
+                    KvLatentScale = own.KvLatentScale,
+                    RopeLayout = own.RopeLayout,
+                    InverseFrequencies = own.InverseFrequencies,
+                    RopeAttentionFactor = own.RopeAttentionFactor,
+                    BreakEvenQueries = own.BreakEvenQueries,
+                };
+            }
+        }
+
+        public int Layer => 0;
+
+        public static Foreign Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException();
+
+        public void Forward(MlaBatch<Foreign> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException();
+    }
+}
