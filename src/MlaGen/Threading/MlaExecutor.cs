@@ -18,6 +18,9 @@ public sealed class MlaExecutor : IDisposable
     private const int SpinRounds = 2000;
 
     /// <summary>Low bits of a round: how many workers it is for.</summary>
+    /// <summary>Milliseconds after which a sleeping worker looks for itself.</summary>
+    private const int LongestSleep = 200;
+
     private const int WorkerBits = 10;
 
     private static readonly Lazy<MlaExecutor> _shared = new(() => new MlaExecutor(Environment.ProcessorCount));
@@ -262,7 +265,9 @@ public sealed class MlaExecutor : IDisposable
     }
 
     /// <summary>A unit may have given the worker's thread away: whoever interrupts it must not end it.</summary>
-    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.Wait(), _wake[index], again: false);
+    // Not for ever: a semaphore whose waiter is interrupted as it is woken counts it as woken still, and wakes one too few from then on. Whoever
+    // wakes for nothing looks at the round and sleeps again.
+    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.Wait(LongestSleep), _wake[index], again: false);
 
     private int FirstUnit(int run) => (int)((long)_unitCount * run / _runCount);
 
