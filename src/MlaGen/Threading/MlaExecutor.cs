@@ -18,15 +18,12 @@ public sealed class MlaExecutor : IDisposable
     private const int SpinRounds = 2000;
 
     /// <summary>Low bits of a round: how many workers it is for.</summary>
-    /// <summary>Milliseconds after which a sleeping worker looks for itself.</summary>
-    private const int LongestSleep = 200;
-
     private const int WorkerBits = 10;
 
     private static readonly Lazy<MlaExecutor> _shared = new(() => new MlaExecutor(Environment.ProcessorCount));
 
     private readonly Thread[] _workers;
-    private readonly SemaphoreSlim[] _wake;
+    private readonly AutoResetEvent[] _wake;
     private readonly int[] _asleep;
 
     /// <summary>The next unit of each thread's run.</summary>
@@ -53,13 +50,13 @@ public sealed class MlaExecutor : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
         Threads = threads;
         _workers = new Thread[threads - 1];
-        _wake = new SemaphoreSlim[threads - 1];
+        _wake = new AutoResetEvent[threads - 1];
         _asleep = new int[threads - 1];
         _next = new LoneNumber[threads];
         for (int i = 0; i < _workers.Length; i++)
         {
             int index = i;
-            _wake[i] = new SemaphoreSlim(0);
+            _wake[i] = new AutoResetEvent(initialState: false);
             _workers[i] = new Thread(() => Loop(index)) { IsBackground = true, Name = $"MlaGen worker {i + 1}" };
 
             // Not with what the creator's flow carries: a worker lives longer, and would hold it.
@@ -105,9 +102,9 @@ public sealed class MlaExecutor : IDisposable
             Uninterrupted.Do(static worker => worker.Join(), worker);
         }
 
-        foreach (SemaphoreSlim semaphore in _wake)
+        foreach (AutoResetEvent wake in _wake)
         {
-            semaphore.Dispose();
+            wake.Dispose();
         }
     }
 
@@ -206,7 +203,7 @@ public sealed class MlaExecutor : IDisposable
     {
         if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 1)
         {
-            Uninterrupted.Do(static wake => wake.Release(), _wake[index]);
+            _wake[index].Set();
         }
     }
 
@@ -264,10 +261,11 @@ public sealed class MlaExecutor : IDisposable
         }
     }
 
-    /// <summary>A unit may have given the worker's thread away: whoever interrupts it must not end it.</summary>
-    // Not for ever: a semaphore whose waiter is interrupted as it is woken counts it as woken still, and wakes one too few from then on. Whoever
-    // wakes for nothing looks at the round and sleeps again.
-    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.Wait(LongestSleep), _wake[index], again: false);
+    /// <summary>
+    /// Sleeps until it is woken. A unit may have given the worker's thread away: whoever interrupts it must not end it. An event keeps what it was
+    /// set to where its waiter is interrupted; a semaphore may count that waiter as woken, and would wake one too few from then on.
+    /// </summary>
+    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.WaitOne(), _wake[index], again: false);
 
     private int FirstUnit(int run) => (int)((long)_unitCount * run / _runCount);
 
