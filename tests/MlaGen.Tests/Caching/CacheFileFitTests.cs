@@ -1,4 +1,5 @@
 using MlaGen.Runtime;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Caching;
 
@@ -7,11 +8,11 @@ public sealed class CacheFileFitTests : IDisposable
 {
     private const int Layers = 2;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-cache-").FullName;
+    private readonly TemporaryDirectory _folder = new();
 
-    private string File => Path.Combine(_folder, "story.cache");
+    private string File => _folder.At("story.cache");
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void What_does_not_fit_is_refused_by_name_with_what_was_expected_and_found()

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using MlaGen.Runtime;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Caching;
 
@@ -11,7 +12,7 @@ public sealed class CacheFileTests : IDisposable
 
     private static readonly int[] Note = [42, -1, int.MaxValue];
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-cache-").FullName;
+    private readonly TemporaryDirectory _folder = new();
     private readonly FaultPlan _faults = new();
     private readonly LatentCache<TinyAttention> _cache;
     private readonly MlaBatch<TinyAttention> _batch;
@@ -34,7 +35,7 @@ public sealed class CacheFileTests : IDisposable
         _batch.Commit();
     }
 
-    private string File => Path.Combine(_folder, "story.cache");
+    private string File => _folder.At("story.cache");
 
     public void Dispose()
     {
@@ -44,7 +45,7 @@ public sealed class CacheFileTests : IDisposable
         _empty.Dispose();
         Assert.Equal((0, 0, 0L), (_cache.UsedPages, _cache.SharedPages, _cache.Tokens));
         _cache.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     [Fact]
@@ -253,7 +254,7 @@ public sealed class CacheFileTests : IDisposable
         int faults = _faults.FailEverywhere(Save, () =>
         {
             Assert.Equal(previous, System.IO.File.ReadAllBytes(File));
-            Assert.Equal([File], Directory.GetFiles(_folder));
+            Assert.Equal([File], Directory.GetFiles(_folder.Path));
             _sequence.Truncate(_sequence.Length); // No sequence is left held.
         });
         Assert.InRange(faults, 10, 1000);
@@ -289,7 +290,7 @@ public sealed class CacheFileTests : IDisposable
         byte[] next = System.IO.File.ReadAllBytes(File);
         _cache.Save(File, new SavedSequence(_fork, Note));
         byte[] previous = System.IO.File.ReadAllBytes(File);
-        string leftover = Path.Combine(_folder, ".mlagen-0.tmp");
+        string leftover = _folder.At(".mlagen-0.tmp");
         for (int written = 0; written <= next.Length; written += 7)
         {
             System.IO.File.WriteAllBytes(leftover, next[..written]);
@@ -299,7 +300,7 @@ public sealed class CacheFileTests : IDisposable
             _cache.Save(File, new SavedSequence(_fork, Note));
             Assert.Equal(previous, System.IO.File.ReadAllBytes(File));
             Assert.Equal(written, new FileInfo(leftover).Length);
-            Assert.Equal(2, Directory.GetFiles(_folder).Length);
+            Assert.Equal(2, Directory.GetFiles(_folder.Path).Length);
         }
     }
 
@@ -315,9 +316,9 @@ public sealed class CacheFileTests : IDisposable
         _batch.Add(_sequence, 1);
         Assert.Contains("open batch", Assert.Throws<InvalidOperationException>(() => _cache.Save(File, new SavedSequence(_fork), new SavedSequence(_sequence))).Message, StringComparison.Ordinal);
         _batch.Rollback();
-        Assert.Throws<DirectoryNotFoundException>(() => _cache.Save(Path.Combine(_folder, "none", "file"), new SavedSequence(_fork)));
+        Assert.Throws<DirectoryNotFoundException>(() => _cache.Save(_folder.At("none/file"), new SavedSequence(_fork)));
         Assert.Throws<FileNotFoundException>(() => _cache.Load(File));
-        Assert.Empty(Directory.GetFiles(_folder));
+        Assert.Empty(Directory.GetFiles(_folder.Path));
         _fork.Truncate(_fork.Length);
         other.Dispose();
         Assert.Throws<ObjectDisposedException>(() => other.Load(File));

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using MlaGen.Tests.Checkpoints;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Caching;
 

@@ -1,3 +1,5 @@
+using MlaGen.Tests.Files;
+
 namespace MlaGen.Tests.Checkpoints;
 
 /// <summary>Seeded damage to headers and indexes: each ends in a file that is sound, or in <see cref="CheckpointException"/>.</summary>

@@ -1,3 +1,5 @@
+using MlaGen.Tests.Files;
+
 namespace MlaGen.Tests.Checkpoints;
 
 public sealed class CheckpointTests : IDisposable

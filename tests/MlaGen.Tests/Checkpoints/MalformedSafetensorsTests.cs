@@ -1,4 +1,5 @@
 using System.Text;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Checkpoints;
 

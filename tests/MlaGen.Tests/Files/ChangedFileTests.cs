@@ -8,7 +8,7 @@ public sealed class ChangedFileTests : IDisposable
 {
     private const int Layers = 2;
 
-    private readonly Checkpoints.TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private Action? _onFault;
 
     public void Dispose() => _directory.Dispose();

@@ -8,7 +8,7 @@ public sealed class FileReplacementTests : IDisposable
 {
     private static readonly int[] Note = [1, 2, 3];
 
-    private readonly Checkpoints.TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private readonly LatentCache<TinyAttention> _cache = new(layers: 2, maxTokens: 64);
     private readonly LatentSequence _sequence;
 

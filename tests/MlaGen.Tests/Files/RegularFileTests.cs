@@ -11,7 +11,7 @@ public sealed class RegularFileTests : IDisposable
     private const string Index = "model.safetensors.index.json";
     private const string Shard = "model-1.safetensors";
 
-    private readonly Checkpoints.TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
 
     /// <summary>Each kind, at the path itself and behind a link.</summary>
     public static TheoryData<string, bool> Kinds

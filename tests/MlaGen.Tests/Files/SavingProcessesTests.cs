@@ -15,7 +15,7 @@ public sealed class SavingProcessesTests : IDisposable
     private const int Seconds = 20;
     private const int Layers = 2;
 
-    private readonly Checkpoints.TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
 
     private string Saved => _directory.At("story.cache");
 

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using MlaGen.Runtime;
 using MlaGen.Tests.Caching;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Numerics;
 
@@ -13,9 +14,9 @@ namespace MlaGen.Tests.Numerics;
 /// </summary>
 public sealed class SizeTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-sizes-").FullName;
+    private readonly TemporaryDirectory _folder = new();
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     /// <summary>More than 2³¹ bytes: written at both ends and across the middle, which takes three pages of memory.</summary>
     [Theory]
@@ -67,13 +68,13 @@ public sealed class SizeTests : IDisposable
         using LatentCache<TinyAttention> cache = new(layers: 1, maxTokens: 16);
         using LatentSequence first = cache.CreateSequence();
         using LatentSequence second = cache.CreateSequence();
-        string path = Path.Combine(_folder, "story.cache");
+        string path = _folder.At("story.cache");
         using var long1 = new NoNumbers();
         ArgumentException one = Assert.Throws<ArgumentException>(() => cache.Save(path, new SavedSequence(first, long1.Many(600_000_000))));
         ArgumentException two = Assert.Throws<ArgumentException>(() => cache.Save(path, new SavedSequence(first, long1.Many(270_000_000)), new SavedSequence(second, long1.Many(270_000_000))));
         Assert.Contains($"bytes, about 4 for each token and for each number beside them; a file can have {Array.MaxLength}", one.Message, StringComparison.Ordinal);
         Assert.Contains("2 sequences take 2160", two.Message, StringComparison.Ordinal);
-        Assert.Empty(Directory.GetFiles(_folder));
+        Assert.Empty(Directory.GetFiles(_folder.Path));
         first.Truncate(0); // Not left held.
     }
 
@@ -81,7 +82,7 @@ public sealed class SizeTests : IDisposable
     [Fact]
     public void A_file_whose_index_is_longer_than_an_array_is_refused_as_that()
     {
-        string path = Path.Combine(_folder, "story.cache");
+        string path = _folder.At("story.cache");
         using LatentCache<TinyAttention> cache = new(layers: 1, maxTokens: 16);
         cache.Save(path);
         int header;

@@ -1,4 +1,5 @@
 using MlaGen.Tests.Attention;
+using MlaGen.Tests.Files;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Serving;
@@ -20,7 +21,7 @@ internal sealed class ApiFuzzWorker : IDisposable
     private readonly LatentSequence _foreignSequence;
     private readonly LatentSequence _disposed;
     private readonly Random _random;
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-fuzz-").FullName;
+    private readonly TemporaryDirectory _folder = new();
     private readonly List<Text> _texts = [];
     private readonly List<Part> _step = [];
     private readonly Queue<string> _last = new();
@@ -55,7 +56,7 @@ internal sealed class ApiFuzzWorker : IDisposable
         _alone.Dispose();
         _foreign.Dispose();
         _texts.ForEach(text => text.Sequence.Dispose());
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     public void Call()
@@ -253,7 +254,7 @@ internal sealed class ApiFuzzWorker : IDisposable
 
     private void SaveAndLoad()
     {
-        string path = Path.Combine(_folder, "texts.cache");
+        string path = _folder.At("texts.cache");
         Text[] texts = [.. _texts.Take(_random.Next(_texts.Count + 1))];
         if (!Try(!texts.Any(IsOpen), () => _run.Save(path, [.. texts.Select((text, i) => new SavedSequence(text.Sequence, new int[] { i }))])))
         {
@@ -392,9 +393,9 @@ internal sealed class ApiFuzzWorker : IDisposable
         Try(false, () => _disposed.TryReserve(0));
         Try(false, () => _run.Prefixes.Register(_foreignSequence, []));
         Try(false, () => _run.Prefixes.Register(_disposed, []));
-        Try(false, () => _run.Save(Path.Combine(_folder, "no"), new SavedSequence(_foreignSequence)));
-        Try(false, () => _run.Save(Path.Combine(_folder, "no"), default(SavedSequence)));
-        Assert.Empty(Directory.GetFiles(_folder, "no*"));
+        Try(false, () => _run.Save(_folder.At("no"), new SavedSequence(_foreignSequence)));
+        Try(false, () => _run.Save(_folder.At("no"), default(SavedSequence)));
+        Assert.Empty(Directory.GetFiles(_folder.Path, "no*"));
         With(text =>
         {
             Try(false, () => _run.Batch.Add(text.Sequence, Math.Min(0, Hostile())));
@@ -406,7 +407,7 @@ internal sealed class ApiFuzzWorker : IDisposable
             Try(false, () => _run.Batch.Add(text.Sequence, 2, parents: [-1, -2]));
             Try(false, () => _run.Batch.Add(text.Sequence, 3, parents: [-1]));
             Try(false, () => _run.Batch.Add(text.Sequence, 8193));
-            Try(false, () => _run.Save(Path.Combine(_folder, "no"), new SavedSequence(text.Sequence), new SavedSequence(text.Sequence)));
+            Try(false, () => _run.Save(_folder.At("no"), new SavedSequence(text.Sequence), new SavedSequence(text.Sequence)));
             Try(false, () => _foreign.Batch.Add(text.Sequence, 1));
         });
     }

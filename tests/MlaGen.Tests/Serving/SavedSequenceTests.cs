@@ -1,4 +1,5 @@
 using MlaGen.Tests.Attention;
+using MlaGen.Tests.Files;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Serving;
@@ -8,13 +9,13 @@ public sealed class SavedSequenceTests : IDisposable
 {
     private const int PageTokens = 16;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-story-").FullName;
+    private readonly TemporaryDirectory _folder = new();
 
     public static TheoryData<CacheFormat> Formats => [.. TestLayer.Formats];
 
-    private string File => Path.Combine(_folder, "story.cache");
+    private string File => _folder.At("story.cache");
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Theory]
     [MemberData(nameof(Formats))]

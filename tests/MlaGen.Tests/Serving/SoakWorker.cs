@@ -1,4 +1,5 @@
 using MlaGen.Tests.Attention;
+using MlaGen.Tests.Files;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Serving;
@@ -16,7 +17,7 @@ internal sealed class SoakWorker : IDisposable
     private readonly AttentionRun _run;
     private readonly AttentionRun _alone;
     private readonly Random _random;
-    private readonly string _folder = Directory.CreateTempSubdirectory("mlagen-soak-").FullName;
+    private readonly TemporaryDirectory _folder = new();
     private readonly List<(LatentSequence Sequence, List<int> Tokens)> _texts = [];
 
     public SoakWorker(AttentionRun shared, TestLayer layer, int seed)
@@ -32,7 +33,7 @@ internal sealed class SoakWorker : IDisposable
         _run.Dispose();
         _alone.Dispose();
         _texts.ForEach(text => text.Sequence.Dispose());
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     /// <summary>Does one thing. Where the cache is full, even without the prefixes that nobody uses, a text is given up instead.</summary>
@@ -202,7 +203,7 @@ internal sealed class SoakWorker : IDisposable
     /// <summary>All texts into a file, and one that goes on from there in place of itself.</summary>
     private void SaveAndLoad()
     {
-        string path = Path.Combine(_folder, "texts.cache");
+        string path = _folder.At("texts.cache");
         _run.Save(path, [.. _texts.Select(text => new SavedSequence(text.Sequence, text.Tokens.ToArray()))]);
         GiveUp(_texts.Count - 1);
         foreach (SavedSequence saved in _run.Load(path))

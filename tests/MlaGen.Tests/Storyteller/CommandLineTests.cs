@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using MlaGen.Tests.Files;
 using static MlaGen.Tests.Storyteller.StoryProgram;
 
 namespace MlaGen.Tests.Storyteller;
@@ -189,7 +190,7 @@ public class CommandLineTests
     [Fact]
     public void A_model_of_another_shape_is_refused()
     {
-        using TemporaryDirectory directory = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory directory = StoryData.CopyOfModel();
         Change(directory, "config.json", text => text.Replace("\"kv_lora_rank\": 64", "\"kv_lora_rank\": 512", StringComparison.Ordinal));
 
         AssertFails("kv_lora_rank is 512, but StoryAttention was compiled for 64", "--model", directory.Path);
@@ -198,7 +199,7 @@ public class CommandLineTests
     [Fact]
     public void Weights_that_differ_from_the_configuration_are_refused()
     {
-        using TemporaryDirectory directory = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory directory = StoryData.CopyOfModel();
         Change(directory, "config.json", text => text.Replace("\"intermediate_size\": 512", "\"intermediate_size\": 1024", StringComparison.Ordinal));
 
         AssertFails("model.layers.0.mlp.gate_proj.weight", "--model", directory.Path);
@@ -207,7 +208,7 @@ public class CommandLineTests
     [Fact]
     public void A_missing_tensor_is_named()
     {
-        using TemporaryDirectory directory = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory directory = StoryData.CopyOfModel();
         Change(directory, "config.json", text => text.Replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5", StringComparison.Ordinal));
 
         AssertFails("model.layers.4.input_layernorm.weight", "--model", directory.Path);
@@ -219,7 +220,7 @@ public class CommandLineTests
     [InlineData("model.safetensors")]
     public void A_missing_or_truncated_file_is_named(string file)
     {
-        using TemporaryDirectory directory = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory directory = StoryData.CopyOfModel();
         string path = Path.Combine(directory.Path, file);
         File.WriteAllBytes(path, File.ReadAllBytes(path)[..100]);
         AssertFails(file, "--model", directory.Path);

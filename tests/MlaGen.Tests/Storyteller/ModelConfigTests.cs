@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using MlaGen.Tests.Files;
 using Storyteller.Model;
 
 namespace MlaGen.Tests.Storyteller;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MlaGen.Tests.Files;
 using static MlaGen.Tests.Storyteller.StoryProgram;
 
 namespace MlaGen.Tests.Storyteller;

@@ -1,3 +1,4 @@
+using MlaGen.Tests.Files;
 using Storyteller;
 using Storyteller.Model;
 using static MlaGen.Tests.Storyteller.StoryProgram;
@@ -125,7 +126,7 @@ public sealed class SavedStoryTests : IDisposable
     public void A_file_of_another_model_is_refused()
     {
         Save();
-        using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory model = StoryData.CopyOfModel();
         string weights = Path.Combine(model.Path, "model.safetensors");
         byte[] bytes = File.ReadAllBytes(weights);
         bytes[^1] ^= 1;
@@ -138,7 +139,7 @@ public sealed class SavedStoryTests : IDisposable
     public void The_same_model_elsewhere_is_the_same_model()
     {
         Save();
-        using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory model = StoryData.CopyOfModel();
 
         Assert.NotEmpty(Tell("--resume", Saved, "--model", model.Path));
     }

@@ -1,3 +1,4 @@
+using MlaGen.Tests.Files;
 using Storyteller;
 using Storyteller.Model;
 using Storyteller.Text;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MlaGen.Tests.Files;
 using Storyteller;
 using Storyteller.Model;
 
@@ -23,6 +24,18 @@ internal static class StoryData
     public static TheoryData<int> Prompts => [.. Enumerable.Range(0, 6)];
 
     public static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "StoryData", file);
+
+    /// <summary>A copy of the model, to be damaged.</summary>
+    public static TemporaryDirectory CopyOfModel()
+    {
+        var copy = new TemporaryDirectory();
+        foreach (string file in Directory.EnumerateFiles(ModelDirectory))
+        {
+            File.Copy(file, copy.At(Path.GetFileName(file)));
+        }
+
+        return copy;
+    }
 
     /// <summary>A prompt with its tokens, and the 48 tokens that the model most likely continues it with.</summary>
     internal sealed record GoldenStory(string Prompt, int[] PromptIds, int[] GreedyIds, string GreedyText);

@@ -1,4 +1,5 @@
 using System.Text;
+using MlaGen.Tests.Files;
 using Storyteller.Text;
 
 namespace MlaGen.Tests.Storyteller;

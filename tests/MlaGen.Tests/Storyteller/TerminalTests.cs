@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using MlaGen.Tests.Files;
 using Storyteller;
 using static MlaGen.Tests.Storyteller.StoryProgram;
 using ExplorerProgram = Explorer.CommandLine;
@@ -22,7 +23,7 @@ public sealed class TerminalTests : IDisposable
     [Fact]
     public void A_tokenizer_s_control_characters_are_seen_in_a_story_and_do_nothing()
     {
-        using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory model = StoryData.CopyOfModel();
         JsonObject tokenizer = JsonNode.Parse(File.ReadAllText(Path.Combine(model.Path, "tokenizer.json")))!.AsObject();
         string told = TellOf(model.Path);
         Assert.Contains(' ', told);
@@ -58,7 +59,7 @@ public sealed class TerminalTests : IDisposable
     [InlineData("495", "vocab_size")]
     public void A_configuration_s_words_show_none_of_them_in_an_error(string value, string key)
     {
-        using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory model = StoryData.CopyOfModel();
         string path = Path.Combine(model.Path, "config.json");
         string harmful = string.Concat(_harmful.Select(static c => $"\\u{(int)c:x4}"));
         JsonObject config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
@@ -82,7 +83,7 @@ public sealed class TerminalTests : IDisposable
     [Fact]
     public void Names_of_tensors_show_none_of_them_in_an_error()
     {
-        using TemporaryDirectory model = TemporaryDirectory.WithStoryModel();
+        using TemporaryDirectory model = StoryData.CopyOfModel();
         string header = $$$"""{"{{{string.Concat(_harmful.Select(static c => $"\\u{(int)c:x4}"))}}}": {"dtype": "F32", "shape": [2], "data_offsets": [0, 0]}}""";
         byte[] bytes = Encoding.UTF8.GetBytes(header);
         File.WriteAllBytes(Path.Combine(model.Path, "model.safetensors"), [.. BitConverter.GetBytes((long)bytes.Length), .. bytes]);

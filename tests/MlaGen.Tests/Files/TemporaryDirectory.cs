@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace MlaGen.Tests.Checkpoints;
+namespace MlaGen.Tests.Files;
 
 /// <summary>A directory that goes away with the test.</summary>
 internal sealed class TemporaryDirectory : IDisposable
