@@ -15,6 +15,10 @@ internal static class Shapes
     /// <summary>Twenty heads: the last four lie beside each other in no vector of their own.</summary>
     public const string Glm47Flash = "HiddenSize = 2048, Heads = 20, QLoraRank = 768, QkNopeHeadDim = 192, VHeadDim = 256, MaxPositionEmbeddings = 202752, RopeTheta = 1000000";
 
+    /// <summary>No dimension fills whole vectors of any width, and the query has no latent of its own.</summary>
+    public const string Odd = "HiddenSize = 100, Heads = 7, KvLoraRank = 97, QkNopeHeadDim = 21, QkRopeHeadDim = 6, VHeadDim = 13, MaxPositionEmbeddings = 8192, "
+        + "RopeLayout = RopeLayout.HalfSplit, AttentionBias = true";
+
     private const string DeepSeekYarn = "RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, ";
 
     private const string KimiYarn = "RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1, ";

@@ -17,11 +17,15 @@ internal static partial class Snapshot
     private const string Verified = ".verified.cs";
     private const string Received = ".received.cs";
 
-    public static void Verify(GeneratorRunResult result, [CallerFilePath] string file = "", [CallerMemberName] string method = "")
+    /// <param name="result">What was emitted.</param>
+    /// <param name="only">Hint names of the files to compare; null for all.</param>
+    /// <param name="file">The test's file.</param>
+    /// <param name="method">The test.</param>
+    public static void Verify(GeneratorRunResult result, Func<string, bool>? only = null, [CallerFilePath] string file = "", [CallerMemberName] string method = "")
         => Verify(
             Path.Combine(TestProject.Directory, "Snapshots"),
             $"{Path.GetFileNameWithoutExtension(file)}.{method}",
-            result.GeneratedSources.Select(static source => (source.HintName, source.SourceText.ToString())),
+            result.GeneratedSources.Where(source => only?.Invoke(source.HintName) ?? true).Select(static source => (source.HintName, source.SourceText.ToString())),
             Environment.GetEnvironmentVariable(AcceptVariable) == "1");
 
     internal static void Verify(string directory, string test, IEnumerable<(string HintName, string Text)> emitted, bool accept)
