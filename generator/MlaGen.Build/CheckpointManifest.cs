@@ -17,7 +17,7 @@ internal static class CheckpointManifest
     /// <summary>More lines than this are no model: it has a dozen for each kind of layer.</summary>
     private const int MaxLines = 10_000;
 
-    /// <summary>Writes the manifest of a checkpoint.</summary>
+    /// <summary>Writes the manifest of a checkpoint, each entry on one line: text from a checkpoint may hold anything.</summary>
     /// <param name="source">What messages call the checkpoint.</param>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <returns>The text, the same for the same tensors whatever their order.</returns>
@@ -31,7 +31,7 @@ internal static class CheckpointManifest
             .. tensors
                 .Where(entry => entry.Path.IsWithin(modules))
                 .GroupBy(
-                    static entry => $"{entry.Path.Pattern}\t{Escape(entry.Tensor.NameOfType())}\t{TensorTypes.Format(entry.Tensor.Shape.AsSpan())}",
+                    static entry => $"{entry.Path.Pattern}\t{Unprintable.Escape(entry.Tensor.NameOfType())}\t{TensorTypes.Format(entry.Tensor.Shape.AsSpan())}",
                     static entry => entry.Path.Layer,
                     static (tensor, layers) => $"{tensor}\t{Ranges(layers)}",
                     StringComparer.Ordinal)
@@ -43,19 +43,13 @@ internal static class CheckpointManifest
         }
 
         var text = new StringBuilder();
-        foreach (string line in (IEnumerable<string>)[Header, Escape(source), .. lines])
+        foreach (string line in (IEnumerable<string>)[Header, Unprintable.Escape(source), .. lines])
         {
             text.Append(line).Append('\n');
         }
 
         return text.ToString();
     }
-
-    /// <summary>Keeps one entry on one line: text from a checkpoint may hold anything.</summary>
-    public static string Escape(string text)
-        => text.Any(CheckpointException.IsUnprintable)
-            ? string.Concat(text.Select(static c => CheckpointException.IsUnprintable(c) ? $"\\u{(int)c:x4}" : c.ToString()))
-            : text;
 
     /// <summary>Layers as <c>0-3,5</c>; a dash for a tensor that belongs to no layer.</summary>
     private static string Ranges(IEnumerable<int?> layers)
@@ -92,7 +86,7 @@ internal static class CheckpointManifest
 
         public static TensorPath Parse(string name)
         {
-            string[] parts = Escape(name).Split('.');
+            string[] parts = Unprintable.Escape(name).Split('.');
             for (int i = 0; i < parts.Length; i++)
             {
                 if (int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out int number))

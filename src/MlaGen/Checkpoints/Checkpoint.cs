@@ -57,6 +57,7 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
     /// <summary>Opens a directory or a single safetensors file.</summary>
     /// <param name="path">The directory or file.</param>
     /// <returns>The open checkpoint, to be disposed.</returns>
+    /// <exception cref="ArgumentException">The path is empty or has a zero in it.</exception>
     /// <exception cref="CheckpointException">Something is missing, unreadable or malformed. Nothing stays open then.</exception>
     public static Checkpoint Open(string path)
     {

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace MlaGen;
 
 /// <summary>
@@ -31,17 +28,5 @@ public sealed class CheckpointException : Exception
 
     /// <summary>Quotes text from a file for a message. Such text may be hostile: millions of characters, line breaks, terminal escapes, changes of direction.</summary>
     internal static string Quote(string text)
-    {
-        var quoted = new StringBuilder("'");
-        foreach (char c in text.AsSpan(0, Math.Min(text.Length, LongestQuote)))
-        {
-            _ = IsUnprintable(c) ? quoted.Append($"\\u{(int)c:x4}") : quoted.Append(c);
-        }
-
-        return quoted.Append(text.Length > LongestQuote ? "…'" : "'").ToString();
-    }
-
-    /// <summary>Whether a character does something to a terminal or to the text around it, instead of being seen.</summary>
-    internal static bool IsUnprintable(char c) =>
-        char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+        => text.Length > LongestQuote ? $"'{Unprintable.Escape(text[..LongestQuote])}…'" : $"'{Unprintable.Escape(text)}'";
 }

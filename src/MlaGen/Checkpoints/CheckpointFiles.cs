@@ -6,17 +6,14 @@ namespace MlaGen.Runtime;
 internal static class CheckpointFiles
 {
     /// <summary>Opens a file for reading.</summary>
+    /// <exception cref="ArgumentException">The path is empty or has a zero in it.</exception>
+    /// <exception cref="CheckpointException">There is no such file, it is empty or no regular file, or it may not be read.</exception>
     public static SafeFileHandle Open(string path, out long length)
     {
-        FileStatus status = FileStatus.Of(path);
-        if (status.Kind is not (FileKind.Regular or FileKind.Missing))
-        {
-            throw new CheckpointException($"is {status.Describe()}; expected a file", path);
-        }
-
         try
         {
-            SafeFileHandle handle = RegularFile.OpenRead(path, out length);
+            SafeFileHandle handle = RegularFile.TryOpenRead(path, out length, out FileStatus status)
+                ?? throw new CheckpointException($"is {status.Describe()}; expected a file", path);
             if (length > 0)
             {
                 return handle;
@@ -29,7 +26,7 @@ internal static class CheckpointFiles
         {
             throw new CheckpointException("does not exist", path, tensor: null, e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(path, e);
         }

@@ -3,7 +3,7 @@ namespace MlaGen.Runtime;
 /// <summary>What a checkpoint has in place of a tensor that it lacks: most often the prefix is wrong, or the class has the other way to queries.</summary>
 internal static class MissingTensor
 {
-    /// <summary>The end of a sentence about a missing tensor; empty when the checkpoint has nothing like it.</summary>
+    /// <summary>The end of a sentence about a missing tensor of a generated class; empty when the checkpoint has nothing like it.</summary>
     public static string Hint(ICheckpoint checkpoint, string name)
     {
         string tensor = name[(name.LastIndexOf('.') + 1)..];

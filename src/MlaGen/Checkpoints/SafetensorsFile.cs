@@ -74,6 +74,7 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file, of whatever extension.</param>
     /// <returns>The open file, to be disposed.</returns>
+    /// <exception cref="ArgumentException">The path is empty or has a zero in it.</exception>
     /// <exception cref="CheckpointException">The file is missing, unreadable or malformed.</exception>
     public static SafetensorsFile Open(string path)
     {

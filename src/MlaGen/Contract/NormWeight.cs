@@ -30,7 +30,7 @@ public abstract class NormWeight
     /// <param name="formula">Where the length comes from, for messages.</param>
     protected NormWeight(ICheckpoint checkpoint, string name, int length, string formula)
     {
-        _values = WeightReader.ReadVector(checkpoint, name + ".weight", length, formula);
+        _values = WeightReader.ReadVector(checkpoint, name + ".weight", length, formula, MissingTensor.Hint);
         WeightReader.RequireAbsent(checkpoint, name + ".bias", "the latent norms have no bias");
     }
 

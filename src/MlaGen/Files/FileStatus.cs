@@ -74,7 +74,17 @@ internal readonly record struct FileStatus(FileKind Kind, UnixFileMode? Rights =
         }
 
         var file = new FileInfo(path);
-        FileSystemInfo target = file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
+        FileSystemInfo target;
+        try
+        {
+            target = file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
+        }
+        catch (IOException)
+        {
+            // Links in a circle lead nowhere; whoever opens them is told so.
+            return FileKind.Missing;
+        }
+
         return !target.Exists ? FileKind.Missing
             : OperatingSystem.IsWindows() || new FileInfo(target.FullName).Length > 0 ? FileKind.Regular
             : FileKind.EmptyOrSpecial;

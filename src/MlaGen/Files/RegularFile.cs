@@ -11,12 +11,21 @@ internal static class RegularFile
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     /// <exception cref="IOException">It is no regular file, or cannot be opened.</exception>
-    public static SafeFileHandle OpenRead(string path, out long length)
+    public static SafeFileHandle OpenRead(string path, out long length) =>
+        TryOpenRead(path, out length, out FileStatus status) ?? throw new IOException($"{path} is {status.Describe()}; only regular files are read.");
+
+    /// <summary><see cref="OpenRead"/> that opens nothing where the file is no regular one.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="length">Its length.</param>
+    /// <param name="status">What it is.</param>
+    /// <returns>The file; null if it is no regular one.</returns>
+    public static SafeFileHandle? TryOpenRead(string path, out long length, out FileStatus status)
     {
-        FileStatus status = FileStatus.Of(path);
+        length = 0;
+        status = FileStatus.Of(path);
         if (status.Kind is not (FileKind.Regular or FileKind.Missing))
         {
-            throw Special(path, status);
+            return null;
         }
 
         // Whatever takes its place now is opened, but not waited for: it has no length then.
@@ -31,7 +40,8 @@ internal static class RegularFile
         catch (NotSupportedException)
         {
             handle.Dispose();
-            throw Special(path, new FileStatus(FileKind.Pipe));
+            status = new FileStatus(FileKind.Pipe);
+            return null;
         }
         catch
         {
@@ -52,6 +62,4 @@ internal static class RegularFile
 
         return done;
     }
-
-    private static IOException Special(string path, FileStatus status) => new($"{path} is {status.Describe()}; only regular files are read.");
 }

@@ -47,7 +47,7 @@ public sealed class Linear
     /// <summary>Elements of an output row.</summary>
     public int OutFeatures => _matrix.Rows;
 
-    /// <summary>Type of the packed weights: that of the checkpoint, <see cref="TensorType.BFloat16"/> for block-scaled fp8.</summary>
+    /// <summary>Type of the packed weights: that of the checkpoint, <see cref="TensorType.BFloat16"/> for scaled fp8.</summary>
     public TensorType Type => _matrix.Type;
 
     /// <summary>Bytes of the packed weights, padding included.</summary>
@@ -66,7 +66,7 @@ public sealed class Linear
     /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive.</exception>
     /// <exception cref="CheckpointException">
-    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128.
+    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it.
     /// </exception>
     public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false)
     {

@@ -5,6 +5,9 @@ namespace MlaGen.Runtime;
 /// <summary>Finds the weights of a generated class in a checkpoint and checks that they are what the class was generated for.</summary>
 internal static class WeightReader
 {
+    /// <summary>What a checkpoint has in place of a tensor that it lacks, as the end of a sentence.</summary>
+    public delegate string MissingHint(ICheckpoint checkpoint, string name);
+
     private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
     private const string VectorTypes = "BF16, F16 or F32";
 
@@ -17,13 +20,14 @@ internal static class WeightReader
     /// <param name="rows">Expected rows.</param>
     /// <param name="columns">Expected columns.</param>
     /// <param name="shapeFormula">Where the two come from, for messages: <c>[Heads·(QkNopeHeadDim+QkRopeHeadDim), QLoraRank]</c>.</param>
+    /// <param name="hint">What to say behind the sentence that it is missing.</param>
     /// <returns>The matrix, valid as long as the checkpoint is open.</returns>
     /// <exception cref="CheckpointException">The matrix or its scales are missing, surplus, or of another shape or type; a scale is negative or not finite.</exception>
-    public static WeightMatrix OpenMatrix(ICheckpoint checkpoint, string name, int rows, int columns, string shapeFormula)
+    public static WeightMatrix OpenMatrix(ICheckpoint checkpoint, string name, int rows, int columns, string shapeFormula, MissingHint? hint = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, MatrixTypes, TensorType.Float8E4M3);
+        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, hint, MatrixTypes, TensorType.Float8E4M3);
         CheckpointTensor[] scales = [.. FindScales(checkpoint, name)];
         switch (tensor.Type)
         {
@@ -43,12 +47,13 @@ internal static class WeightReader
     /// <param name="name">Full name.</param>
     /// <param name="length">Expected length.</param>
     /// <param name="shapeFormula">Where it comes from, for messages: <c>[KvLoraRank]</c>.</param>
+    /// <param name="hint">What to say behind the sentence that it is missing.</param>
     /// <returns>The values.</returns>
     /// <exception cref="CheckpointException">The vector is missing, or of another shape or type.</exception>
-    public static float[] ReadVector(ICheckpoint checkpoint, string name, int length, string shapeFormula)
+    public static float[] ReadVector(ICheckpoint checkpoint, string name, int length, string shapeFormula, MissingHint? hint = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
-        return ReadFloats(Find(checkpoint, name, [length], shapeFormula, VectorTypes), length);
+        return ReadFloats(Find(checkpoint, name, [length], shapeFormula, hint, VectorTypes), length);
     }
 
     /// <summary>Refuses a checkpoint that has a tensor the class would ignore.</summary>
@@ -108,13 +113,13 @@ internal static class WeightReader
     private static CheckpointException Surplus(CheckpointTensor tensor, string because) =>
         new($"is surplus: expected none because {because}, found {tensor.Describe()}", tensor.Source, tensor.Name);
 
-    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, string types, params ReadOnlySpan<TensorType> more)
+    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, MissingHint? hint, string types, params ReadOnlySpan<TensorType> more)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         string expected = $"{TensorTypes.Format(shape)} = {shapeFormula}";
         if (!checkpoint.TryGetTensor(name, out CheckpointTensor? tensor))
         {
-            throw new CheckpointException($"is missing; expected {expected}, {types}{MissingTensor.Hint(checkpoint, name)}", checkpoint.Source, name);
+            throw new CheckpointException($"is missing; expected {expected}, {types}{hint?.Invoke(checkpoint, name)}", checkpoint.Source, name);
         }
 
         // Before the shape: packed weights have another one because of their type.

@@ -90,7 +90,7 @@ public sealed class LoadingTests
         Assert.EndsWith("; there is 'a.q_proj.weight', F32 [6, 5]: the model has no query latent, which is QLoraRank = 0 on the class", Missing("a.q_a_proj.weight"), StringComparison.Ordinal);
         Assert.EndsWith("; there is 'b.q_a_proj.weight', F32 [3, 5]: the model has a query latent, which is QLoraRank = 3 on the class", Missing("b.q_proj.weight"), StringComparison.Ordinal);
 
-        string Missing(string name) => Assert.Throws<CheckpointException>(() => Runtime.WeightReader.OpenMatrix(checkpoint, name, 6, 5, "[a, b]")).Message;
+        string Missing(string name) => Assert.Throws<CheckpointException>(() => Runtime.WeightReader.OpenMatrix(checkpoint, name, 6, 5, "[a, b]", Runtime.MissingTensor.Hint)).Message;
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class LoadingTests
         checkpoint.Add("a.o_proj.weight_packed", TensorType.Int32, [1], new byte[4]);
         Assert.EndsWith(
             "; there is 'a.o_proj.weight_packed': the projection is quantized in a way that is not read",
-            Assert.Throws<CheckpointException>(() => Runtime.WeightReader.OpenMatrix(checkpoint, "a.o_proj.weight", 6, 5, "[a, b]")).Message,
+            Assert.Throws<CheckpointException>(() => Runtime.WeightReader.OpenMatrix(checkpoint, "a.o_proj.weight", 6, 5, "[a, b]", Runtime.MissingTensor.Hint)).Message,
             StringComparison.Ordinal);
     }
 

@@ -189,6 +189,8 @@ public sealed class CheckpointTests : IDisposable
         _directory.Write(Index, LegalIndex);
         CheckpointException e = Assert.Throws<CheckpointException>(() => Checkpoint.Open(_directory.Path));
         Assert.Equal(_directory.At(Second), e.File);
+        Assert.Throws<CheckpointException>(() => Checkpoint.Open(_directory.At(Second)));
+        Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(_directory.At(Second)));
     }
 
     [Fact]

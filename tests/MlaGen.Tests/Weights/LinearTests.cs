@@ -133,12 +133,14 @@ public class LinearTests
         checkpoint.Add("bare.weight", [5, 3], new float[15]);
         checkpoint.Add("long.weight", [5, 3], new float[15]);
         checkpoint.Add("long.bias", [3], new float[3]);
+        checkpoint.Add("self_attn.o_proj.weight", [5, 3], new float[15]);
         checkpoint.Add("int8.weight", TensorType.Int8, [5, 3], new byte[15]);
 
         Refused("absent", bias: false, "memory: tensor 'absent.weight' is missing; expected [5, 3] = [outFeatures, inFeatures], BF16, F16, F32 or scaled F8_E4M3");
         Refused("swapped", bias: false, "memory: tensor 'swapped.weight' has the wrong shape: expected [5, 3] = [outFeatures, inFeatures], found F32 [3, 5]");
         Refused("surplus", bias: false, "memory: tensor 'surplus.bias' is surplus: expected none because bias is false, found F32 [5]");
         Refused("bare", bias: true, "memory: tensor 'bare.bias' is missing; expected [5] = [outFeatures], BF16, F16 or F32");
+        Refused("self_attn.o_proj", bias: true, "memory: tensor 'self_attn.o_proj.bias' is missing; expected [5] = [outFeatures], BF16, F16 or F32");
         Refused("long", bias: true, "memory: tensor 'long.bias' has the wrong shape: expected [5] = [outFeatures], found F32 [3]");
         Refused("int8", bias: false, "memory: tensor 'int8.weight' has the wrong type: expected BF16, F16, F32 or scaled F8_E4M3, found I8 [5, 3]");
         Assert.Equal([1, 2, 3, 4, 5], Load("surplus").Bias.ToArray().Select((value, i) => value + i + 1));
