@@ -33,16 +33,26 @@ public interface IMlaAttention<TSelf>
     /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, Heads, KvLoraRank + QkRopeHeadDim]</c>; the softmax scale is applied inside.</param>
     /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, Heads, KvLoraRank]</c>; zeros for a row without keys.</param>
     /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, Heads]</c>; negative infinity for a row without keys.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty, or a layer has not written the rows of its new tokens.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     static virtual void AttendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp) => MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
 
     /// <summary>Writes the rows of the batch's new tokens, for engines that own their projections.</summary>
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>.</param>
+    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>; rows of <see cref="MlaBatch.AddQueries"/> are passed over.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     static virtual void AppendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> rows) => MlaLayer.AppendLatent(batch, layer, rows);
 
     /// <summary>
-    /// Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.
+    /// Compiles everything that steps of this class run, in about a tenth of a second, so that the first one is as fast as those that follow.
     /// Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading; touches no cache and no batch.
     /// </summary>
     /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>
@@ -58,5 +68,10 @@ public interface IMlaAttention<TSelf>
     /// <param name="hidden">Hidden states <c>[batch.Rows, HiddenSize]</c>.</param>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>; it may be <paramref name="hidden"/> itself.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>.</exception>
+    /// <exception cref="OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>; the step can only be rolled back.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);
 }

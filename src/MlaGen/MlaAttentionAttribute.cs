@@ -107,7 +107,10 @@ public sealed class MlaAttentionAttribute : Attribute
     /// <summary>Mistral: queries grow by <c>1 + beta·ln(1 + floor(position / OriginalMaxPositionEmbeddings))</c> (<c>llama_4_scaling_beta</c>); 0 means absent.</summary>
     public double Llama4ScalingBeta { get; set; }
 
-    /// <summary>How the cache keeps the latents and the rotary key: exact, or in fewer bytes.</summary>
+    /// <summary>
+    /// How caches of the class keep the latents and the rotary key, exact or in fewer bytes, unless they are made with another
+    /// <see cref="LatentCacheOptions.Format"/>.
+    /// </summary>
     public CacheFormat CacheFormat { get; set; } = CacheFormat.Float32;
 
     /// <summary>

@@ -3,10 +3,20 @@ using MlaGen.Runtime;
 namespace MlaGen;
 
 /// <summary>Which attention cores a class has for a cache, which of them run on this machine, and why the better ones do not.</summary>
-/// <param name="Absorbed">Cores of the absorbed form, the best first.</param>
-/// <param name="Decompressed">Cores of the decompressed form, the best first.</param>
-public sealed record MlaCores(IReadOnlyList<MlaCore> Absorbed, IReadOnlyList<MlaCore> Decompressed)
+public sealed class MlaCores
 {
+    private MlaCores(MlaCore[] absorbed, MlaCore[] decompressed)
+    {
+        Absorbed = absorbed;
+        Decompressed = decompressed;
+    }
+
+    /// <summary>Cores of the absorbed form, the best first.</summary>
+    public IReadOnlyList<MlaCore> Absorbed { get; }
+
+    /// <summary>Cores of the decompressed form, the best first.</summary>
+    public IReadOnlyList<MlaCore> Decompressed { get; }
+
     /// <summary>The cores of a class.</summary>
     /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
     /// <param name="format">Format of the cache; <see langword="null"/> for the class's own.</param>
@@ -37,7 +47,21 @@ public sealed record MlaCores(IReadOnlyList<MlaCore> Absorbed, IReadOnlyList<Mla
 }
 
 /// <summary>One core of a list.</summary>
-/// <param name="Target">What it needs of the machine.</param>
-/// <param name="Runs">Whether it is the one that runs.</param>
-/// <param name="Refusal">Why it cannot run here, or <see langword="null"/> if it can.</param>
-public sealed record MlaCore(CoreTarget Target, bool Runs, string? Refusal);
+public sealed class MlaCore
+{
+    internal MlaCore(CoreTarget target, bool runs, string? refusal)
+    {
+        Target = target;
+        Runs = runs;
+        Refusal = refusal;
+    }
+
+    /// <summary>What it needs of the machine.</summary>
+    public CoreTarget Target { get; }
+
+    /// <summary>Whether it is the one that runs.</summary>
+    public bool Runs { get; }
+
+    /// <summary>Why it cannot run here, or <see langword="null"/> if it can.</summary>
+    public string? Refusal { get; }
+}

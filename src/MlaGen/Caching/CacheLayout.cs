@@ -35,6 +35,7 @@ public sealed class CacheLayout
     /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
     /// <param name="format">How rows are encoded; <see langword="null"/> for the class's own <see cref="MlaAttentionAttribute.CacheFormat"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    /// <exception cref="InvalidOperationException">The class was emitted for another version of the package.</exception>
     public static CacheLayout Of<TAttention>(CacheFormat? format = null)
         where TAttention : class, IMlaAttention<TAttention> => Of(TAttention.Definition, format);
 
@@ -57,5 +58,7 @@ public sealed class CacheLayout
             : throw new OverflowException(FormattableString.Invariant($"{Counted.Of(pages, "page")} of {Counted.Of(page, "token")} x {Counted.Of(layers, "layer")} x {Counted.Of(RowBytes, "byte")} are {Counted.Of(bytes, "byte")}; at most {long.MaxValue} can be told."));
     }
 
-    internal static CacheLayout Of(MlaDefinition definition, CacheFormat? format) => new(definition.Checked(), format ?? definition.CacheFormat);
+    internal static CacheLayout Of(MlaDefinition definition, CacheFormat? format) => format is { } asked && !Enum.IsDefined(asked)
+        ? throw new ArgumentOutOfRangeException(nameof(format), asked, "There is no such cache format.")
+        : new(definition.Checked(), format ?? definition.CacheFormat);
 }

@@ -18,11 +18,11 @@ internal static class DefinitionCheck
         Require(shape.Heads > 0 && shape.KvLoraRank > 0 && shape.QkNopeHeadDim > 0 && shape.VHeadDim > 0 && shape.QkRopeHeadDim >= 0 && shape.QLoraRank >= 0 && shape.HiddenSize > 0, "dimensions are positive");
         Require(definition.InverseFrequencies.Length == 0 || definition.InverseFrequencies.Length * 2 == shape.QkRopeHeadDim, "a frequency for each pair of the rotary key");
         Require(float.IsFinite(definition.SoftmaxScale) && float.IsFinite(definition.QLatentScale) && float.IsFinite(definition.KvLatentScale), "factors are finite");
-        Require(definition.Kernels.Absorbed.Length > 0 && definition.Kernels.Decompressed.Length > 0, "a core for each form");
+        Require(RunsAnywhere(definition.Kernels.Absorbed) && RunsAnywhere(definition.Kernels.Decompressed), "each form has a core that runs anywhere, the last one");
         foreach (AbsorbedCore core in definition.Kernels.Absorbed)
         {
             AbsorbedLayout layout = core.Layout;
-            Require(layout.BlockTokens > 0, "a block has rows");
+            Require(layout.BlockTokens > 0 && layout.PrefetchTokens >= 0, "a block has rows");
             Require(layout.Queries.Columns >= shape.Heads && layout.ScoreStride >= layout.Queries.Columns, "a column for each head");
             Require(BitOperations.IsPow2(layout.MostParts) && layout.SingleBlockParts > 0 && layout.PartBlocks > 0, "parts are a power of two");
         }
@@ -31,9 +31,12 @@ internal static class DefinitionCheck
         {
             DecompressedLayout layout = core.Layout;
             Require(layout.KeyTile > 0 && layout.KeyStride >= shape.QkHeadDim && layout.ValueStride >= shape.VHeadDim, "a tile holds keys and values");
-            Require(layout.QueryPanel > 0 && layout.QueryTile % layout.QueryPanel == 0 && layout.ScoreStride >= layout.QueryTile, "a tile of queries is whole panels");
+            Require(core.Operand == RowOperand.Float32, "keys and values are decompressed to floats");
+            Require(layout.QueryPanel > 0 && layout.QueryTile > 0 && layout.QueryTile % layout.QueryPanel == 0 && layout.ScoreStride >= layout.QueryTile, "a tile of queries is whole panels");
         }
     }
+
+    private static bool RunsAnywhere(AttentionCore[] cores) => cores is [.., { Target: CoreTarget.Scalar, Operand: RowOperand.Float32 }];
 
     private static void Require(bool holds, string what)
     {

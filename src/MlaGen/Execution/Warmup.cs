@@ -22,6 +22,11 @@ internal static class Warmup
         where T : class, IMlaAttention<T>
     {
         using var executor = new MlaExecutor(threads: 2);
+        foreach (CacheFormat format in Enum.GetValues<CacheFormat>())
+        {
+            Recode(RowCodec.Create(format, WarmupLayer.Shape));
+        }
+
         AttendLatent<T>(executor);
         AttendTiles<T>();
         foreach (PanelProducts format in PanelFormats.All)
@@ -30,7 +35,15 @@ internal static class Warmup
         }
     }
 
-    /// <summary>The class's codec and absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
+    /// <summary>A codec, whichever format the caches of the class are made with; its code does not depend on the dimensions.</summary>
+    private static void Recode(RowCodec codec)
+    {
+        byte[] row = new byte[codec.RowBytes];
+        codec.EncodeRow(new float[codec.Elements], row, token: 0);
+        codec.DecodeRows(row, 1, new float[codec.Elements]);
+    }
+
+    /// <summary>The class's absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
     private static void AttendLatent<T>(MlaExecutor executor)
         where T : class, IMlaAttention<T>
     {

@@ -7,7 +7,7 @@ internal static class CacheFormats
     public const string Rope = "rope";
 
     /// <summary>How a format encodes the rotary key: never in fewer than 16 bits.</summary>
-    public static CacheFormat RopeEncoding(CacheFormat format) => format is CacheFormat.Float8 or CacheFormat.Int8 ? CacheFormat.BFloat16 : format;
+    public static CacheFormat RopeEncoding(CacheFormat format) => format is CacheFormat.Float32 or CacheFormat.Float16 ? format : CacheFormat.BFloat16;
 
     /// <summary>The codec of an encoding that decodes with vectors of one width.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such encoding.</exception>

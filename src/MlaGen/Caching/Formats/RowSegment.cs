@@ -1,8 +1,25 @@
 namespace MlaGen;
 
 /// <summary>A part of a cached row that is encoded by itself.</summary>
-/// <param name="Name">What it is: <c>latent</c> or <c>rope</c>. At most eight ASCII characters, by which cache files know it.</param>
-/// <param name="Elements">Numbers of it.</param>
-/// <param name="Encoding">How they are encoded: the format whose latents are encoded so.</param>
-/// <param name="Bytes">Bytes that they take.</param>
-public sealed record RowSegment(string Name, int Elements, CacheFormat Encoding, int Bytes);
+public sealed class RowSegment
+{
+    internal RowSegment(string name, int elements, CacheFormat encoding, int bytes)
+    {
+        Name = name;
+        Elements = elements;
+        Encoding = encoding;
+        Bytes = bytes;
+    }
+
+    /// <summary>What it is: <c>latent</c> or <c>rope</c>. At most eight ASCII characters, by which cache files know it.</summary>
+    public string Name { get; }
+
+    /// <summary>Numbers of it.</summary>
+    public int Elements { get; }
+
+    /// <summary>How they are encoded: the format whose latents are encoded so.</summary>
+    public CacheFormat Encoding { get; }
+
+    /// <summary>Bytes that they take.</summary>
+    public int Bytes { get; }
+}
