@@ -22,15 +22,16 @@ public sealed class LatentCache<TAttention> : IDisposable
     /// <param name="layers">Layers of the model: every page holds its tokens for all of them.</param>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages.</param>
     /// <param name="options">Format, page size and memory; <see langword="null"/> for the defaults.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or asks for more pages than can be counted.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or asks for more pages than can be counted, or there is no such format.</exception>
     /// <exception cref="ArgumentException">One page would be larger than a single piece of memory can be.</exception>
+    /// <exception cref="InvalidOperationException">The class was emitted for another version of the package.</exception>
     public LatentCache(int layers, long maxTokens, LatentCacheOptions? options = null)
     {
         options ??= new LatentCacheOptions();
         Layout = CacheLayout.Of<TAttention>(options.Format);
         _pool = new PagePool(Layout, layers, maxTokens, options);
         _metrics = new CacheMetrics(_pool, options.Name);
-        Prefixes = new PrefixIndex(_pool, TAttention.Shape);
+        Prefixes = new PrefixIndex(_pool);
     }
 
     /// <summary>What it keeps of a token.</summary>
@@ -84,7 +85,7 @@ public sealed class LatentCache<TAttention> : IDisposable
     public LatentSequence CreateSequence()
     {
         _pool.ThrowIfDisposed();
-        return new LatentSequence(_pool, TAttention.Shape);
+        return new LatentSequence(_pool);
     }
 
     /// <summary>Creates an empty batch, to be used for any number of steps.</summary>

@@ -23,7 +23,6 @@ public sealed class LatentSequence : IDisposable
     /// <summary>Stands in <see cref="_holder"/> for ever once the sequence is disposed.</summary>
     private static readonly object Disposed = new();
 
-    private readonly MlaShape _shape;
     private int[] _pages = [];
     private int _pageCount;
     private int[] _positions = [];
@@ -37,21 +36,19 @@ public sealed class LatentSequence : IDisposable
     /// <summary>Who alone may change the sequence now: a batch, the sequence itself, <see cref="Disposed"/>, or nobody.</summary>
     private object? _holder;
 
-    internal LatentSequence(PagePool pool, MlaShape shape)
+    internal LatentSequence(PagePool pool)
     {
         pool.MayFail();
         Pool = pool;
-        _shape = shape;
     }
 
     /// <summary>A sequence that shares pages which the caller knows to be held.</summary>
     /// <param name="pool">The pages' pool.</param>
-    /// <param name="shape">The layer's dimensions.</param>
     /// <param name="pages">Its block table: as many pages as the tokens need.</param>
     /// <param name="length">Its tokens.</param>
     /// <param name="positions">Position of each token; left out, the token's index.</param>
-    internal LatentSequence(PagePool pool, MlaShape shape, ReadOnlySpan<int> pages, int length, ReadOnlySpan<int> positions = default)
-        : this(pool, shape)
+    internal LatentSequence(PagePool pool, ReadOnlySpan<int> pages, int length, ReadOnlySpan<int> positions = default)
+        : this(pool)
     {
         EnsureCapacity(pages.Length);
         pages.CopyTo(_pages);
@@ -91,7 +88,7 @@ public sealed class LatentSequence : IDisposable
         Acquire(this);
         try
         {
-            LatentSequence fork = new(Pool, _shape, Pages[..Pool.PagesFor(Length)], Length, Positions);
+            LatentSequence fork = new(Pool, Pages[..Pool.PagesFor(Length)], Length, Positions);
             _reserved = 0;
             ReleaseBeyond(Length);
             return fork;
@@ -175,9 +172,9 @@ public sealed class LatentSequence : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, Pool.Layers);
         ArgumentOutOfRangeException.ThrowIfNegative(token);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, Length);
-        if (destination.Length != _shape.CacheRowElements)
+        if (destination.Length != Pool.Layout.RowElements)
         {
-            throw new ArgumentException(FormattableString.Invariant($"A row has {Counted.Of(_shape.CacheRowElements, "element")}, the destination {destination.Length}."), nameof(destination));
+            throw new ArgumentException(FormattableString.Invariant($"A row has {Counted.Of(Pool.Layout.RowElements, "element")}, the destination {destination.Length}."), nameof(destination));
         }
 
         Pool.Codec.DecodeRows(Row(layer, token), 1, destination);
@@ -206,9 +203,8 @@ public sealed class LatentSequence : IDisposable
     internal Span<byte> Row(int layer, int token)
     {
         (int page, int index) = Math.DivRem(token, Pool.PageTokens);
-        Span<byte> rows = Pool.Rows(Pages[page], layer);
-        int rowBytes = rows.Length / Pool.PageTokens;
-        return rows.Slice(index * rowBytes, rowBytes);
+        int rowBytes = Pool.Layout.RowBytes;
+        return Pool.Rows(Pages[page], layer).Slice(index * rowBytes, rowBytes);
     }
 
     /// <summary>Makes <paramref name="holder"/> the only one to change the sequence, and keeps the cache's memory in place.</summary>

@@ -51,10 +51,6 @@ public abstract partial class MlaBatch
     /// <summary>For each new token of an entry the index of the one it continues, <see cref="TokenTree.Root"/> for the cached tokens.</summary>
     internal ReadOnlySpan<int> Parents(in BatchEntry entry) => _parents.AsSpan(entry.FirstRow, entry.NewTokens);
 
-    /// <summary>Keys that a query of an entry sees, whether the entry is a tree or not.</summary>
-    internal int VisibleKeys(in BatchEntry entry, int query) =>
-        entry.IsTree ? entry.CommittedKeys + TokenTree.PathLength(Parents(entry), query) : entry.VisibleKeys(query);
-
     /// <summary>
     /// The new tokens that a query of a tree sees, itself the last, in ascending order. Its keys are, one after the other as in a run of their
     /// own, the committed tokens and these, the rows of which lie at <see cref="BatchEntry.CommittedKeys"/> + index.

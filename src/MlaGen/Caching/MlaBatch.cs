@@ -230,7 +230,7 @@ public abstract partial class MlaBatch : IDisposable
     private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        using Use use = Begin("Add");
+        using Use use = Begin(newTokens > 0 ? nameof(Add) : nameof(AddQueries));
         if (sequence.Pool != Pool)
         {
             throw new ArgumentException("The sequence belongs to another cache than the batch.", nameof(sequence));

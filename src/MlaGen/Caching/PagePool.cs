@@ -140,7 +140,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Copies the first rows of a page, in every layer, to another.</summary>
     public void CopyRows(int source, int destination, int tokens)
     {
-        int bytes = _layerBytes / PageTokens * tokens;
+        int bytes = Layout.RowBytes * tokens;
         for (int layer = 0; layer < Layers; layer++)
         {
             Rows(source, layer)[..bytes].CopyTo(Rows(destination, layer));
@@ -176,7 +176,7 @@ internal sealed class PagePool : IDisposable
     {
         int thread = Environment.CurrentManagedThreadId;
         long returns;
-        using (Hold())
+        using (EnterLock())
         {
             if (!_asking.Add(thread))
             {
@@ -193,7 +193,7 @@ internal sealed class PagePool : IDisposable
         }
         finally
         {
-            using (Hold())
+            using (EnterLock())
             {
                 _asking.Remove(thread);
             }
@@ -203,7 +203,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Holds each page, which the caller knows to be held, once more.</summary>
     public void Hold(ReadOnlySpan<int> pages)
     {
-        using (Hold())
+        using (EnterLock())
         {
             ThrowIfDisposed();
             foreach (int page in pages)
@@ -219,7 +219,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Whether somebody else holds a page, which the caller knows to be held, too.</summary>
     public bool IsShared(int page)
     {
-        using (Hold())
+        using (EnterLock())
         {
             return _references[page] > 1;
         }
@@ -229,7 +229,7 @@ internal sealed class PagePool : IDisposable
     /// <returns>Pages that became free.</returns>
     public int Release(ReadOnlySpan<int> pages)
     {
-        using (Hold())
+        using (EnterLock())
         {
             if (_disposed)
             {
@@ -275,7 +275,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Keeps the memory from being given back until <see cref="Exit"/>.</summary>
     public void Enter()
     {
-        using (Hold())
+        using (EnterLock())
         {
             ThrowIfDisposed();
             _users++;
@@ -285,7 +285,7 @@ internal sealed class PagePool : IDisposable
     /// <summary>Ends one <see cref="Enter"/>.</summary>
     public void Exit()
     {
-        using (Hold())
+        using (EnterLock())
         {
             _users--;
         }
@@ -302,7 +302,7 @@ internal sealed class PagePool : IDisposable
         }
     }
 
-    private Lock.Scope Hold()
+    private Lock.Scope EnterLock()
     {
         ThrowIfInside();
         return Uninterrupted.Hold(_lock);
@@ -310,7 +310,7 @@ internal sealed class PagePool : IDisposable
 
     public void Dispose()
     {
-        using (Hold())
+        using (EnterLock())
         {
             if (_disposed)
             {
@@ -335,7 +335,7 @@ internal sealed class PagePool : IDisposable
 
     private bool TryTake(Span<int> pages, out int free)
     {
-        using (Hold())
+        using (EnterLock())
         {
             ThrowIfDisposed();
             free = FreePages;

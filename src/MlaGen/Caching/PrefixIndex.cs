@@ -16,15 +16,13 @@ public sealed class PrefixIndex
 {
     private readonly Lock _lock = new();
     private readonly PagePool _pool;
-    private readonly MlaShape _shape;
     private readonly PageTokensComparer _comparer;
     private readonly Entry _root = new(null, [], page: -1);
     private long _uses;
 
-    internal PrefixIndex(PagePool pool, MlaShape shape, PageTokensComparer? comparer = null)
+    internal PrefixIndex(PagePool pool, PageTokensComparer? comparer = null)
     {
         _pool = pool;
-        _shape = shape;
         _comparer = comparer ?? new PageTokensComparer();
     }
 
@@ -56,7 +54,7 @@ public sealed class PrefixIndex
 
             int pages = tokens.Length / _pool.PageTokens;
             CheckPositions(sequence, pages * _pool.PageTokens);
-            using (Hold())
+            using (EnterLock())
             {
                 return Add(sequence.Pages[..pages], tokens);
             }
@@ -82,7 +80,7 @@ public sealed class PrefixIndex
             return false;
         }
 
-        using (Hold())
+        using (EnterLock())
         {
             int[] pages = _pool.NewArray<int>(most);
             int found = 0;
@@ -101,7 +99,7 @@ public sealed class PrefixIndex
 
             if (found > 0)
             {
-                sequence = new LatentSequence(_pool, _shape, pages.AsSpan(0, found), found * _pool.PageTokens);
+                sequence = new LatentSequence(_pool, pages.AsSpan(0, found), found * _pool.PageTokens);
             }
         }
 
@@ -118,7 +116,7 @@ public sealed class PrefixIndex
     public int Evict(int pages)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(pages);
-        using (Hold())
+        using (EnterLock())
         {
             List<Entry> entries = Subtree(_root);
 
@@ -145,7 +143,7 @@ public sealed class PrefixIndex
     /// <summary>Forgets every page.</summary>
     public void Clear()
     {
-        using (Hold())
+        using (EnterLock())
         {
             foreach (Entry entry in _root.Continuations.ToArray())
             {
@@ -155,7 +153,7 @@ public sealed class PrefixIndex
     }
 
     /// <summary>Refused to the memory pool before it waits for another thread that waits for it.</summary>
-    private Lock.Scope Hold()
+    private Lock.Scope EnterLock()
     {
         _pool.ThrowIfInside();
         return Uninterrupted.Hold(_lock);

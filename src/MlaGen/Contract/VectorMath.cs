@@ -7,7 +7,7 @@ namespace MlaGen.Runtime;
 /// <summary>
 /// The exponential of the kernels' softmax. Every lane of every width does the same operations in the same order, so that a value does not
 /// depend on where in a vector it stands. Exactly 1 at 0, 0 below the smallest normal result; the relative error grows from 2e-7 near 0 to 5e-7 at -87.
-/// What is not a number stays so.
+/// What is not a number stays so: the power of two is multiplied, and not added to the exponent's bits, which would make a number of some NaNs.
 /// </summary>
 /// <remarks>Reduction by ln 2 and a polynomial of degree five on [-ln2/2, ln2/2].</remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
@@ -29,8 +29,6 @@ public static class VectorMath
     private const float C3 = 0.16667116f;
     private const float C4 = 0.041890334f;
     private const float C5 = 0.008312503f;
-
-    // Multiplied, not added to the exponent's bits: that would make a number of a NaN that has bits of its own.
 
     /// <summary>e^x of each lane, for x up to 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

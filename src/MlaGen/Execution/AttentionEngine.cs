@@ -252,7 +252,7 @@ internal sealed class AttentionEngine
             rotated.CopyTo(part);
             if (factor != 1)
             {
-                ProjectionKernels.Current.Scale(query, factor, query);
+                RowMath.Current.Scale(query, factor, query);
             }
         }
     }

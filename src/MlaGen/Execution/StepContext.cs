@@ -5,9 +5,6 @@ namespace MlaGen.Runtime;
 /// <summary>What the stages of a step share: the batch, the layer in hand, the threads and their memory.</summary>
 internal sealed class StepContext
 {
-    /// <summary>Multiplications below which a stage is not worth sharing between threads: some tens of microseconds, about what waking one takes.</summary>
-    private const long ParallelThreshold = 1 << 20;
-
     private readonly WorkerSpace[] _workers;
 
     public StepContext(MlaBatch batch, MlaDefinition definition)
@@ -40,7 +37,7 @@ internal sealed class StepContext
     public ReadOnlySpan<WorkerSpace> WorkersOf(int units) => _workers.AsSpan(0, Math.Min(units, _workers.Length));
 
     /// <summary>Whether so much work is shared between threads.</summary>
-    public bool IsShared(long multiplications) => _workers.Length > 1 && multiplications >= ParallelThreshold;
+    public bool IsShared(long multiplications) => _workers.Length > 1 && multiplications >= MlaExecutor.WorthSharing;
 
     /// <summary>Runs a stage on the batch's threads, or on this one alone where it is too little to share.</summary>
     /// <param name="work">Takes a unit and the index of the worker.</param>
@@ -49,7 +46,7 @@ internal sealed class StepContext
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(Action<int, int> work, int units, long multiplications)
     {
-        if (multiplications >= ParallelThreshold)
+        if (multiplications >= MlaExecutor.WorthSharing)
         {
             // Also on one thread: there too a cancelled step ends between two units.
             Batch.Executor.Run(work, units, Batch.CancellationToken);

@@ -14,6 +14,9 @@ namespace MlaGen;
 /// </remarks>
 public sealed class MlaExecutor : IDisposable
 {
+    /// <summary>Multiplications below which work is not worth sharing between threads: some tens of microseconds, about what waking one takes.</summary>
+    internal const long WorthSharing = 1 << 20;
+
     /// <summary>Looks a worker takes for work before it sleeps: some hundred microseconds on any processor, longer than what a model does between two layers.</summary>
     private const int SpinRounds = 2000;
 

@@ -9,11 +9,23 @@ internal static class Uninterrupted
     /// <summary>Enters a lock; what is returned leaves it.</summary>
     public static Lock.Scope Hold(Lock held)
     {
-        // Once it is entered, entering it again does not wait.
-        Do(static held => held.Enter(), held);
-        Lock.Scope scope = held.EnterScope();
-        held.Exit();
-        return scope;
+        for (bool interrupted = false; ;)
+        {
+            try
+            {
+                Lock.Scope scope = held.EnterScope();
+                if (interrupted)
+                {
+                    Thread.CurrentThread.Interrupt();
+                }
+
+                return scope;
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
+        }
     }
 
     /// <summary>Does something that changes nothing where it is interrupted.</summary>

@@ -7,12 +7,6 @@ namespace MlaGen.Runtime;
 /// <summary>A product of rows with a packed matrix in hand, cut by outputs into units that threads may share: an output's sum is one thread's, in one order.</summary>
 internal sealed unsafe class LinearProduct
 {
-    /// <summary>Multiplications below which threads are not worth waking.</summary>
-    private const long WorthSharing = 1 << 20;
-
-    /// <summary>Weights that a unit streams at least, in bytes: enough to be worth a hand-over, little enough to stay in a cache for the next row.</summary>
-    private const int StreamBytes = 128 * 1024;
-
     private const int CacheLineFloats = 16;
 
     /// <summary>The last product of this thread, kept for its next one: a product allocates nothing.</summary>
@@ -60,7 +54,7 @@ internal sealed unsafe class LinearProduct
         _idle = null;
         product._matrix = matrix;
         product._bias = bias;
-        product._executor = (long)rows * matrix.Rows * matrix.Columns < WorthSharing ? null : executor;
+        product._executor = (long)rows * matrix.Rows * matrix.Columns < MlaExecutor.WorthSharing ? null : executor;
         product._cancellation = cancellation;
         try
         {
@@ -82,8 +76,6 @@ internal sealed unsafe class LinearProduct
         }
     }
 
-    private static int Units(int items, int unit) => (int)(((long)items + unit - 1) / unit);
-
     /// <summary>
     /// Index of the first float of an array that starts a cache line; vectors that straddle two cost twice. If the array is moved later, that is all
     /// that is lost, as long as what lies there is found by the index of before.
@@ -102,8 +94,8 @@ internal sealed unsafe class LinearProduct
         {
             // Where packed rows would be too long for an array, too: the bits are the same.
             _rows = rows;
-            _unitPanels = Units(Units(StreamBytes, _matrix.PanelBytes), ProjectionKernels.TiledPanels) * ProjectionKernels.TiledPanels;
-            Share(_stream, Units(_matrix.PanelCount, _unitPanels));
+            _unitPanels = ProjectionKernels.StreamedPanels(_matrix);
+            Share(_stream, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels));
             return;
         }
 
@@ -114,8 +106,8 @@ internal sealed unsafe class LinearProduct
             while (rows > 0)
             {
                 _rows = Math.Min(chunk, rows);
-                Share(_pack, Units(_matrix.Columns, ProjectionKernels.DepthBlock));
-                Share(_multiply, Units(_matrix.PanelCount, ProjectionKernels.TiledPanels));
+                Share(_pack, ProjectionKernels.Units(_matrix.Columns, ProjectionKernels.DepthBlock));
+                Share(_multiply, ProjectionKernels.Units(_matrix.PanelCount, ProjectionKernels.TiledPanels));
                 _inputs += (nint)_rows * _matrix.Columns;
                 _outputs += (nint)_rows * _matrix.Rows;
                 rows -= _rows;
@@ -153,7 +145,7 @@ internal sealed unsafe class LinearProduct
         {
             Span<float> result = Outputs(row, first, count);
             _matrix.Products.MultiplyRow(_matrix, panel, ref Unsafe.AsRef<float>(_inputs + ((nint)row * _matrix.Columns)), result);
-            AddBias(result, first);
+            ProjectionKernels.AddBias(result, _bias, first);
         }
     }
 
@@ -177,22 +169,9 @@ internal sealed unsafe class LinearProduct
         ArrayPool<float>.Shared.Return(scratch);
         for (int row = 0; row < _rows; row++)
         {
-            AddBias(Outputs(row, first, count), first);
+            ProjectionKernels.AddBias(Outputs(row, first, count), _bias, first);
         }
     }
 
     private Span<float> Outputs(int row, int first, int count) => new(_outputs + ((nint)row * _matrix.Rows) + first, count);
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddBias(Span<float> result, int first)
-    {
-        if (_bias is not null)
-        {
-            ReadOnlySpan<float> bias = _bias.AsSpan(first, result.Length);
-            for (int i = 0; i < result.Length; i++)
-            {
-                result[i] += bias[i];
-            }
-        }
-    }
 }

@@ -39,7 +39,7 @@ internal sealed class PackedMatrix
     /// <param name="firstRow">First row to copy.</param>
     /// <param name="count">Rows to copy.</param>
     /// <param name="destination">Takes them.</param>
-    public delegate void RowReader(int firstRow, int count, Span<byte> destination);
+    public delegate void ReadRows(int firstRow, int count, Span<byte> destination);
 
     /// <summary>Outputs.</summary>
     public int Rows { get; }
@@ -70,7 +70,7 @@ internal sealed class PackedMatrix
     /// <param name="read">Reads rows of the matrix.</param>
     /// <param name="groups">Numbers of rows, repeated until the matrix ends, that start on a panel of their own; none for one group of all rows.</param>
     /// <returns>The packed matrix.</returns>
-    public static PackedMatrix Pack(int rows, int columns, TensorType type, RowReader read, params ReadOnlySpan<int> groups) =>
+    public static PackedMatrix Pack(int rows, int columns, TensorType type, ReadRows read, params ReadOnlySpan<int> groups) =>
         Pack(rows, columns, PanelFormats.Of(type), read, groups);
 
     /// <summary>Packs a matrix.</summary>
@@ -82,7 +82,7 @@ internal sealed class PackedMatrix
     /// <returns>The packed matrix.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or there are more elements than can be packed.</exception>
     /// <exception cref="ArgumentException">The matrix ends within a group.</exception>
-    public static PackedMatrix Pack(int rows, int columns, PanelProducts products, RowReader read, params ReadOnlySpan<int> groups)
+    public static PackedMatrix Pack(int rows, int columns, PanelProducts products, ReadRows read, params ReadOnlySpan<int> groups)
     {
         ArgumentNullException.ThrowIfNull(read);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
@@ -115,7 +115,7 @@ internal sealed class PackedMatrix
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="values">The elements.</param>
-    /// <param name="groups">As for <see cref="Pack(int, int, TensorType, RowReader, ReadOnlySpan{int})"/>.</param>
+    /// <param name="groups">As for <see cref="Pack(int, int, TensorType, ReadRows, ReadOnlySpan{int})"/>.</param>
     /// <returns>The packed matrix.</returns>
     /// <exception cref="ArgumentException"><paramref name="values"/> is not <c>rows · columns</c> long.</exception>
     public static PackedMatrix Pack(int rows, int columns, ReadOnlyMemory<float> values, params ReadOnlySpan<int> groups)

@@ -104,7 +104,7 @@ public sealed class PrefixIndexTests : IDisposable
     [Fact]
     public void Equal_hashes_do_not_make_equal_pages()
     {
-        PrefixIndex index = new(Pool(), TinyAttention.Shape, new OneHash());
+        PrefixIndex index = new(Pool(), new OneHash());
         using LatentSequence first = Append([1, 2, 3, 4, 5, 6, 7, 8]);
         using LatentSequence second = Append([4, 3, 2, 1]);
         index.Register(first, [1, 2, 3, 4, 5, 6, 7, 8]);

@@ -42,7 +42,7 @@ internal static class CacheFileFormat
     /// <summary>Segments that a row can have: more are damage.</summary>
     public const int MostSegments = 16;
 
-    private const int FactsOfSegment = 4;
+    public const int FactsOfSegment = 4;
 
     private const int PageAlignment = 64;
 
@@ -65,9 +65,6 @@ internal static class CacheFileFormat
     public static long SequenceBytes(long length, long pages, long tokens) => sizeof(int) * (2 + length + pages + tokens);
 
     public static ulong Checksum(ReadOnlySpan<byte> bytes) => Crc64.HashToUInt64(bytes);
-
-    /// <summary>Facts of a file whose rows have so many segments.</summary>
-    public static int FactCount(PagePool pool, MlaDefinition definition, int segments) => Facts(pool, definition).Length + (FactsOfSegment * (segments - pool.Layout.Segments.Count));
 
     /// <summary>What rows depend on, apart from the weights, and how they lie in pages. The number of segments comes first: how many facts there are depends on it.</summary>
     public static Fact[] Facts(PagePool pool, MlaDefinition definition) =>

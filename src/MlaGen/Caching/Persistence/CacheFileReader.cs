@@ -102,7 +102,7 @@ internal sealed class CacheFileReader
         {
             long segments = Number(header, 2);
             factsOfFile = segments is > 0 and <= CacheFileFormat.MostSegments
-                ? CacheFileFormat.FactCount(_pool, _definition, (int)segments)
+                ? _facts.Length + (CacheFileFormat.FactsOfSegment * ((int)segments - _pool.Layout.Segments.Count))
                 : throw Refuse($"{_facts[0].Name}: 1 to {CacheFileFormat.MostSegments} are expected, {segments} found.");
         }
 
@@ -184,7 +184,7 @@ internal sealed class CacheFileReader
                     table[i] = pages[table[i]];
                 }
 
-                sequences[created] = new SavedSequence(new LatentSequence(_pool, _shape, table, positions.Length, positions), tokens);
+                sequences[created] = new SavedSequence(new LatentSequence(_pool, table, positions.Length, positions), tokens);
             }
         }
         catch

@@ -160,7 +160,7 @@ internal sealed class CacheFileWriter
             // Whatever memory held before lies beyond the tokens: it is nobody's to read.
             _pool.Page(_pages[i]).CopyTo(buffer);
             int layerBytes = buffer.Length / _pool.Layers;
-            int usedBytes = layerBytes / _pool.PageTokens * _pageTokens[i];
+            int usedBytes = _pool.Layout.RowBytes * _pageTokens[i];
             for (int layer = 0; layer < _pool.Layers; layer++)
             {
                 buffer.AsSpan(layer * layerBytes, layerBytes)[usedBytes..].Clear();

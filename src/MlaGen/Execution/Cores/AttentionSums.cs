@@ -47,7 +47,7 @@ internal sealed class AttentionSums(MlaShape shape, int columns)
         ref float sum = ref Unsafe.Add(ref maximum, columns);
         maximum = common;
         sum = (sum * keep) + (Unsafe.Add(ref laterMaximum, columns) * take);
-        ProjectionKernels.Current.Fold(Latents(head, ref sums), keep, Latents(head, ref later), take);
+        RowMath.Current.Fold(Latents(head, ref sums), keep, Latents(head, ref later), take);
     }
 
     /// <summary>Divides a head's weighted latents by the sum of their weights: zeros where there are no keys.</summary>
@@ -55,7 +55,7 @@ internal sealed class AttentionSums(MlaShape shape, int columns)
     public void Divide(int head, ref float sums, Span<float> output)
     {
         float sum = Unsafe.Add(ref Statistics(ref sums), columns + head);
-        ProjectionKernels.Current.Scale(Latents(head, ref sums), sum == 0 ? 0 : 1 / sum, output);
+        RowMath.Current.Scale(Latents(head, ref sums), sum == 0 ? 0 : 1 / sum, output);
     }
 
     /// <summary>Natural logarithm of the sum of a head's exponentials: negative infinity where there are no keys.</summary>

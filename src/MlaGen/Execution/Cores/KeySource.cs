@@ -30,9 +30,6 @@ internal readonly struct KeySource
     /// <summary>How many keys there are.</summary>
     public int Count { get; }
 
-    /// <summary>Whether every key is where its number says.</summary>
-    public bool IsRange => Count == _run;
-
     /// <summary>The first tokens of a sequence.</summary>
     public static KeySource Range(LatentSequence sequence, int count) => new(sequence, count, [], 0, 0);
 

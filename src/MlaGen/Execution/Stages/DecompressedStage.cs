@@ -35,11 +35,11 @@ internal sealed class DecompressedStage
     {
         _step = step;
         _core = core;
-        _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
+        _reader = RowReader.Create(RowOperand.Float32, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
     }
 
-    private static ProjectionKernels Products => ProjectionKernels.Current;
+    private static ProjectionKernels Kernels => ProjectionKernels.Current;
 
     private MlaShape Shape => _step.Shape;
 
@@ -135,7 +135,7 @@ internal sealed class DecompressedStage
             space.Scores.Reserve(Layout.ScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
             space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
-            space.Packed.Reserve((long)Products.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
+            space.Packed.Reserve((long)Kernels.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
             space.Product.Reserve(ProjectionKernels.ScratchLength);
             _reader.Reserve(space.Rows, onlyRanges: true);
         }
@@ -232,7 +232,7 @@ internal sealed class DecompressedStage
         }
 
         int depth = Shape.KvLoraRank;
-        Products.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
+        Kernels.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
     }
 
     /// <summary>Keys <c>[tokens][nope, rotary]</c> and values <c>[tokens][value]</c> of a head from cached rows.</summary>
@@ -326,7 +326,7 @@ internal sealed class DecompressedStage
     {
         for (int token = first; token < end; token++)
         {
-            if (!Products.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
+            if (!RowMath.Current.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
             {
                 return false;
             }
@@ -415,7 +415,7 @@ internal sealed class DecompressedStage
 
                 // As in the absorbed form: where every score is negative infinity, nothing weighs anything.
                 float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
-                Products.Scale(
+                RowMath.Current.Scale(
                     space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
                     sum == 0 ? 0 : 1 / sum,
                     _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));

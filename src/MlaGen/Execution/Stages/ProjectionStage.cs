@@ -6,11 +6,6 @@ namespace MlaGen.Runtime;
 /// <summary>A projection of all rows of a step, shared between threads by outputs.</summary>
 internal sealed class ProjectionStage
 {
-    /// <summary>Weights a unit of a streaming product reads at least, in bytes: enough to be worth a hand-over, little enough to balance.</summary>
-    private const int StreamBytes = 128 * 1024;
-
-    private const int StreamPanels = 8;
-
     private readonly StepContext _step;
     private readonly Action<int, int> _stream;
     private readonly Action<int, int> _pack;
@@ -49,16 +44,15 @@ internal sealed class ProjectionStage
         long multiplications = (long)rows * Matrix.Rows * Matrix.Columns;
         if (rows < ProjectionKernels.TiledRows)
         {
-            int panels = (StreamBytes + Matrix.PanelBytes - 1) / Matrix.PanelBytes;
-            _unitPanels = (panels + StreamPanels - 1) / StreamPanels * StreamPanels;
-            _step.Run(_stream, Units(Matrix.PanelCount, _unitPanels), multiplications);
+            _unitPanels = ProjectionKernels.StreamedPanels(Matrix);
+            _step.Run(_stream, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications);
             return;
         }
 
         Reserve(rows, Matrix.Columns);
-        int chunks = Units(rows, _chunkRows);
-        _step.Run(_pack, chunks * Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
-        _step.Run(_multiply, chunks * Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
+        int chunks = ProjectionKernels.Units(rows, _chunkRows);
+        _step.Run(_pack, chunks * ProjectionKernels.Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
+        _step.Run(_multiply, chunks * ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
     }
 
     /// <summary>Takes the memory for products of so many rows.</summary>
@@ -72,15 +66,13 @@ internal sealed class ProjectionStage
         }
 
         _chunkRows = ProjectionKernels.ChunkRows(rows);
-        int chunks = Units(rows, _chunkRows);
+        int chunks = ProjectionKernels.Units(rows, _chunkRows);
         _packed.Reserve(((long)(chunks - 1) * Kernels.PackedWidth(_chunkRows) * columns) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * columns));
         foreach (WorkerSpace space in _step.WorkersOf(int.MaxValue))
         {
             space.Product.Reserve(ProjectionKernels.ScratchLength);
         }
     }
-
-    private static int Units(int items, int unit) => (items + unit - 1) / unit;
 
     private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(_chunkRows) * Matrix.Columns;
 
@@ -94,14 +86,14 @@ internal sealed class ProjectionStage
         {
             Span<float> result = _outputs.Span(((long)row * Matrix.Rows) + first, count);
             Matrix.Products.MultiplyRow(Matrix, firstPanel, ref _inputs.At((long)row * Matrix.Columns), result);
-            AddBias(result, first);
+            ProjectionKernels.AddBias(result, _projection.Bias, first);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int unit, int worker)
     {
-        (int chunk, int block) = Math.DivRem(unit, Units(Matrix.Columns, ProjectionKernels.DepthBlock));
+        (int chunk, int block) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.Columns, ProjectionKernels.DepthBlock));
         int firstRow = chunk * _chunkRows;
         int rows = Math.Min(_chunkRows, _rows - firstRow);
         int first = block * ProjectionKernels.DepthBlock;
@@ -116,7 +108,7 @@ internal sealed class ProjectionStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Multiply(int unit, int worker)
     {
-        (int chunk, int group) = Math.DivRem(unit, Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
+        (int chunk, int group) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
         int firstRow = chunk * _chunkRows;
         int rows = Math.Min(_chunkRows, _rows - firstRow);
         int firstPanel = group * ProjectionKernels.TiledPanels;
@@ -135,21 +127,7 @@ internal sealed class ProjectionStage
             wholeTiles: false);
         for (int row = 0; row < rows; row++)
         {
-            AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), first);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddBias(Span<float> result, int first)
-    {
-        ReadOnlySpan<float> bias = _projection.Bias;
-        if (!bias.IsEmpty)
-        {
-            bias = bias.Slice(first, result.Length);
-            for (int i = 0; i < result.Length; i++)
-            {
-                result[i] += bias[i];
-            }
+            ProjectionKernels.AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), _projection.Bias, first);
         }
     }
 }

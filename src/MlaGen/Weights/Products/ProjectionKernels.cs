@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>What surrounds the products of rows with packed matrices, whatever their format: how the work is cut, how rows are packed for it, and sums of rows.</summary>
+/// <summary>What surrounds the products of rows with packed matrices, whatever their format: how the work is cut, and how rows are packed for it.</summary>
 internal abstract class ProjectionKernels
 {
     /// <summary>Products that are summed before the sum meets those of earlier blocks.</summary>
@@ -16,6 +16,9 @@ internal abstract class ProjectionKernels
 
     /// <summary>Rows that are packed and multiplied together at most: whole tiles of 12 and of 6, whose sums stay in the second-level cache.</summary>
     public const int MostChunkRows = 264;
+
+    /// <summary>Weights that a unit streams at least, in bytes: enough to be worth a hand-over, little enough to stay in a cache for the next row.</summary>
+    private const int StreamBytes = 128 * 1024;
 
     /// <summary>Floats of scratch that <see cref="PanelProducts.MultiplyPacked"/> needs.</summary>
     public const int ScratchLength = (DepthBlock + MostChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
@@ -35,6 +38,29 @@ internal abstract class ProjectionKernels
         const int WholeTiles = 12;
         long chunks = ((long)rows + MostChunkRows - 1) / MostChunkRows;
         return rows == 0 ? 0 : (int)((((rows + chunks - 1) / chunks) + WholeTiles - 1) / WholeTiles * WholeTiles);
+    }
+
+    /// <summary>Panels of a unit that streams them for few rows: as many as are worth a hand-over, in whole groups of a tiled product.</summary>
+    public static int StreamedPanels(PackedMatrix matrix) => Units(Units(StreamBytes, matrix.PanelBytes), TiledPanels) * TiledPanels;
+
+    /// <summary>How many units of so many items there are, the last one perhaps smaller.</summary>
+    public static int Units(int items, int unit) => (int)(((long)items + unit - 1) / unit);
+
+    /// <summary>Adds to sums of outputs their biases.</summary>
+    /// <param name="sums">Sums of outputs that follow each other.</param>
+    /// <param name="bias">One bias an output of the whole projection; empty for none.</param>
+    /// <param name="first">First of the outputs.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddBias(Span<float> sums, ReadOnlySpan<float> bias, int first)
+    {
+        if (!bias.IsEmpty)
+        {
+            bias = bias.Slice(first, sums.Length);
+            for (int i = 0; i < sums.Length; i++)
+            {
+                sums[i] += bias[i];
+            }
+        }
     }
 
     /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows.</summary>
@@ -62,13 +88,4 @@ internal abstract class ProjectionKernels
             PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, (nint)first * PackedWidth(count)));
         }
     }
-
-    /// <summary>Folds a part of an attention sum into another: <c>sum = sum · keep + part · take</c>.</summary>
-    public abstract void Fold(Span<float> sum, float keep, ReadOnlySpan<float> part, float take);
-
-    /// <summary>Writes <c>values · factor</c>; <paramref name="result"/> is as long as <paramref name="values"/>, or the same memory.</summary>
-    public abstract void Scale(ReadOnlySpan<float> values, float factor, Span<float> result);
-
-    /// <summary>Whether no value is infinite or not a number.</summary>
-    public abstract bool AreFinite(ReadOnlySpan<float> values);
 }
