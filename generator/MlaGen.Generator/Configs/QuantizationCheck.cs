@@ -17,6 +17,9 @@ internal static class QuantizationCheck
 {
     private const int MaxSteps = 20_000_000;
 
+    /// <summary>Steps, and so instructions, into which all expressions of a section together are compiled: some thousands of them.</summary>
+    private const int MaxCompileSteps = 1_000_000;
+
     private static readonly string[] _sections = ["quantization_config", "compression_config", "quantization"];
 
     /// <summary>Judges the quantization that an object speaks of; one file says the same in several places, and is wrong once.</summary>
@@ -46,7 +49,7 @@ internal static class QuantizationCheck
     private static string? Judge(JsonValue section, AttentionModules modules)
     {
         var budget = new MatchBudget(MaxSteps);
-        QuantizationScheme scheme = QuantizationScheme.Of(section);
+        QuantizationScheme scheme = QuantizationScheme.Of(section, new MatchBudget(MaxCompileSteps));
         var found = new List<(string Projection, int Layer, string How)>();
         foreach (int layer in modules.Layers)
         {
@@ -57,12 +60,12 @@ internal static class QuantizationCheck
                 {
                     found.Add((projection, layer, how));
                 }
-            }
-        }
 
-        if (budget.IsSpent)
-        {
-            return "its lists of modules are too long to be judged";
+                if (budget.IsSpent)
+                {
+                    return "its lists of modules are too long to be judged";
+                }
+            }
         }
 
         if (found.Count == 0)

@@ -128,6 +128,23 @@ public class QuantizationTests
         Assert.Equal("its lists of modules are too long to be judged", ConfigRun.Parse(json).Model.Quantization);
     }
 
+    [Fact]
+    public void What_all_lists_of_a_section_are_compiled_into_is_limited_together()
+    {
+        string lists = string.Join(',', new[] { "ignore", "exclude", "modules_to_not_convert" }.Select(static key => $"\"{key}\":[{string.Join(',', Enumerable.Range(0, 200).Select(i => $"\"re:(x{{60}}){{60}}{key}{i}\""))}]"));
+
+        Assert.StartsWith(All + "(modelopt: NVFP4), as far as can be told without the entry 're:(x{60}){60}", Quantization($"{{\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\",{lists}}}"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lists_of_plain_names_end_by_a_count_of_steps_too()
+    {
+        string layers = string.Join(',', Enumerable.Range(0, 2_000).Select(static i => $"\"lm_head_{i}\":{{{Fp4}}}"));
+        string json = Config(("num_hidden_layers", "1024"), ("quantization_config", $"{{\"quant_method\":\"quark\",\"layer_quant_config\":{{{layers}}}}}"));
+
+        Assert.Equal("its lists of modules are too long to be judged", ConfigRun.Parse(json).Model.Quantization);
+    }
+
     [Theory]
     [InlineData("hf_quant_config.json", "{\"producer\":{\"name\":\"modelopt\"},\"quantization\":{\"quant_algo\":\"NVFP4\",\"exclude_modules\":[\"lm_head\"]}}")]
     public void A_file_about_quantization_alone_names_the_one_to_use(string name, string json)
