@@ -55,7 +55,7 @@ internal static class QuantizationCheck
         {
             foreach (string projection in modules.Projections)
             {
-                string? how = modules.Parts.Select(part => scheme.Obstacle([.. modules.Names(layer, part, projection)], budget)).FirstOrDefault(static obstacle => obstacle is not null);
+                string? how = modules.Attentions.Select(attention => scheme.Obstacle([.. modules.Names(layer, attention, projection)], budget)).FirstOrDefault(static obstacle => obstacle is not null);
                 if (how is not null)
                 {
                     found.Add((projection, layer, how));

@@ -103,11 +103,6 @@ internal sealed class QuantizationScheme
 
     private void AddGroups(JsonValue section)
     {
-        if (section.Find("transform_config")?.Value.Find("config_groups")?.Value is { Properties.IsEmpty: false })
-        {
-            _groups.Add((null, _tool + ", with a transform_config"));
-        }
-
         string? format = Text(section, "format");
         foreach (JsonProperty group in section.Find("config_groups")?.Value.Properties ?? [])
         {
@@ -119,6 +114,13 @@ internal sealed class QuantizationScheme
         (NameList? Targets, string? Obstacle)[] sorted = [.. _groups.OrderBy(static group => group.Targets is null)];
         _groups.Clear();
         _groups.AddRange(sorted);
+
+        // What is done to all weights is done to those, too, that a group names.
+        if (section.Find("transform_config")?.Value.Find("config_groups")?.Value is { Properties.IsEmpty: false })
+        {
+            _groups.Insert(0, (null, _tool + ", with a transform_config"));
+        }
+
         if (Text(section.Find("sparsity_config")?.Value, "format") is { } sparse and not "dense")
         {
             _groups.Insert(0, (null, $"{_tool}, {Shorten(sparse)}"));

@@ -81,6 +81,28 @@ public class FamilyTests
     public void A_file_without_type_and_known_class_is_refused_and_asked_for_its_type(string key, string value)
         => AssertAsksForType(ConfigRun.With(_untyped, (key, value)));
 
+    // openPangu's names of dimensions are nobody's either: every way to state them that is read under a type.
+    [Fact]
+    public void A_file_without_type_is_asked_for_it_whatever_its_dimensions_are_called()
+    {
+        for (int mask = 0; mask < 1 << DimensionKeys.All.Length; mask++)
+        {
+            string json = _untyped;
+            for (int i = 0; i < DimensionKeys.All.Length; i++)
+            {
+                string[] names = DimensionKeys.All[i];
+                string value = System.Text.Json.Nodes.JsonNode.Parse(_untyped)![names[0]]!.ToJsonString();
+                json = ConfigRun.With(json, (names[0], null), (names[(mask >> i) & 1], value));
+            }
+
+            AssertAsksForType(json);
+            AssertAsksForType(ConfigRun.With(json, ("rope_interleave", "true")));
+            Assert.Equal(ConfigRun.Spec(ConfigRun.With(_untyped, ("model_type", "\"deepseek_v3\""))).Dimensions, ConfigRun.Spec(ConfigRun.With(json, ("model_type", "\"deepseek_v3\""))).Dimensions);
+        }
+
+        Assert.All(DimensionKeys.All, static names => Assert.Equal(2, names.Length));
+    }
+
     [Theory]
     [InlineData("DeepseekV3ForCausalLM", "deepseek_v3")]
     [InlineData("DeepseekV2ForCausalLM", "deepseek_v2")]

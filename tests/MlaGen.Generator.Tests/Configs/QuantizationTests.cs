@@ -85,6 +85,49 @@ public class QuantizationTests
             "q_b_proj, o_proj (layer 1) are quantized (modelopt: NVFP4)",
             Quantization("{\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\",\"ignore\":[\"model.layers.0*\",\"*kv_*\",\"*q_a_proj\"]}"));
 
+    // Weights that are turned, or stored without their zeros, are so whatever a group makes of them.
+    [Theory]
+    [InlineData("transform_config", "{\"config_groups\":{\"u\":{\"type\":\"hadamard\"}}}", "(compressed-tensors, with a transform_config)")]
+    [InlineData("sparsity_config", "{\"format\":\"sparse-24-bitmask\"}", "(compressed-tensors, sparse-24-bitmask)")]
+    public void What_is_done_to_all_weights_is_done_to_those_that_a_readable_group_names(string key, string value, string how)
+    {
+        const string Float8 = "\"weights\":{\"num_bits\":8,\"type\":\"float\",\"strategy\":\"channel\"}";
+        foreach (string targets in new[] { "\"Linear\"", "\"re:.*self_attn.*\"", "\"re:.*q_a_proj\",\"re:.*_proj.*\"" })
+        {
+            foreach (string other in new[] { "", $",\"h\":{{\"targets\":[\"Linear\"],{Int4}}}" })
+            {
+                string groups = $"\"config_groups\":{{\"g\":{{\"targets\":[{targets}],{Float8}}}{other}}}";
+
+                Assert.Equal(All + how, Quantization($"{{\"quant_method\":\"compressed-tensors\",{groups},\"{key}\":{value}}}"));
+                Assert.Equal(All + how, Quantization($"{{\"quant_method\":\"compressed-tensors\",\"{key}\":{value},{groups}}}"));
+            }
+        }
+    }
+
+    // Files of these types name their layers' attention in another way, and may say whose they are by their class alone.
+    [Theory]
+    [InlineData("bailing_hybrid", "BailingMoeV2_5ForCausalLM", "attention")]
+    [InlineData("bailing_moe_linear", "BailingMoeLinearForCausalLM", "attention")]
+    [InlineData("longcat_flash", "LongcatFlashForCausalLM", "self_attn.0", "self_attn.1")]
+    [InlineData("longcat_flash_ngram", "LongcatFlashNgramForCausalLM", "self_attn.0", "self_attn.1")]
+    [InlineData("deepseek_v3", "DeepseekV3ForCausalLM", "self_attn")]
+    public void Attention_is_looked_for_under_the_names_of_its_family(string type, string name, params string[] attentions)
+    {
+        string[] ignored = [.. Enumerable.Range(0, 2).SelectMany(layer => attentions.Select(attention => $"\"re:model\\\\.layers\\\\.{layer}\\\\.{attention}\\\\.[a-z_]+$\""))];
+        (string, string?)[] typed = [("model_type", $"\"{type}\""), ("architectures", null)];
+        (string, string?)[] untyped = [("model_type", null), ("architectures", $"[\"{name}\"]")];
+        (string, string?)[] unknown = [("model_type", "\"mine\""), ("architectures", $"[\"{name}\"]")];
+        foreach ((string, string?)[] family in new[] { typed, untyped, unknown })
+        {
+            Assert.Null(Of(family, ignored));
+            Assert.All(ignored, one => Assert.Contains("are quantized", Of(family, ignored.Where(entry => entry != one)), StringComparison.Ordinal));
+        }
+
+        static string? Of((string, string?)[] family, IEnumerable<string> ignored) => ConfigRun.Parse(ConfigRun.With(
+            Config(("rope_scaling", null), ("quantization_config", $"{{\"quant_method\":\"compressed-tensors\",\"ignore\":[{string.Join(',', ignored)}],\"config_groups\":{{\"g\":{{\"targets\":[\"Linear\"],{Int4}}}}}}}")),
+            family)).Model.Quantization;
+    }
+
     [Fact]
     public void Lists_of_a_nested_model_speak_of_it_by_its_outer_name_and_the_outer_section_decides()
     {
