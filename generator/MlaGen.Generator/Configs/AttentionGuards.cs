@@ -56,6 +56,9 @@ internal static class AttentionGuards
         ("alibi", IsOff, "positions are rotary or none"),
     ];
 
+    /// <summary>The keys that are refused when they ask for what is not generated.</summary>
+    public static IEnumerable<string> Keys => _features.Select(static feature => feature.Key);
+
     /// <summary>Where a file states the width of its latent, without which nothing in it is latent attention; null when it does not.</summary>
     public static JsonProperty? Latent(ConfigObject config) => config.FindOn(DimensionKeys.KvLoraRank);
 

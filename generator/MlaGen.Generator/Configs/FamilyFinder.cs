@@ -7,7 +7,7 @@ namespace MlaGen.Generator.Configs;
 internal sealed class FamilyFinder(ProblemSink sink)
 {
     /// <summary>Keys of DeepSeek's own inference code. They count beside <c>dim</c>, its name for the hidden size.</summary>
-    private static readonly string[] _deepSeekKeys =
+    internal static readonly string[] DeepSeekKeys =
         ["inter_dim", "moe_inter_dim", "n_dense_layers", "n_activated_experts", "n_expert_groups", "n_limited_groups", "score_func", "route_scale"];
 
     /// <summary>Keys of Mistral's own params.json, likewise beside <c>dim</c>.</summary>
@@ -116,7 +116,7 @@ internal sealed class FamilyFinder(ProblemSink sink)
     /// <summary>Refuses the configurations of DeepSeek's own code, under whatever type: YaRN, its factor and the context lengths stand in that code.</summary>
     private bool IsDeepSeekOwn(JsonValue[] objects)
     {
-        JsonProperty? key = objects.Where(static json => json.Find("dim") is not null).SelectMany(static json => _deepSeekKeys.Select(json.Find)).FirstOrDefault(static property => property is not null);
+        JsonProperty? key = objects.Where(static json => json.Find("dim") is not null).SelectMany(static json => DeepSeekKeys.Select(json.Find)).FirstOrDefault(static property => property is not null);
         if (key is not null)
         {
             sink.Add(ConfigRules.OtherProgram, key.Span, key.Name, "DeepSeek's own inference code");
