@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.CodeAnalysis.Text;
 using MlaGen.Generator.Checkpoints;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -76,10 +77,7 @@ internal static class QuantizationCheck
         string projections = string.Join(", ", found.Select(static entry => entry.Projection).Distinct());
         int[] layers = [.. found.Select(static entry => entry.Layer).Distinct()];
         string where = layers.Length == modules.Layers.Count ? string.Empty : LayerSet.Of(layers).ToString();
-        string unknown = scheme.NotUnderstood is { } entry ? string.Format(CultureInfo.InvariantCulture, ", as far as can be told without the entry {0}, which is not understood", Shown(entry)) : string.Empty;
+        string unknown = scheme.NotUnderstood is { } entry ? string.Format(CultureInfo.InvariantCulture, ", as far as can be told without the entry '{0}', which is not understood", PlainText.Short(entry, 60)) : string.Empty;
         return $"{projections}{where} {(projections.Contains(',') ? "are" : "is")} quantized ({string.Join("; ", found.Select(static entry => entry.How).Distinct())}){unknown}";
     }
-
-    // Text from a file, on one line.
-    private static string Shown(string text) => "'" + new string([.. text.Take(60).Select(static c => char.IsControl(c) ? ' ' : c)]) + (text.Length > 60 ? "…'" : "'");
 }

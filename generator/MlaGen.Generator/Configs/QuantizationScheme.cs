@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -233,7 +234,7 @@ internal sealed class QuantizationScheme
     private void AddMlx(JsonValue section)
     {
         _ignored.Add(new NameList(section.Properties.Where(static property => property.Value.Kind == JsonKind.False).Select(static property => property.Name), matchesParts: false, _compiling));
-        _groups.Add((null, $"{_tool}: {section.Find("bits")!.Value} bits in groups of {section.Find("group_size")!.Value}"));
+        _groups.Add((null, $"{_tool}: {Bits(section.Find("bits")!.Value)} in groups of {section.Find("group_size")!.Value}"));
     }
 
     private void AddOther(JsonValue section)
@@ -258,9 +259,11 @@ internal sealed class QuantizationScheme
     {
         bool isEight = section.Find("load_in_8bit")?.Value.Kind == JsonKind.True;
         bool isFour = section.Find("load_in_4bit")?.Value.Kind == JsonKind.True;
-        string bits = isEight ? ": 8 bits" : isFour ? ": 4 bits" : section.Find("bits")?.Value is { Kind: JsonKind.Number } value ? $": {value} bits" : string.Empty;
+        string bits = isEight ? ": 8 bits" : isFour ? ": 4 bits" : section.Find("bits")?.Value is { Kind: JsonKind.Number } value ? ": " + Bits(value) : string.Empty;
         return Shorten(_tool) + bits;
     }
+
+    private static string Bits(JsonValue value) => value.TryGetInt32(out int number) ? Counted.Of(number, "bit") : value + " bits";
 
     private static string? Text(JsonValue? section, string key) => section?.Find(key)?.Value is { Kind: JsonKind.String, Text: { Length: > 0 } text } ? text : null;
 
@@ -272,5 +275,5 @@ internal sealed class QuantizationScheme
         _ => [],
     };
 
-    private static string Shorten(string text) => new([.. text.Take(40).Select(static c => char.IsControl(c) ? ' ' : c)]);
+    private static string Shorten(string text) => PlainText.Short(text, 40);
 }

@@ -11,6 +11,9 @@ internal static class PlainText
         ? string.Concat(text.Select(static c => IsUnprintable(c) ? "\\u" + ((int)c).ToString("x4", CultureInfo.InvariantCulture) : c.ToString()))
         : text;
 
+    /// <summary>Likewise, and of a long text the beginning.</summary>
+    public static string Short(string text, int most) => text.Length <= most ? Of(text) : Of(text.Substring(0, most)) + "…";
+
     private static bool IsUnprintable(char c) => CharUnicodeInfo.GetUnicodeCategory(c) is
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 }
