@@ -33,7 +33,7 @@ public class LiteralTests
     public void Settings_that_pass_lead_to_finite_constants()
     {
         Random random = new(Seed);
-        int passed = 0;
+        Dictionary<Model.RopeScaling, int> passed = [];
         int refused = 0;
         for (int i = 0; i < Trials; i++)
         {
@@ -49,7 +49,7 @@ public class LiteralTests
                 RopeTheta = Number(),
                 RopeScaling = scaling,
                 OriginalMaxPositionEmbeddings = scaling == Model.RopeScaling.None ? null : _lengths[random.Next(_lengths.Length)],
-                RopeFactor = isYarn ? Maybe() : null,
+                RopeFactor = Maybe(),
                 BetaFast = isYarn ? Number() : null,
                 BetaSlow = isYarn ? Number() : null,
                 Mscale = isYarn ? Maybe() : null,
@@ -67,12 +67,14 @@ public class LiteralTests
                 continue;
             }
 
-            passed++;
+            passed[scaling] = passed.GetValueOrDefault(scaling) + 1;
             RopeConstants constants = RopeConstants.For(spec);
             Assert.All((IEnumerable<float>)[.. constants.InverseFrequencies, constants.AttentionFactor, (float)constants.SoftmaxScale], number => Assert.True(float.IsFinite(number) && number > 0, $"{number} of {settings}"));
         }
 
-        Assert.True(passed > 500 && refused > 500, $"{passed} passed, {refused} were refused.");
+        Assert.Equal(3, passed.Count);
+        Assert.All(passed, static scaling => Assert.True(scaling.Value > 500, $"Of {scaling.Key} only {scaling.Value} passed."));
+        Assert.True(refused > 500, $"{refused} were refused.");
 
         double Number() => _numbers[random.Next(_numbers.Length)];
 

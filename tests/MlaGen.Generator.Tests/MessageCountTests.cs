@@ -21,7 +21,7 @@ public partial class MessageCountTests
         "{Column.Whole(points[lastBehind + 1].Context)} tokens", "{full:#,0} floats", "{(double)full / row:0.00} times",
         "{Attention.CacheRowElements} floats", "{Attention.CacheBytes(Layers, 1024):N0} bytes",
         "{Array.MaxLength} tokens", "{(long)values.Length * type.Size()} bytes", "{Most} values", "{panelBytes} bytes", "{MostPanelBytes} bytes",
-        "{(long)rows * width} floats", "{positions.Length} rows", "{most} rows", "{(long)rows * heads * width} floats", "{rows} rows; a step takes at most",
+        "{(long)rows * width} floats", "{positions.Length} rows", "{most} rows", "{(long)rows * heads * width} floats", "{rows} rows; a step takes at most", "{bits} bits are no whole number of bytes",
     ];
 
     [Fact]
@@ -39,6 +39,7 @@ public partial class MessageCountTests
     [InlineData("prompt: {tokens} tokens, more")]
     [InlineData("{n} new tokens need as many")]
     [InlineData("{n} stories")]
+    [InlineData("mlx: {value} bits in all")]
     [InlineData("{n} queries")]
     [InlineData("{n} sequence(s)")]
     public void Such_a_text_would_be_found(string text) => Assert.Matches(BarePlural(), text);
@@ -84,6 +85,6 @@ public partial class MessageCountTests
     }
 
     // A hole that is not a call of a helper, perhaps what kind of thing, and a word that ends like a plural of what is counted here.
-    [GeneratedRegex(@"\{(?!Counted\.Of|PlanText\.Count)[^{}]*\} (?:(?:more|new|distinct|random|cached|full|symbolic|free) ){0,2}(?:layer|token|page|row|float|byte|sequence|element|head|column|thread|position|value|dimension|number|file|tensor|shard|block|group|step|expert|key|input|output|character|part|factor|time|test|sum|vector|line|item|label|lane|parent|scale|projection|kernel|question|answer|(?:stor|quer|entr|cop)ie)s\b(?!/)|\(s\)")]
+    [GeneratedRegex(@"\{(?!Counted\.Of|PlanText\.Count)[^{}]*\} (?:(?:more|new|distinct|random|cached|full|symbolic|free) ){0,2}(?:layer|token|page|row|float|byte|sequence|element|head|column|thread|position|value|dimension|number|file|tensor|shard|block|bit|group|step|expert|key|input|output|character|part|factor|time|test|sum|vector|line|item|label|lane|parent|scale|projection|kernel|question|answer|(?:stor|quer|entr|cop)ie)s\b(?!/)|\(s\)")]
     private static partial Regex BarePlural();
 }

@@ -28,7 +28,7 @@ public sealed class MlaAttentionAnalyzer : DiagnosticAnalyzer
         context.RegisterCompilationStartAction(static start =>
         {
             // Read when the first class asks: most projects that reference the analyzer have none.
-            Lazy<EquatableArray<ConfigModel>> configs = new(() => ConfigReader.ReadAll(start.Options, start.CancellationToken));
+            Lazy<EquatableArray<ConfigModel>> configs = new(() => new ConfigFiles(start.Options, start.CancellationToken).Models);
             start.RegisterSymbolAction(
                 symbol =>
                 {

@@ -55,7 +55,7 @@ public sealed class MlaCheckpointAnalyzer : DiagnosticAnalyzer
     private sealed class Session(ImmutableArray<CheckpointFile> files, AnalyzerOptions options, CancellationToken cancellation)
     {
         private readonly ConcurrentDictionary<CheckpointFile, bool> _used = new();
-        private readonly Lazy<EquatableArray<ConfigModel>> _configs = new(() => ConfigReader.ReadAll(options, cancellation));
+        private readonly Lazy<EquatableArray<ConfigModel>> _configs = new(() => new ConfigFiles(options, cancellation).Models);
 
         public void AnalyzeClass(SymbolAnalysisContext context)
         {

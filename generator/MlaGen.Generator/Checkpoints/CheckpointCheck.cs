@@ -175,6 +175,6 @@ internal static class CheckpointCheck
             => Problem.OnClass(CheckpointRules.SurplusTensor, entry.Name, layers.And(module.Layers).ToString(), source, because);
 
         // A name that is not the class's own may be of any length.
-        private static string Shorten(string name) => name.Length <= 200 ? name : name.Substring(0, 200) + "…";
+        private static string Shorten(string name) => Unprintable.Escape(name, 200);
     }
 }

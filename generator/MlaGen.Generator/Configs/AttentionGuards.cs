@@ -56,6 +56,12 @@ internal static class AttentionGuards
         ("alibi", IsOff, "positions are rotary or none"),
     ];
 
+    /// <summary>The keys that are refused when they ask for what is not generated.</summary>
+    public static IEnumerable<string> Keys => _features.Select(static feature => feature.Key);
+
+    /// <summary>Where a file states the width of its latent, without which nothing in it is latent attention; null when it does not.</summary>
+    public static JsonProperty? Latent(ConfigObject config) => config.FindOn(DimensionKeys.KvLoraRank);
+
     /// <summary>Whether the model attends through a latent at all; if not, why is reported, and nothing else need be.</summary>
     public static bool IsMla(ConfigObject config, ModelProfile profile, JsonValue json, ProblemSink sink)
     {
@@ -84,7 +90,7 @@ internal static class AttentionGuards
             return false;
         }
 
-        if (config.FindOn("kv_lora_rank", "attention_kv_lora_dim") is null)
+        if (Latent(config) is null)
         {
             JsonProperty? misspelt = KnownKeys.Misspelt("kv_lora_rank", json.Properties.Select(static property => property.Name)) is { } name ? json.Find(name) : null;
             string reason = misspelt is not null ? $"there is no kv_lora_rank, the width of the latent, and '{misspelt.Name}' looks like it"

@@ -6,31 +6,29 @@ namespace MlaGen.Generator.Configs;
 /// <summary>The projections of a model's attention layers by the names that lists of modules use.</summary>
 /// <param name="Layers">The layers.</param>
 /// <param name="Projections">The matrices of one.</param>
-/// <param name="Parts">What each layer has of attention; LongCat has two.</param>
+/// <param name="Attentions">What a layer calls its attention; LongCat has two of them.</param>
 /// <param name="Outer">What may stand before <c>layers</c>: lists name modules as one library or another loads them, and the file does not say which.</param>
-internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList<string> Projections, IReadOnlyList<string> Parts, IReadOnlyList<string> Outer)
+internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList<string> Projections, IReadOnlyList<string> Attentions, IReadOnlyList<string> Outer)
 {
     /// <summary>More layers than any model has: a number in a file does not make the compiler count further.</summary>
     private const int MaxLayers = 1024;
 
-    public static AttentionModules Of(ConfigObject config, MlaSettings settings, bool isNested)
+    public static AttentionModules Of(ConfigObject config, ModelProfile profile, MlaSettings settings, bool isNested)
     {
         JsonProperty? count = config.Find("num_hidden_layers", "num_layers", "n_layers");
         int layers = count is not null && count.Value.TryGetInt32(out int number) ? Math.Min(Math.Max(number, 1), MaxLayers) : 1;
         string[] queries = settings.QLoraRank > 0 ? [ProjectionNames.QAProj, ProjectionNames.QBProj] : [ProjectionNames.QProj];
-        bool isLing = config.Find("model_type")?.Value.Text.StartsWith("bailing", StringComparison.Ordinal) == true;
-        string[] parts = settings.ScaleKvLora == true ? ["self_attn.0", "self_attn.1"] : [isLing ? "attention" : "self_attn"];
         string[] nested = ["language_model.model.", "model.language_model.", "language_model.", "model."];
         return new AttentionModules(
             LatentLayers(config, layers),
             [.. queries, ProjectionNames.KvAProjWithMqa, ProjectionNames.KvBProj, ProjectionNames.OProj],
-            parts,
+            profile.Attentions,
             isNested ? nested : [.. Enumerable.Reverse(nested)]);
     }
 
     /// <summary>The names of one projection.</summary>
-    public IEnumerable<string> Names(int layer, string part, string projection)
-        => Outer.Select(outer => string.Format(CultureInfo.InvariantCulture, "{0}layers.{1}.{2}.{3}", outer, layer, part, projection));
+    public IEnumerable<string> Names(int layer, string attention, string projection)
+        => Outer.Select(outer => string.Format(CultureInfo.InvariantCulture, "{0}layers.{1}.{2}.{3}", outer, layer, attention, projection));
 
     /// <summary>Kimi's hybrids count their latent layers, from 1; other layers of theirs are no concern.</summary>
     private static int[] LatentLayers(ConfigObject config, int layers)

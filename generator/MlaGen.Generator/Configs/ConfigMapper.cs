@@ -32,7 +32,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
         settings = new RopeMapper(sink, _places, profile).Map(config, settings);
         int? indexTopK = Indexer(config, settings);
         AttentionGuards.Check(config, profile, sink);
-        string? quantization = Quantization(root, json, config, settings);
+        string? quantization = Quantization(root, json, config, profile, settings);
         Remarks(config, profile, settings);
         if (!ReferenceEquals(root, json))
         {
@@ -52,10 +52,10 @@ internal sealed class ConfigMapper(ProblemSink sink)
     }
 
     /// <summary>How attention is quantized, if it cannot be read. What stands around a nested model speaks of the file as it is; what stands inside, of the model it was made from.</summary>
-    private string? Quantization(JsonValue root, JsonValue json, ConfigObject config, MlaSettings settings)
+    private string? Quantization(JsonValue root, JsonValue json, ConfigObject config, ModelProfile profile, MlaSettings settings)
     {
         bool isNested = !ReferenceEquals(root, json);
-        AttentionModules modules = AttentionModules.Of(config, settings, isNested);
+        AttentionModules modules = AttentionModules.Of(config, profile, settings, isNested);
         QuantizationCheck.Find(config, modules, out QuantizationProblem? problem);
         if (isNested && QuantizationCheck.Find(new ConfigObject(sink, root), modules, out QuantizationProblem? outer))
         {
@@ -72,8 +72,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
     private ParsedConfig Result(ConfigModel model, JsonValue json)
     {
-        // What is missing is said at the model's type, the line a reader would start from.
-        TextSpan place = json.Find("model_type")?.Span ?? new TextSpan(json.Span.Start, 1);
+        TextSpan place = new ConfigObject(sink, json).Place;
         return new ParsedConfig(model, sink.Problems.OrderBy(static problem => problem.Span.Start).ToImmutableArray(), _places.ToImmutable(), place)
         {
             Keys = [.. json.Properties.Select(static property => property.Name)],
@@ -101,12 +100,12 @@ internal sealed class ConfigMapper(ProblemSink sink)
         {
             HiddenSize = Dimension(nameof(MlaSettings.HiddenSize), config, 1, hiddenSize),
             Heads = Dimension(nameof(MlaSettings.Heads), config, 1, headCount),
-            QLoraRank = Dimension(nameof(MlaSettings.QLoraRank), config, 0, "q_lora_rank", "attention_q_lora_dim") ?? 0,
-            KvLoraRank = Dimension(nameof(MlaSettings.KvLoraRank), config, 1, "kv_lora_rank", "attention_kv_lora_dim"),
-            QkNopeHeadDim = Dimension(nameof(MlaSettings.QkNopeHeadDim), config, 1, "qk_nope_head_dim", "attention_qk_dim"),
-            QkRopeHeadDim = Dimension(nameof(MlaSettings.QkRopeHeadDim), config, 0, "qk_rope_head_dim", "attention_qk_rope_dim"),
-            VHeadDim = Dimension(nameof(MlaSettings.VHeadDim), config, 1, "v_head_dim", "attention_v_dim"),
-            MaxPositionEmbeddings = Dimension(nameof(MlaSettings.MaxPositionEmbeddings), config, 1, "max_position_embeddings", "model_max_length"),
+            QLoraRank = Dimension(nameof(MlaSettings.QLoraRank), config, 0, DimensionKeys.QLoraRank) ?? 0,
+            KvLoraRank = Dimension(nameof(MlaSettings.KvLoraRank), config, 1, DimensionKeys.KvLoraRank),
+            QkNopeHeadDim = Dimension(nameof(MlaSettings.QkNopeHeadDim), config, 1, DimensionKeys.QkNopeHeadDim),
+            QkRopeHeadDim = Dimension(nameof(MlaSettings.QkRopeHeadDim), config, 0, DimensionKeys.QkRopeHeadDim),
+            VHeadDim = Dimension(nameof(MlaSettings.VHeadDim), config, 1, DimensionKeys.VHeadDim),
+            MaxPositionEmbeddings = Dimension(nameof(MlaSettings.MaxPositionEmbeddings), config, 1, DimensionKeys.MaxPositionEmbeddings),
             AttentionBias = config.Boolean("attention_bias") ?? false,
             LatentNormEpsilon = LatentNormEpsilon,
         };

@@ -14,7 +14,7 @@ internal sealed record ConfigProblem(DiagnosticDescriptor Rule, TextSpan Span, s
     {
         // A file that cannot be read has a first line nevertheless: a diagnostic without a place is one that nobody finds.
         LinePositionSpan lines = text is null ? default : text.Lines.GetLinePositionSpan(Span);
-        return Diagnostic.Create(Rule, Location.Create(path, Span, lines), Array.ConvertAll(Arguments, PlainText.Of));
+        return Diagnostic.Create(Rule, Location.Create(path, Span, lines), Array.ConvertAll(Arguments, Unprintable.Escape));
     }
 }
 

@@ -27,13 +27,6 @@ internal static class ConfigReader
     public static ConfigModel? Read(AdditionalText file, AnalyzerConfigOptionsProvider options, CancellationToken cancellation)
         => Name(file, options) is { } name ? Parse(name, file, cancellation).Model : null;
 
-    /// <summary>All configurations of a project.</summary>
-    public static EquatableArray<ConfigModel> ReadAll(AnalyzerOptions options, CancellationToken cancellation)
-        => new(options.AdditionalFiles
-            .Select(file => Read(file, options.AnalyzerConfigOptionsProvider, cancellation))
-            .Where(static config => config is not null)
-            .Select(static config => config!));
-
     /// <summary>The configuration with its problems and places, for the analyzer that reports them.</summary>
     public static ParsedConfig Parse(string name, AdditionalText file, CancellationToken cancellation)
     {

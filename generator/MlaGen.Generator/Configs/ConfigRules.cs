@@ -1,13 +1,12 @@
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
 /// <summary>Rules about model configurations (MLA0101-0199). They stand in the JSON file, so .globalconfig and NoWarn reach them and #pragma does not.</summary>
 internal static class ConfigRules
 {
-    private const string HelpBase = "https://github.com/mlagen/mlagen/blob/main/docs/diagnostics/";
-
     public static readonly DiagnosticDescriptor Unreadable = Error(
         "MLA0101",
         "Model configuration cannot be read",
@@ -155,12 +154,9 @@ internal static class ConfigRules
         SuspiciousRopeDim,
         AssumedFamily);
 
-    private static DiagnosticDescriptor Error(string id, string title, string message) => Rule(id, title, message, DiagnosticSeverity.Error);
+    private static DiagnosticDescriptor Error(string id, string title, string message) => Rules.Of(id, title, message);
 
-    private static DiagnosticDescriptor Warning(string id, string title, string message) => Rule(id, title, message, DiagnosticSeverity.Warning);
+    private static DiagnosticDescriptor Warning(string id, string title, string message) => Rules.Of(id, title, message, DiagnosticSeverity.Warning);
 
-    private static DiagnosticDescriptor Info(string id, string title, string message) => Rule(id, title, message, DiagnosticSeverity.Info);
-
-    private static DiagnosticDescriptor Rule(string id, string title, string message, DiagnosticSeverity severity)
-        => new(id, title, message, "MlaGen", severity, isEnabledByDefault: true, helpLinkUri: HelpBase + id + ".md");
+    private static DiagnosticDescriptor Info(string id, string title, string message) => Rules.Of(id, title, message, DiagnosticSeverity.Info);
 }

@@ -1,5 +1,3 @@
-using Microsoft.CodeAnalysis.Text;
-
 namespace MlaGen.Generator.Configs;
 
 /// <summary>
@@ -9,7 +7,7 @@ namespace MlaGen.Generator.Configs;
 internal sealed class FamilyFinder(ProblemSink sink)
 {
     /// <summary>Keys of DeepSeek's own inference code. They count beside <c>dim</c>, its name for the hidden size.</summary>
-    private static readonly string[] _deepSeekKeys =
+    internal static readonly string[] DeepSeekKeys =
         ["inter_dim", "moe_inter_dim", "n_dense_layers", "n_activated_experts", "n_expert_groups", "n_limited_groups", "score_func", "route_scale"];
 
     /// <summary>Keys of Mistral's own params.json, likewise beside <c>dim</c>.</summary>
@@ -43,12 +41,11 @@ internal sealed class FamilyFinder(ProblemSink sink)
             return profile;
         }
 
-        TextSpan place = tower.Find("model_type")?.Span ?? new TextSpan(tower.Span.Start, 1);
         if (objects.SelectMany(Architectures).Select(static item => ModelProfile.FindArchitecture(item.Text)).FirstOrDefault(static found => found is not null) is { } family)
         {
             if (type is not null)
             {
-                sink.Add(ConfigRules.AssumedFamily, place, "'" + type + "'", family.Type);
+                sink.Add(ConfigRules.AssumedFamily, config.Place, "'" + type + "'", family.Type);
             }
 
             return family;
@@ -56,14 +53,14 @@ internal sealed class FamilyFinder(ProblemSink sink)
 
         return type is null && tower.Find("dim") is not null && _mistralKeys.Any(key => tower.Find(key) is { Value.Kind: JsonKind.Object })
             ? ModelProfile.Mistral4
-            : Unknown(tower, type, place);
+            : Unknown(tower, config, type);
     }
 
-    private ModelProfile? Unknown(JsonValue tower, string? type, TextSpan place)
+    private ModelProfile? Unknown(JsonValue tower, ConfigObject config, string? type)
     {
         string shown = type is null ? "(none)" : "'" + type + "'";
         ModelProfile assumed = ModelProfile.DeepSeekV3 with { Type = type ?? "(none)" };
-        if (tower.Find("kv_lora_rank") is not { Value.IsOff: false })
+        if (AttentionGuards.Latent(config) is null)
         {
             // Whether it is MLA at all is asked next; the family would only be noise before that is known.
             return assumed;
@@ -71,11 +68,11 @@ internal sealed class FamilyFinder(ProblemSink sink)
 
         if (type is null || (tower.Find("rope_interleave") ?? tower.Find("rope_interleaved")) is null)
         {
-            sink.Add(ConfigRules.UnknownModelType, place, shown);
+            sink.Add(ConfigRules.UnknownModelType, config.Place, shown);
             return null;
         }
 
-        sink.Add(ConfigRules.AssumedFamily, place, shown, ModelProfile.DeepSeekV3.Type);
+        sink.Add(ConfigRules.AssumedFamily, config.Place, shown, ModelProfile.DeepSeekV3.Type);
         return assumed;
     }
 
@@ -119,7 +116,7 @@ internal sealed class FamilyFinder(ProblemSink sink)
     /// <summary>Refuses the configurations of DeepSeek's own code, under whatever type: YaRN, its factor and the context lengths stand in that code.</summary>
     private bool IsDeepSeekOwn(JsonValue[] objects)
     {
-        JsonProperty? key = objects.Where(static json => json.Find("dim") is not null).SelectMany(static json => _deepSeekKeys.Select(json.Find)).FirstOrDefault(static property => property is not null);
+        JsonProperty? key = objects.Where(static json => json.Find("dim") is not null).SelectMany(static json => DeepSeekKeys.Select(json.Find)).FirstOrDefault(static property => property is not null);
         if (key is not null)
         {
             sink.Add(ConfigRules.OtherProgram, key.Span, key.Name, "DeepSeek's own inference code");

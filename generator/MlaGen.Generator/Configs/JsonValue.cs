@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -109,12 +110,7 @@ internal sealed class JsonValue(
         _ => "an object",
     };
 
-    private static string Shorten(string text)
-    {
-        const int Limit = 40;
-        string line = new(text.Select(static character => char.IsControl(character) ? ' ' : character).Take(Limit).ToArray());
-        return text.Length <= Limit ? line : line + "…";
-    }
+    private static string Shorten(string text) => Unprintable.Escape(text, 40);
 }
 
 /// <summary>One member of a JSON object.</summary>

@@ -38,6 +38,9 @@ internal sealed record ModelProfile
     /// <summary>Spellings of YaRN, LongRoPE and no scaling that its code reads.</summary>
     public ImmutableArray<string> RopeTypes { get; init; } = _allRopeTypes;
 
+    /// <summary>What a layer calls its attention.</summary>
+    public ImmutableArray<string> Attentions { get; init; } = _selfAttention;
+
     /// <summary>Base of the frequencies when the file does not give one, or null where it must.</summary>
     public double? DefaultTheta { get; init; }
 
@@ -73,6 +76,8 @@ internal sealed record ModelProfile
 
     private static readonly ImmutableArray<string> _allRopeTypes = Names("default", "yarn", "longrope");
 
+    private static readonly ImmutableArray<string> _selfAttention = Names("self_attn");
+
     private static readonly ImmutableArray<string> _noScaling = Names("default");
 
     /// <summary>The family that most models belong to.</summary>
@@ -95,7 +100,7 @@ internal sealed record ModelProfile
         new() { Type = "sarvam_mla", Classes = Names("SarvamMLA"), RopeTypes = _allRopeTypes.Add("deepseek_yarn"), Ignored = Names("use_qk_norm") },
         new() { Type = "plm", Classes = Names("PLM"), Layout = LayoutRule.Interleaved },
         new() { Type = "minicpm3", Classes = Names("MiniCPM3"), Layout = LayoutRule.HalfSplit, RopeTypes = Names("default", "longrope"), DefaultTheta = 10000, DerivesVHeadDim = true, Ignored = Names("scale_emb", "scale_depth", "mup_denominator") },
-        new() { Type = "longcat_flash", Aliases = Names("longcat_flash_ngram"), Classes = Names("LongcatFlash", "LongcatFlashNgram"), Layout = LayoutRule.Interleaved, ScalesLatents = true },
+        new() { Type = "longcat_flash", Aliases = Names("longcat_flash_ngram"), Classes = Names("LongcatFlash", "LongcatFlashNgram"), Layout = LayoutRule.Interleaved, ScalesLatents = true, Attentions = Names("self_attn.0", "self_attn.1") },
         new() { Type = "pangu_ultra_moe", Classes = Names("PanguUltraMoE"), Layout = LayoutRule.Interleaved, Ignored = Names("sandwich_norm") },
         new()
         {
@@ -113,6 +118,7 @@ internal sealed record ModelProfile
             Aliases = Names("bailing2_5_moe", "bailing_moe_linear", "bailing_moe_v2_5", "bailing_moe_v3"),
             Classes = Names("BailingMoeV2_5", "BailingMoeV3", "BailingMoeLinear", "BailingMoeLinearV2"),
             RopeTypes = _noScaling,
+            Attentions = Names("attention"),
             IsHybrid = true,
             Ignored = Names("use_qk_norm", "group_norm_size", "layer_group_size"),
         },

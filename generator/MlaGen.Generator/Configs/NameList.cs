@@ -14,7 +14,8 @@ internal sealed class NameList
     /// <summary>Reads a list.</summary>
     /// <param name="entries">Its entries.</param>
     /// <param name="matchesParts">Whether a plain entry counts wherever it stands within a name, as most quantizers have it.</param>
-    public NameList(IEnumerable<string> entries, bool matchesParts)
+    /// <param name="budget">What may be spent on compiling the expressions of this list and those beside it; none is understood beyond it.</param>
+    public NameList(IEnumerable<string> entries, bool matchesParts, MatchBudget budget)
     {
         foreach (string entry in entries.Where(static entry => entry.Length > 0))
         {
@@ -27,7 +28,8 @@ internal sealed class NameList
                     _parts.Add(entry);
                 }
             }
-            else if (NameRegex.Parse(isExpression ? entry.Substring(Expression.Length) : Translate(entry)) is { } regex)
+            // What is too long is refused before anything walks through it.
+            else if (entry.Length <= NameRegex.MaxLength && NameRegex.Parse(isExpression ? entry.Substring(Expression.Length) : Translate(entry), budget) is { } regex)
             {
                 _patterns.Add((isExpression ? string.Empty : entry.Substring(0, entry.IndexOfAny(['*', '?', '['])), regex));
             }
@@ -43,14 +45,10 @@ internal sealed class NameList
 
     public bool Matches(string name, MatchBudget budget)
     {
-        if (_names.Contains(name))
-        {
-            return true;
-        }
-
-        // Looking at an entry costs something even if it does not match.
-        return budget.Spend(_parts.Count + _patterns.Count)
-            && (_parts.Exists(part => name.IndexOf(part, StringComparison.Ordinal) >= 0)
+        // Looking at a list and at an entry costs something even if neither matches.
+        return budget.Spend(Math.Max(1, _parts.Count + _patterns.Count))
+            && (_names.Contains(name)
+                || _parts.Exists(part => name.IndexOf(part, StringComparison.Ordinal) >= 0)
                 || _patterns.Exists(pattern => name.StartsWith(pattern.Start, StringComparison.Ordinal) && pattern.Regex.IsMatch(name, budget)));
     }
 
@@ -74,7 +72,7 @@ internal sealed class NameList
             {
                 '*' => expression.Append(".*"),
                 '?' => expression.Append('.'),
-                _ => NameRegexParser.IsWord(glob[i]) ? expression.Append(glob[i]) : expression.Append('\\').Append(glob[i]),
+                _ => AsciiSet.Words.Contains(glob[i]) ? expression.Append(glob[i]) : expression.Append('\\').Append(glob[i]),
             };
         }
 

@@ -7,18 +7,23 @@ namespace MlaGen.Generator.Configs;
 /// </summary>
 internal sealed class NameRegex
 {
-    private const int MaxLength = 1024;
+    /// <summary>Longer expressions are not looked at.</summary>
+    public const int MaxLength = 1024;
+
     private const int MaxInstructions = 4000;
+
+    // An expression costs something even if it is refused at its first sign.
+    private const int ParseSteps = 32;
 
     private readonly List<Instruction> _program = [];
 
-    private NameRegex()
-    {
-    }
+    private readonly MatchBudget _compiling;
+
+    private NameRegex(MatchBudget compiling) => _compiling = compiling;
 
     internal enum Op : byte
     {
-        /// <summary>Takes a character that <see cref="Instruction.Test"/> accepts.</summary>
+        /// <summary>Takes a character that <see cref="Instruction.Set"/> has.</summary>
         Take,
 
         /// <summary>Goes on at both targets.</summary>
@@ -36,14 +41,16 @@ internal sealed class NameRegex
     }
 
     /// <summary>Compiles an expression; null when it is not understood.</summary>
-    public static NameRegex? Parse(string pattern)
+    /// <param name="pattern">The expression.</param>
+    /// <param name="budget">What may be spent on compiling this and its like.</param>
+    public static NameRegex? Parse(string pattern, MatchBudget budget)
     {
-        if (pattern.Length > MaxLength)
+        if (pattern.Length > MaxLength || !budget.Spend(ParseSteps + pattern.Length))
         {
             return null;
         }
 
-        var regex = new NameRegex();
+        var regex = new NameRegex(budget);
         try
         {
             regex.Emit(new NameRegexParser(pattern).Parse());
@@ -62,10 +69,15 @@ internal sealed class NameRegex
 
     private void Emit(NameRegexNode node)
     {
+        if (!_compiling.Spend())
+        {
+            throw new FormatException("The expressions are too many.");
+        }
+
         switch (node.Kind)
         {
             case NameRegexKind.Take:
-                Add(new Instruction(Op.Take) { Test = node.Test });
+                Add(new Instruction(Op.Take) { Set = node.Set });
                 break;
             case NameRegexKind.Assert:
                 Add(new Instruction(node.Assertion));
@@ -107,7 +119,13 @@ internal sealed class NameRegex
     {
         for (int i = 0; i < node.Least; i++)
         {
+            int start = _program.Count;
             Emit(node.Children[0]);
+            if (_program.Count == start)
+            {
+                // What emits nothing takes nothing, however often, and no limit of instructions would ever end it.
+                return;
+            }
         }
 
         if (node.Most is not { } most)
@@ -204,7 +222,7 @@ internal sealed class NameRegex
 
             foreach (int state in current)
             {
-                if (_program[state].Test!(name[position]))
+                if (_program[state].Set.Contains(name[position]))
                 {
                     pending.Push(state + 1);
                 }
@@ -221,7 +239,7 @@ internal sealed class NameRegex
         _ => (IsWord(name, position - 1) != IsWord(name, position)) == (assertion == Op.Boundary),
     };
 
-    private static bool IsWord(string name, int position) => position >= 0 && position < name.Length && NameRegexParser.IsWord(name[position]);
+    private static bool IsWord(string name, int position) => position >= 0 && position < name.Length && AsciiSet.Words.Contains(name[position]);
 
     private readonly record struct Instruction(Op Op)
     {
@@ -229,11 +247,11 @@ internal sealed class NameRegex
 
         public int Second { get; init; }
 
-        public Func<char, bool>? Test { get; init; }
+        public AsciiSet Set { get; init; }
     }
 }
 
-/// <summary>Steps that may be spent on one file. A count and no clock: the same file has the same outcome on every machine.</summary>
+/// <summary>Steps that may be spent on one section of a file. A count and no clock: the same file has the same outcome on every machine.</summary>
 internal sealed class MatchBudget(int steps)
 {
     private int _steps = steps;

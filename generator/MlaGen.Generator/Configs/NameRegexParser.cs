@@ -20,7 +20,8 @@ internal sealed class NameRegexNode(NameRegexKind kind)
 
     public List<NameRegexNode> Children { get; } = [];
 
-    public Func<char, bool>? Test { get; init; }
+    /// <summary>The characters that are taken.</summary>
+    public AsciiSet Set { get; init; }
 
     public NameRegex.Op Assertion { get; init; }
 
@@ -40,8 +41,6 @@ internal sealed class NameRegexParser(string pattern)
     private int _depth;
 
     private bool IsAtEnd => _at == pattern.Length;
-
-    public static bool IsWord(char c) => c is '_' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') or (>= '0' and <= '9');
 
     public NameRegexNode Parse()
     {
@@ -131,12 +130,12 @@ internal sealed class NameRegexParser(string pattern)
         {
             '(' => Group(),
             '[' => Take(Set()),
-            '.' => Take(static _ => true),
+            '.' => Take(AsciiSet.All),
             '^' => Assert(NameRegex.Op.Start),
             '$' => Assert(NameRegex.Op.End),
             '\\' => Escape(),
             '*' or '+' or '?' or '{' => throw Unknown(),
-            _ => Take(candidate => candidate == c),
+            _ => Take(AsciiSet.Of(c)),
         };
     }
 
@@ -187,46 +186,47 @@ internal sealed class NameRegexParser(string pattern)
     }
 
     /// <summary>What an escape stands for, within a set or without.</summary>
-    private static Func<char, bool> Class(char c) => c switch
+    private static AsciiSet Class(char c) => c switch
     {
-        'd' => static candidate => candidate is >= '0' and <= '9',
-        'D' => static candidate => candidate is < '0' or > '9',
-        'w' => static candidate => IsWord(candidate),
-        'W' => static candidate => !IsWord(candidate),
-        's' => static candidate => char.IsWhiteSpace(candidate),
-        'S' => static candidate => !char.IsWhiteSpace(candidate),
-        _ when IsWord(c) && c != '_' => throw Unknown(),
-        _ => candidate => candidate == c,
+        'd' => AsciiSet.Digits,
+        'D' => ~AsciiSet.Digits,
+        'w' => AsciiSet.Words,
+        'W' => ~AsciiSet.Words,
+        's' => AsciiSet.Spaces,
+        'S' => ~AsciiSet.Spaces,
+        _ when AsciiSet.Words.Contains(c) && c != '_' => throw Unknown(),
+        _ => AsciiSet.Of(c),
     };
 
-    private Func<char, bool> Set()
+    private AsciiSet Set()
     {
         bool isNegated = Accept('^');
-        var tests = new List<Func<char, bool>>();
-        while (tests.Count == 0 || Next() != ']')
+        AsciiSet set = default;
+        int start = _at;
+        while (_at == start || Next() != ']')
         {
             // The first sign of a set belongs to it, whatever it is.
-            char low = tests.Count == 0 ? Next() : pattern[_at - 1];
+            char low = _at == start ? Next() : pattern[_at - 1];
             if (low == '\\')
             {
-                tests.Add(Class(Next()));
+                set |= Class(Next());
             }
             else if (_at + 1 < pattern.Length && pattern[_at] == '-' && pattern[_at + 1] is not (']' or '\\'))
             {
                 char high = pattern[_at + 1];
                 _at += 2;
-                tests.Add(candidate => candidate >= low && candidate <= high);
+                set |= AsciiSet.Range(low, high);
             }
             else
             {
-                tests.Add(candidate => candidate == low);
+                set |= AsciiSet.Of(low);
             }
         }
 
-        return candidate => tests.Exists(test => test(candidate)) != isNegated;
+        return isNegated ? ~set : set;
     }
 
-    private static NameRegexNode Take(Func<char, bool> test) => new(NameRegexKind.Take) { Test = test };
+    private static NameRegexNode Take(AsciiSet set) => new(NameRegexKind.Take) { Set = set };
 
     private static NameRegexNode Assert(NameRegex.Op assertion) => new(NameRegexKind.Assert) { Assertion = assertion };
 

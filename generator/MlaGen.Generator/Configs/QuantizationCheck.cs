@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.CodeAnalysis.Text;
 using MlaGen.Generator.Checkpoints;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -16,6 +17,9 @@ internal sealed record QuantizationProblem(string Text, TextSpan Place);
 internal static class QuantizationCheck
 {
     private const int MaxSteps = 20_000_000;
+
+    /// <summary>Steps, and so instructions, into which all expressions of a section together are compiled: some thousands of them.</summary>
+    private const int MaxCompileSteps = 1_000_000;
 
     private static readonly string[] _sections = ["quantization_config", "compression_config", "quantization"];
 
@@ -46,23 +50,23 @@ internal static class QuantizationCheck
     private static string? Judge(JsonValue section, AttentionModules modules)
     {
         var budget = new MatchBudget(MaxSteps);
-        QuantizationScheme scheme = QuantizationScheme.Of(section);
+        QuantizationScheme scheme = QuantizationScheme.Of(section, new MatchBudget(MaxCompileSteps));
         var found = new List<(string Projection, int Layer, string How)>();
         foreach (int layer in modules.Layers)
         {
             foreach (string projection in modules.Projections)
             {
-                string? how = modules.Parts.Select(part => scheme.Obstacle([.. modules.Names(layer, part, projection)], budget)).FirstOrDefault(static obstacle => obstacle is not null);
+                string? how = modules.Attentions.Select(attention => scheme.Obstacle([.. modules.Names(layer, attention, projection)], budget)).FirstOrDefault(static obstacle => obstacle is not null);
                 if (how is not null)
                 {
                     found.Add((projection, layer, how));
                 }
-            }
-        }
 
-        if (budget.IsSpent)
-        {
-            return "its lists of modules are too long to be judged";
+                if (budget.IsSpent)
+                {
+                    return "its lists of modules are too long to be judged";
+                }
+            }
         }
 
         if (found.Count == 0)
@@ -73,10 +77,7 @@ internal static class QuantizationCheck
         string projections = string.Join(", ", found.Select(static entry => entry.Projection).Distinct());
         int[] layers = [.. found.Select(static entry => entry.Layer).Distinct()];
         string where = layers.Length == modules.Layers.Count ? string.Empty : LayerSet.Of(layers).ToString();
-        string unknown = scheme.NotUnderstood is { } entry ? string.Format(CultureInfo.InvariantCulture, ", as far as can be told without the entry {0}, which is not understood", Shown(entry)) : string.Empty;
+        string unknown = scheme.NotUnderstood is { } entry ? string.Format(CultureInfo.InvariantCulture, ", as far as can be told without the entry '{0}', which is not understood", Unprintable.Escape(entry, 60)) : string.Empty;
         return $"{projections}{where} {(projections.Contains(',') ? "are" : "is")} quantized ({string.Join("; ", found.Select(static entry => entry.How).Distinct())}){unknown}";
     }
-
-    // Text from a file, on one line.
-    private static string Shown(string text) => "'" + new string([.. text.Take(60).Select(static c => char.IsControl(c) ? ' ' : c)]) + (text.Length > 60 ? "…'" : "'");
 }

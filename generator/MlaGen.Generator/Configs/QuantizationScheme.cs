@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlaGen.Generator.Diagnostics;
 
 namespace MlaGen.Generator.Configs;
 
@@ -21,16 +22,19 @@ internal sealed class QuantizationScheme
     // The first that names a module decides; one without a list stands for all modules. No obstacle: its weights can be read.
     private readonly List<(NameList? Targets, string? Obstacle)> _groups = [];
 
+    private readonly MatchBudget _compiling;
+
     private string _tool = string.Empty;
 
-    private QuantizationScheme()
-    {
-    }
+    private QuantizationScheme(MatchBudget compiling) => _compiling = compiling;
 
     /// <summary>An entry that nobody can judge here; null when there is none.</summary>
     public string? NotUnderstood => _ignored.Concat(_groups.Select(static group => group.Targets)).Select(static list => list?.NotUnderstood).FirstOrDefault(static entry => entry is not null);
 
-    public static QuantizationScheme Of(JsonValue section)
+    /// <summary>Reads a section.</summary>
+    /// <param name="section">The section.</param>
+    /// <param name="compiling">What may be spent on compiling its lists.</param>
+    public static QuantizationScheme Of(JsonValue section, MatchBudget compiling)
     {
         // hf_quant_config.json nests what config.json states flat.
         if (section.Find("quantization")?.Value is { Kind: JsonKind.Object } nested && section.Find("quant_algo") is null && section.Find("config_groups") is null)
@@ -38,14 +42,14 @@ internal sealed class QuantizationScheme
             section = nested;
         }
 
-        var scheme = new QuantizationScheme();
+        var scheme = new QuantizationScheme(compiling);
         string? method = Text(section, "quant_method")?.ToLowerInvariant();
         bool hasGroups = section.Find("config_groups") is not null;
         scheme._tool = method ?? (section.Find("quant_algo") is not null ? "modelopt" : hasGroups ? "compressed-tensors" : section.Find("bits") is not null && section.Find("group_size") is not null ? "mlx" : "no quant_method");
 
         // compressed-tensors and quark compare whole names; the others look for an entry within a name.
         bool matchesParts = scheme._tool is not ("compressed-tensors" or "quark");
-        scheme._ignored.AddRange(_ignoreKeys.Select(key => new NameList(Texts(section.Find(key)?.Value), matchesParts)));
+        scheme._ignored.AddRange(_ignoreKeys.Select(key => new NameList(Texts(section.Find(key)?.Value), matchesParts, compiling)));
         switch (scheme._tool)
         {
             case "compressed-tensors":
@@ -100,11 +104,6 @@ internal sealed class QuantizationScheme
 
     private void AddGroups(JsonValue section)
     {
-        if (section.Find("transform_config")?.Value.Find("config_groups")?.Value is { Properties.IsEmpty: false })
-        {
-            _groups.Add((null, _tool + ", with a transform_config"));
-        }
-
         string? format = Text(section, "format");
         foreach (JsonProperty group in section.Find("config_groups")?.Value.Properties ?? [])
         {
@@ -116,6 +115,13 @@ internal sealed class QuantizationScheme
         (NameList? Targets, string? Obstacle)[] sorted = [.. _groups.OrderBy(static group => group.Targets is null)];
         _groups.Clear();
         _groups.AddRange(sorted);
+
+        // What is done to all weights is done to those, too, that a group names.
+        if (section.Find("transform_config")?.Value.Find("config_groups")?.Value is { Properties.IsEmpty: false })
+        {
+            _groups.Insert(0, (null, _tool + ", with a transform_config"));
+        }
+
         if (Text(section.Find("sparsity_config")?.Value, "format") is { } sparse and not "dense")
         {
             _groups.Insert(0, (null, $"{_tool}, {Shorten(sparse)}"));
@@ -128,10 +134,10 @@ internal sealed class QuantizationScheme
     }
 
     /// <summary>A list of targets; null for one that names the class of all matrices.</summary>
-    private static NameList? Targets(IEnumerable<string> targets)
+    private NameList? Targets(IEnumerable<string> targets)
     {
         string[] all = [.. targets];
-        return Array.Exists(all, static target => target.EndsWith("Linear", StringComparison.OrdinalIgnoreCase) && target.IndexOf('.') < 0 && !target.StartsWith("re:", StringComparison.Ordinal)) ? null : new NameList(all, matchesParts: false);
+        return Array.Exists(all, static target => target.EndsWith("Linear", StringComparison.OrdinalIgnoreCase) && target.IndexOf('.') < 0 && !target.StartsWith("re:", StringComparison.Ordinal)) ? null : new NameList(all, matchesParts: false, _compiling);
     }
 
     private string? WeightsObstacle(JsonValue? weights, string? format)
@@ -161,7 +167,7 @@ internal sealed class QuantizationScheme
     {
         foreach (JsonProperty layer in section.Find("quantized_layers")?.Value.Properties ?? [])
         {
-            _groups.Add((new NameList([layer.Name], matchesParts: true), Algorithm(Text(layer.Value, "quant_algo"))));
+            _groups.Add((new NameList([layer.Name], matchesParts: true, _compiling), Algorithm(Text(layer.Value, "quant_algo"))));
         }
 
         string? algorithm = Text(section, "quant_algo");
@@ -183,7 +189,7 @@ internal sealed class QuantizationScheme
         bool isWhole = Text(section.Find("export")?.Value, "weight_format") == "fake_quantized";
         foreach (JsonProperty layer in section.Find("layer_quant_config")?.Value.Properties ?? [])
         {
-            _groups.Add((new NameList([layer.Name], matchesParts: false), isWhole ? null : QuarkObstacle(layer.Value)));
+            _groups.Add((new NameList([layer.Name], matchesParts: false, _compiling), isWhole ? null : QuarkObstacle(layer.Value)));
         }
 
         foreach (JsonProperty type in section.Find("layer_type_quant_config")?.Value.Properties ?? [])
@@ -227,8 +233,8 @@ internal sealed class QuantizationScheme
     /// <summary>MLX lists the modules that it leaves alone among its settings.</summary>
     private void AddMlx(JsonValue section)
     {
-        _ignored.Add(new NameList(section.Properties.Where(static property => property.Value.Kind == JsonKind.False).Select(static property => property.Name), matchesParts: false));
-        _groups.Add((null, $"{_tool}: {section.Find("bits")!.Value} bits in groups of {section.Find("group_size")!.Value}"));
+        _ignored.Add(new NameList(section.Properties.Where(static property => property.Value.Kind == JsonKind.False).Select(static property => property.Name), matchesParts: false, _compiling));
+        _groups.Add((null, $"{_tool}: {Bits(section.Find("bits")!.Value)} in groups of {section.Find("group_size")!.Value}"));
     }
 
     private void AddOther(JsonValue section)
@@ -236,24 +242,28 @@ internal sealed class QuantizationScheme
         // gptqmodel names what it leaves alone "-:expression".
         _ignored.Add(new NameList(
             (section.Find("dynamic")?.Value.Properties ?? []).Select(static property => property.Name).Where(static name => name.StartsWith("-:", StringComparison.Ordinal)).Select(static name => "re:" + name.Substring(2)),
-            matchesParts: false));
+            matchesParts: false,
+            _compiling));
 
         // auto-round names what keeps its sixteen bits.
         _ignored.Add(new NameList(
             (section.Find("extra_config")?.Value.Properties ?? []).Where(static property => property.Value.Find("bits")?.Value is { } bits && bits.TryGetInt32(out int number) && number >= 16).Select(static property => property.Name),
-            matchesParts: true));
+            matchesParts: true,
+            _compiling));
 
         string[] only = [.. (section.Find("modules_in_block_to_quantize")?.Value.Items ?? []).SelectMany(Texts)];
-        _groups.Add((only.Length == 0 ? null : new NameList(only, matchesParts: true), Describe(section)));
+        _groups.Add((only.Length == 0 ? null : new NameList(only, matchesParts: true, _compiling), Describe(section)));
     }
 
     private string Describe(JsonValue section)
     {
         bool isEight = section.Find("load_in_8bit")?.Value.Kind == JsonKind.True;
         bool isFour = section.Find("load_in_4bit")?.Value.Kind == JsonKind.True;
-        string bits = isEight ? ": 8 bits" : isFour ? ": 4 bits" : section.Find("bits")?.Value is { Kind: JsonKind.Number } value ? $": {value} bits" : string.Empty;
+        string bits = isEight ? ": 8 bits" : isFour ? ": 4 bits" : section.Find("bits")?.Value is { Kind: JsonKind.Number } value ? ": " + Bits(value) : string.Empty;
         return Shorten(_tool) + bits;
     }
+
+    private static string Bits(JsonValue value) => value.TryGetInt32(out int number) ? Counted.Of(number, "bit") : value + " bits";
 
     private static string? Text(JsonValue? section, string key) => section?.Find(key)?.Value is { Kind: JsonKind.String, Text: { Length: > 0 } text } ? text : null;
 
@@ -265,5 +275,5 @@ internal sealed class QuantizationScheme
         _ => [],
     };
 
-    private static string Shorten(string text) => new([.. text.Take(40).Select(static c => char.IsControl(c) ? ' ' : c)]);
+    private static string Shorten(string text) => Unprintable.Escape(text, 40);
 }

@@ -46,7 +46,6 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             "yarn" or "deepseek_yarn" => Yarn(config, rope, settings),
             "longrope" => LongRope(config, rope, settings),
             "default" => Unscaled(config, rope, settings),
-            Identity => settings,
             _ => settings,
         };
         settings = PositionScale(config, rope, settings);
@@ -260,7 +259,7 @@ internal sealed class RopeMapper(ProblemSink sink, ImmutableDictionary<string, T
             OriginalMaxPositionEmbeddings = OriginalContext(config, rope),
         };
         PlaceScaling(config, rope, settings);
-        if (settings is { RopeFactor: 1, OriginalMaxPositionEmbeddings: null, Llama4ScalingBeta: null })
+        if (settings is { RopeFactor: 1, OriginalMaxPositionEmbeddings: null })
         {
             // Published for models that are not stretched. transformers then takes the whole context for the original one, and nothing depends on it.
             settings = settings with { OriginalMaxPositionEmbeddings = settings.MaxPositionEmbeddings };

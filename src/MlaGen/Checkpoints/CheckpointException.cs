@@ -28,5 +28,5 @@ public sealed class CheckpointException : Exception
 
     /// <summary>Quotes text from a file for a message. Such text may be hostile: millions of characters, line breaks, terminal escapes, changes of direction.</summary>
     internal static string Quote(string text)
-        => text.Length > LongestQuote ? $"'{Unprintable.Escape(text[..LongestQuote])}…'" : $"'{Unprintable.Escape(text)}'";
+        => $"'{Unprintable.Escape(text, LongestQuote)}'";
 }

@@ -17,4 +17,7 @@ internal static class Unprintable
     public static string Escape(string text) => text.Any(Is)
         ? string.Concat(text.Select(static c => Is(c) ? "\\u" + ((int)c).ToString("x4", CultureInfo.InvariantCulture) : c.ToString()))
         : text;
+
+    /// <summary>Likewise, and of a text that is longer than <paramref name="most"/> the beginning.</summary>
+    public static string Escape(string text, int most) => text.Length <= most ? Escape(text) : Escape(text.Substring(0, most)) + "…";
 }

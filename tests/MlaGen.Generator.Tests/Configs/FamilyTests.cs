@@ -16,6 +16,8 @@ public class FamilyTests
 
     private static readonly string _untyped = ConfigRun.With(ConfigRun.DeepSeekV3, ("model_type", null), ("rope_scaling", null));
 
+    public static TheoryData<string> DeepSeekKeys => [.. FamilyFinder.DeepSeekKeys];
+
     [Theory]
     [InlineData("mscale", "0.707")]
     [InlineData("scale_fmt", "\"ue8m0\"")]
@@ -35,13 +37,13 @@ public class FamilyTests
     }
 
     [Theory]
-    [InlineData("inter_dim", "n_dense_layers", "score_func", "moe_inter_dim")]
-    [InlineData("score_func", "inter_dim", "n_dense_layers", "n_activated_experts")]
-    public void One_key_of_DeepSeeks_own_is_enough(string key, params string[] others)
+    [MemberData(nameof(DeepSeekKeys))]
+    public void One_key_of_DeepSeeks_own_is_enough(string key)
     {
-        string json = ConfigRun.With(DeepSeekOwn, [.. others.Append("n_activated_experts").Append("moe_inter_dim").Where(other => other != key).Select(static other => (other, (string?)null))]);
+        string json = ConfigRun.With(DeepSeekOwn, [.. FamilyFinder.DeepSeekKeys.Select(static other => (other, (string?)null))]);
 
-        Assert.StartsWith("MLA0116 ", Assert.Single(ConfigRun.Problems(json)), StringComparison.Ordinal);
+        Assert.DoesNotContain(ConfigRun.Problems(json), static problem => problem.StartsWith("MLA0116 ", StringComparison.Ordinal));
+        Assert.StartsWith($"MLA0116 \"{key}\":", Assert.Single(ConfigRun.Problems(ConfigRun.With(json, (key, key == "score_func" ? "\"sigmoid\"" : "2")))), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -80,6 +82,28 @@ public class FamilyTests
     [InlineData("model_type", "\"\"")]
     public void A_file_without_type_and_known_class_is_refused_and_asked_for_its_type(string key, string value)
         => AssertAsksForType(ConfigRun.With(_untyped, (key, value)));
+
+    // openPangu's names of dimensions are nobody's either: every way to state them that is read under a type.
+    [Fact]
+    public void A_file_without_type_is_asked_for_it_whatever_its_dimensions_are_called()
+    {
+        for (int mask = 0; mask < 1 << DimensionKeys.All.Length; mask++)
+        {
+            string json = _untyped;
+            for (int i = 0; i < DimensionKeys.All.Length; i++)
+            {
+                string[] names = DimensionKeys.All[i];
+                string value = System.Text.Json.Nodes.JsonNode.Parse(_untyped)![names[0]]!.ToJsonString();
+                json = ConfigRun.With(json, (names[0], null), (names[(mask >> i) & 1], value));
+            }
+
+            AssertAsksForType(json);
+            AssertAsksForType(ConfigRun.With(json, ("rope_interleave", "true")));
+            Assert.Equal(ConfigRun.Spec(ConfigRun.With(_untyped, ("model_type", "\"deepseek_v3\""))).Dimensions, ConfigRun.Spec(ConfigRun.With(json, ("model_type", "\"deepseek_v3\""))).Dimensions);
+        }
+
+        Assert.All(DimensionKeys.All, static names => Assert.Equal(2, names.Length));
+    }
 
     [Theory]
     [InlineData("DeepseekV3ForCausalLM", "deepseek_v3")]

@@ -6,22 +6,67 @@ namespace MlaGen.Generator.Tests.Configs;
 /// <summary>A key in its off position changes nothing, and a key of another part of the model is none of attention's; neither hides the reason of a refusal.</summary>
 public class IdleKeyTests
 {
-    // Every key that is refused when it does something.
-    public static TheoryData<string> Guards =>
+    private static readonly string[] _guards =
     [
         "mla_use_output_gate", "gated_attention_proj_granularity_type", "use_output_gate", "attn_output_gate", "attention_output_gate", "use_gated_attention", "gated_attention",
-        "param_sink_number", "use_attention_sinks", "attention_sinks", "attn_sink", "swa_layers", "use_sliding_window", "sliding_window", "sliding_window_list", "router_sliding_window",
+        "param_sink_number", "use_attention_sinks", "attention_sinks", "attn_sink", "swa_layers", "use_sliding_window", "sliding_window_list", "router_sliding_window",
         "compress_ratios", "index_kpool", "use_mhc", "mhc", "use_bias", "use_qkv_bias", "qkv_bias", "use_qk_norm", "qk_norm", "qk_layernorm", "clip_qkv", "attn_logit_softcapping", "alibi",
-        "o_lora_rank", "mla_use_nope", "use_mla_nope", "attention_bias", "index_topk", "index_n_heads", "index_head_dim", "layer_types", "llama_4_scaling", "quantization_config",
+    ];
+
+    // Keys that other readers judge, and some that no list names.
+    private static readonly string[] _others =
+    [
+        "sliding_window", "o_lora_rank", "mla_use_nope", "use_mla_nope", "index_topk", "index_n_heads", "index_head_dim", "layer_types", "llama_4_scaling", "quantization_config",
         "value_norm", "up_proj_norm", "attn_something_new", "window_attention", "attention_sink_tokens", "query_gate",
     ];
 
-    public static TheoryData<string> RotaryGuards => ["factor", "attention_factor", "llama_4_scaling_beta", "finetuned", "mscale", "mscale_all_dim"];
+    // Off is what these refuse.
+    private static readonly string[] _reversed = ["qk_latent_layernorm", "use_rmsnorm", "is_causal", "causal", "attention_method"];
+
+    /// <summary>Every key that is refused when it does something, with a value under which it does.</summary>
+    public static TheoryData<string, string> Guards
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (string key in _guards.Concat(_others))
+            {
+                data.Add(key, key switch
+                {
+                    "gated_attention_proj_granularity_type" => "\"head_wise\"",
+                    "swa_layers" or "sliding_window_list" or "compress_ratios" => "[0, 128]",
+                    "param_sink_number" or "sliding_window" or "o_lora_rank" or "index_topk" or "index_n_heads" or "index_head_dim" or "attention_sink_tokens" => "128",
+                    "clip_qkv" or "attn_logit_softcapping" => "30.0",
+                    "layer_types" => "[\"linear_attention\"]",
+                    "llama_4_scaling" => "{\"beta\": 0.1}",
+                    "quantization_config" => "{\"quant_method\": \"awq\", \"bits\": 4}",
+                    _ => "true",
+                });
+            }
+
+            return data;
+        }
+    }
+
+    /// <summary>Rotary keys with a value under which they do something, or are said to do nothing beside others.</summary>
+    public static TheoryData<string, string> RotaryGuards => new()
+    {
+        { "factor", "40" },
+        { "attention_factor", "1.5" },
+        { "llama_4_scaling_beta", "0.1" },
+        { "finetuned", "true" },
+        { "mscale", "0.7" },
+        { "mscale_all_dim", "0.7" },
+    };
+
+    [Fact]
+    public void No_guard_is_left_out() => Assert.Equal(_guards.Concat(_reversed).Order(), AttentionGuards.Keys.Order());
 
     [Theory]
     [MemberData(nameof(Guards))]
-    public void A_guard_that_is_off_is_accepted(string key)
+    public void A_guard_is_refused_when_it_is_on_and_accepted_when_it_is_off(string key, string on)
     {
+        Assert.Null(ConfigRun.Resolve(ConfigRun.Parse(Changed((key, on)))));
         foreach (string value in new[] { "false", "null" }.Concat(key is "layer_types" or "llama_4_scaling" or "quantization_config" ? [] : ["0", "0.0"]))
         {
             string json = Changed((key, value));
@@ -33,9 +78,10 @@ public class IdleKeyTests
 
     [Theory]
     [MemberData(nameof(RotaryGuards))]
-    public void A_rotary_guard_that_is_off_is_accepted(string key)
+    public void A_rotary_guard_is_spoken_of_when_it_is_on_and_accepted_when_it_is_off(string key, string on)
     {
         string plain = Changed(("rope_scaling", "{\"type\":\"default\"}"));
+        Assert.Contains($"\"{key}\":{on} | ", Assert.Single(ConfigRun.Problems(ConfigRun.With(plain, ("rope_scaling." + key, on)))), StringComparison.Ordinal);
         foreach (string value in key == "finetuned" ? new[] { "false", "null" } : ["0", "null"])
         {
             string json = ConfigRun.With(plain, ("rope_scaling." + key, value));
@@ -63,6 +109,8 @@ public class IdleKeyTests
     [InlineData("qk_latent_layernorm", "false")]
     [InlineData("use_rmsnorm", "false")]
     [InlineData("is_causal", "false")]
+    [InlineData("causal", "false")]
+    [InlineData("attention_method", "\"MHA\"")]
     [InlineData("use_latent_norm", "false")]
     [InlineData("kv_a_layernorm", "false")]
     [InlineData("q_norm", "false")]
@@ -112,6 +160,16 @@ public class IdleKeyTests
         string problem = Assert.Single(ConfigRun.Problems(Changed((other, otherValue), (key, value))));
 
         Assert.StartsWith($"MLA0108 \"{key}\":{value} | ", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bias_is_generated_when_it_is_on()
+    {
+        Assert.True(ConfigRun.Spec(Changed(("attention_bias", "true"))).AttentionBias);
+        foreach (string off in new[] { "false", "null", "0", "0.0" })
+        {
+            Assert.Equal(ConfigRun.Spec(ConfigRun.DeepSeekV3), ConfigRun.Spec(Changed(("attention_bias", off))));
+        }
     }
 
     [Fact]

@@ -16,6 +16,10 @@ public class QuantizationTests
     [InlineData("{\"quant_method\":\"gptq\",\"bits\":8,\"modules_to_not_convert\":[\"lm_head\",\"mlp\"]}", "(gptq: 8 bits)")]
     [InlineData("{\"quant_method\":\"bitsandbytes\",\"load_in_4bit\":true,\"llm_int8_skip_modules\":[\"lm_head\"]}", "(bitsandbytes: 4 bits)")]
     [InlineData("{\"bits\":4}", "(no quant_method: 4 bits)")]
+    [InlineData("{\"quant_method\":\"binary\",\"bits\":1}", "(binary: 1 bit)")]
+    [InlineData("{\"quant_method\":\"exl3\",\"bits\":3.5}", "(exl3: 3.5 bits)")]
+    [InlineData("{\"group_size\":64,\"bits\":1}", "(mlx: 1 bit in groups of 64)")]
+    [InlineData("{\"quant_method\":\"a\\u202eb\\u001bcdefghijklmnopqrstuvwxyz0123456789ABCDEF\"}", "(a\\u202eb\\u001bcdefghijklmnopqrstuvwxyz0123456789ab…)")]
     [InlineData("{\"group_size\":64,\"bits\":4,\"mode\":\"affine\"}", "(mlx: 4 bits in groups of 64)")]
     [InlineData("{\"quant_method\":\"fp8\",\"weight_block_size\":[64,64]}", "(fp8: blocks of [64, 64])")]
     [InlineData("{\"quant_method\":\"fp8\",\"weight_block_size\":[128,128],\"fmt\":\"e5m2\"}", "(fp8: the format is \"e5m2\")")]
@@ -85,6 +89,49 @@ public class QuantizationTests
             "q_b_proj, o_proj (layer 1) are quantized (modelopt: NVFP4)",
             Quantization("{\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\",\"ignore\":[\"model.layers.0*\",\"*kv_*\",\"*q_a_proj\"]}"));
 
+    // Weights that are turned, or stored without their zeros, are so whatever a group makes of them.
+    [Theory]
+    [InlineData("transform_config", "{\"config_groups\":{\"u\":{\"type\":\"hadamard\"}}}", "(compressed-tensors, with a transform_config)")]
+    [InlineData("sparsity_config", "{\"format\":\"sparse-24-bitmask\"}", "(compressed-tensors, sparse-24-bitmask)")]
+    public void What_is_done_to_all_weights_is_done_to_those_that_a_readable_group_names(string key, string value, string how)
+    {
+        const string Float8 = "\"weights\":{\"num_bits\":8,\"type\":\"float\",\"strategy\":\"channel\"}";
+        foreach (string targets in new[] { "\"Linear\"", "\"re:.*self_attn.*\"", "\"re:.*q_a_proj\",\"re:.*_proj.*\"" })
+        {
+            foreach (string other in new[] { "", $",\"h\":{{\"targets\":[\"Linear\"],{Int4}}}" })
+            {
+                string groups = $"\"config_groups\":{{\"g\":{{\"targets\":[{targets}],{Float8}}}{other}}}";
+
+                Assert.Equal(All + how, Quantization($"{{\"quant_method\":\"compressed-tensors\",{groups},\"{key}\":{value}}}"));
+                Assert.Equal(All + how, Quantization($"{{\"quant_method\":\"compressed-tensors\",\"{key}\":{value},{groups}}}"));
+            }
+        }
+    }
+
+    // Files of these types name their layers' attention in another way, and may say whose they are by their class alone.
+    [Theory]
+    [InlineData("bailing_hybrid", "BailingMoeV2_5ForCausalLM", "attention")]
+    [InlineData("bailing_moe_linear", "BailingMoeLinearForCausalLM", "attention")]
+    [InlineData("longcat_flash", "LongcatFlashForCausalLM", "self_attn.0", "self_attn.1")]
+    [InlineData("longcat_flash_ngram", "LongcatFlashNgramForCausalLM", "self_attn.0", "self_attn.1")]
+    [InlineData("deepseek_v3", "DeepseekV3ForCausalLM", "self_attn")]
+    public void Attention_is_looked_for_under_the_names_of_its_family(string type, string name, params string[] attentions)
+    {
+        string[] ignored = [.. Enumerable.Range(0, 2).SelectMany(layer => attentions.Select(attention => $"\"re:model\\\\.layers\\\\.{layer}\\\\.{attention}\\\\.[a-z_]+$\""))];
+        (string, string?)[] typed = [("model_type", $"\"{type}\""), ("architectures", null)];
+        (string, string?)[] untyped = [("model_type", null), ("architectures", $"[\"{name}\"]")];
+        (string, string?)[] unknown = [("model_type", "\"mine\""), ("architectures", $"[\"{name}\"]")];
+        foreach ((string, string?)[] family in new[] { typed, untyped, unknown })
+        {
+            Assert.Null(Of(family, ignored));
+            Assert.All(ignored, one => Assert.Contains("are quantized", Of(family, ignored.Where(entry => entry != one)), StringComparison.Ordinal));
+        }
+
+        static string? Of((string, string?)[] family, IEnumerable<string> ignored) => ConfigRun.Parse(ConfigRun.With(
+            Config(("rope_scaling", null), ("quantization_config", $"{{\"quant_method\":\"compressed-tensors\",\"ignore\":[{string.Join(',', ignored)}],\"config_groups\":{{\"g\":{{\"targets\":[\"Linear\"],{Int4}}}}}}}")),
+            family)).Model.Quantization;
+    }
+
     [Fact]
     public void Lists_of_a_nested_model_speak_of_it_by_its_outer_name_and_the_outer_section_decides()
     {
@@ -124,6 +171,23 @@ public class QuantizationTests
     {
         string entries = string.Join(',', Enumerable.Range(0, 20_000).Select(static i => $"\"re:(.*.*.*.*.*x{i}|(a|aa)+)+$\""));
         string json = Config(("num_hidden_layers", "1024"), ("quantization_config", $"{{\"quant_method\":\"quark\",\"exclude\":[{entries}],\"global_quant_config\":{{{Fp4}}}}}"));
+
+        Assert.Equal("its lists of modules are too long to be judged", ConfigRun.Parse(json).Model.Quantization);
+    }
+
+    [Fact]
+    public void What_all_lists_of_a_section_are_compiled_into_is_limited_together()
+    {
+        string lists = string.Join(',', new[] { "ignore", "exclude", "modules_to_not_convert" }.Select(static key => $"\"{key}\":[{string.Join(',', Enumerable.Range(0, 200).Select(i => $"\"re:(x{{60}}){{60}}{key}{i}\""))}]"));
+
+        Assert.StartsWith(All + "(modelopt: NVFP4), as far as can be told without the entry 're:(x{60}){60}", Quantization($"{{\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\",{lists}}}"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lists_of_plain_names_end_by_a_count_of_steps_too()
+    {
+        string layers = string.Join(',', Enumerable.Range(0, 2_000).Select(static i => $"\"lm_head_{i}\":{{{Fp4}}}"));
+        string json = Config(("num_hidden_layers", "1024"), ("quantization_config", $"{{\"quant_method\":\"quark\",\"layer_quant_config\":{{{layers}}}}}"));
 
         Assert.Equal("its lists of modules are too long to be judged", ConfigRun.Parse(json).Model.Quantization);
     }
