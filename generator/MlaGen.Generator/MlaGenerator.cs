@@ -7,6 +7,7 @@ using Microsoft.CodeAnalysis.Text;
 using MlaGen.Generator.Configs;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Emission;
+using MlaGen.Generator.Emission.Vectors;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Parsing;
 using MlaGen.Generator.Planning;
