@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using MlaGen.Generator.Model;
 using MlaGen.Runtime;
 
 namespace MlaGen.Build;
@@ -11,9 +10,6 @@ namespace MlaGen.Build;
 /// </summary>
 internal static class CheckpointManifest
 {
-    /// <summary>First line of a manifest; the number grows when the format changes.</summary>
-    public const string Header = "# MlaGen checkpoint manifest 1";
-
     /// <summary>More lines than this are no model: it has a dozen for each kind of layer.</summary>
     private const int MaxLines = 10_000;
 
@@ -43,7 +39,7 @@ internal static class CheckpointManifest
         }
 
         var text = new StringBuilder();
-        foreach (string line in (IEnumerable<string>)[Header, Unprintable.Escape(source), .. lines])
+        foreach (string line in (IEnumerable<string>)[ManifestFormat.Header, Unprintable.Escape(source), .. lines])
         {
             text.Append(line).Append('\n');
         }

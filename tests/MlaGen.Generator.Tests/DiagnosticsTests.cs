@@ -1,7 +1,7 @@
-using Microsoft.CodeAnalysis.CSharp.Testing;
-using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.Testing;
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Testing;
+using Microsoft.CodeAnalysis.Testing;
 using MlaGen.Generator.Analyzers;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Tests.Infrastructure;

@@ -69,6 +69,23 @@ public class GeneratedCodeTests
             Assert.EndsWith("\n", text, StringComparison.Ordinal);
         });
 
+    /// <summary>The number that the README says, too.</summary>
+    [Fact]
+    public void Head_of_a_class_counts_keys_and_values_of_all_heads()
+        => Assert.Contains(
+            "// The cache keeps 576 numbers of a token in place of the 40,960 of the keys and values of 128 heads: a latent of 512, which is key and value of all heads, and a rotary key of 64.\n",
+            string.Concat(Texts(Compilations.Create(Shapes.Source("DeepSeek", Shapes.DeepSeekV3)))),
+            StringComparison.Ordinal);
+
+    /// <summary>Whatever a plan counts, in the account of a file, in documentation or beside a loop.</summary>
+    [Theory]
+    [InlineData("HiddenSize = 8, Heads = 1, KvLoraRank = 1, QkNopeHeadDim = 1, QkRopeHeadDim = 2, VHeadDim = 1")]
+    [InlineData("HiddenSize = 1, Heads = 1, QLoraRank = 1, KvLoraRank = 4, QkNopeHeadDim = 1, QkRopeHeadDim = 0, VHeadDim = 1, AttentionBias = true")]
+    [InlineData("HiddenSize = 64, Heads = 1")]
+    [InlineData("HiddenSize = 64, Heads = 17, QLoraRank = 1")]
+    public void One_of_a_thing_is_no_plural(string attribute)
+        => Assert.All(Texts(Compilations.Create(Shapes.Source("One", attribute))), static text => Assert.DoesNotMatch(@"(?<![\d.,]|× )1 (?!is\b|times\b|has\b)[a-z]+s\b", text));
+
     [Fact]
     public void Text_does_not_depend_on_the_culture()
     {

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Diagnostics;
-using MlaGen.Generator.Emission;
 using MlaGen.Generator.Tests.Configs;
 using MlaGen.Generator.Tests.Infrastructure;
 
@@ -17,18 +16,33 @@ public class IsolationTests
         namespace Models;
         [MlaAttention(HiddenSize = 64, Heads = 2)]
         internal sealed partial class Good;
-        [MlaAttention(HiddenSize = 64, Heads = 2)]
+        [MlaAttention(HiddenSize = 64, Heads = 3)]
         internal sealed partial class Bad;
         """;
 
-    [Fact]
-    public void Failure_on_one_class_is_told_at_that_class_and_leaves_the_others_as_they_are()
+    private static readonly GeneratorFunctions _real = new();
+
+    /// <summary>Whatever a step does that is done for one class or one set of kernels, made to fail on one of them.</summary>
+    private static readonly Dictionary<string, GeneratorFunctions> _failing = new()
+    {
+        [StepNames.ParseAttribute] = _real with { Parse = (type, attribute, compilation) => type.Name == "Bad" ? throw Broken() : _real.Parse(type, attribute, compilation) },
+        [StepNames.ResolveSpec] = _real with { Resolve = (model, configs) => model.Target.Name == "Bad" ? throw Broken() : _real.Resolve(model, configs) },
+        [StepNames.PlanLayer] = _real with { PlanLayer = spec => spec.Target.Name == "Bad" ? throw Broken() : _real.PlanLayer(spec) },
+        [StepNames.PlanKernels] = _real with { PlanKernels = shape => shape.Heads == 3 ? throw Broken() : _real.PlanKernels(shape) },
+        [StepNames.KernelOutput] = _real with { EmitKernels = plan => plan.Shape.Heads == 3 ? Breaking(_real.EmitKernels(plan)) : _real.EmitKernels(plan) },
+        [StepNames.Output] = _real with { EmitClass = (plan, prefix) => plan.Spec.Target.Name == "Bad" ? Breaking(_real.EmitClass(plan, prefix)) : _real.EmitClass(plan, prefix) },
+    };
+
+    public static TheoryData<string> Failing => [.. _failing.Keys];
+
+    /// <summary>Told once, at the class: also where it is the kernels that there are not, since a class without them would not compile.</summary>
+    [Theory]
+    [MemberData(nameof(Failing))]
+    public void Failure_on_one_class_is_told_at_that_class_and_leaves_the_others_as_they_are(string step)
     {
         CSharpCompilation compilation = Compilations.Create(Two);
         GeneratorRunResult whole = Compilations.Generate(compilation);
-        GeneratorRunResult result = Run(
-            new MlaGenerator((plan, prefix) => plan.Spec.Target.Name == "Bad" ? throw new InvalidOperationException("the plan\nis broken") : ClassEmitter.Emit(plan, prefix)),
-            compilation);
+        GeneratorRunResult result = Run(new MlaGenerator(_failing[step]), compilation);
 
         Assert.Null(result.Exception);
         Diagnostic failure = Assert.Single(result.Diagnostics);
@@ -37,17 +51,58 @@ public class IsolationTests
         string message = failure.GetMessage(System.Globalization.CultureInfo.InvariantCulture);
         Assert.StartsWith("The generator failed on class 'Bad' and leaves it out: System.InvalidOperationException: the plan is broken at ", message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
-        Assert.Equal(Texts(whole).Where(static file => !file.HintName.StartsWith("Models.Bad", StringComparison.Ordinal)), Texts(result));
+
+        // Kernels of a class that is left out compile by themselves.
+        Assert.Equal(Texts(whole).Where(static file => !IsOfBad(file)), Texts(result).Where(static file => !IsOfBad(file)));
+        Assert.DoesNotContain(Texts(result), static file => file.HintName.StartsWith("Models.Bad", StringComparison.Ordinal));
+        Assert.Empty(compilation.With(result).GetDiagnostics().Where(static diagnostic => diagnostic.Severity == DiagnosticSeverity.Error));
+
+        static bool IsOfBad((string HintName, string Text) file)
+            => file.HintName.StartsWith("Models.Bad", StringComparison.Ordinal) || file.HintName.StartsWith("Kernels-Heads3", StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Failure_on_a_configuration_is_told_and_leaves_the_classes_that_do_not_use_it()
+    {
+        ConfigProject project = ConfigProject.Of("{}");
+        GeneratorDriver driver = CSharpGeneratorDriver.Create([new MlaGenerator(_real with { ReadConfig = static (_, _, _) => throw Broken() }).AsSourceGenerator()], parseOptions: Compilations.ParseOptions)
+            .AddAdditionalTexts(project.Options.AdditionalFiles)
+            .WithUpdatedAnalyzerConfigOptions(project.Options.AnalyzerConfigOptionsProvider);
+        GeneratorRunResult result = driver.RunGenerators(Compilations.Create(Two)).GetRunResult().Results.Single();
+
+        Assert.Null(result.Exception);
+        Assert.StartsWith("The generator failed on configuration ", Assert.Single(result.Diagnostics).GetMessage(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal);
+        Assert.Equal(Texts(Compilations.Generate(Compilations.Create(Two))), Texts(result));
+    }
+
+    [Fact]
+    public void Failure_in_place_of_the_analyzers_is_told_and_leaves_all_classes()
+    {
+        GeneratorRunResult result = Run(new MlaGenerator(_real with { Diagnose = static (_, _, _, _) => throw Broken() }), Compilations.Create(Two), "RunAnalyzers=false");
+
+        Assert.Null(result.Exception);
+        Assert.StartsWith("The generator failed on the analysis ", Assert.Single(result.Diagnostics).GetMessage(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal);
+        Assert.Equal(Texts(Compilations.Generate(Compilations.Create(Two))), Texts(result));
+    }
+
+    /// <summary>Where a step is added that can fail, it stands above.</summary>
+    [Fact]
+    public void Every_function_of_the_generator_has_been_made_to_fail()
+        => Assert.Equal(
+            typeof(GeneratorFunctions).GetProperties(System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.Instance).Length,
+            _failing.Count + 2);
 
     [Fact]
     public void Cancellation_is_no_failure()
     {
         using CancellationTokenSource cancellation = new();
-        MlaGenerator generator = new((_, _) =>
+        MlaGenerator generator = new(_real with
         {
-            cancellation.Cancel();
-            throw new OperationCanceledException(cancellation.Token);
+            EmitClass = (_, _) =>
+            {
+                cancellation.Cancel();
+                throw new OperationCanceledException(cancellation.Token);
+            },
         });
         GeneratorDriver driver = CSharpGeneratorDriver.Create([generator.AsSourceGenerator()], parseOptions: Compilations.ParseOptions);
 
@@ -128,6 +183,15 @@ public class IsolationTests
             .GetRunResult()
             .Results
             .Single();
+
+    private static InvalidOperationException Broken() => new("the plan\nis broken");
+
+    /// <summary>Fails when some of it has been taken.</summary>
+    private static IEnumerable<T> Breaking<T>(IEnumerable<T> items)
+    {
+        yield return items.First();
+        throw Broken();
+    }
 
     private static IEnumerable<(string HintName, string Text)> Texts(GeneratorRunResult result)
         => result.GeneratedSources.Select(static source => (source.HintName, source.SourceText.ToString()));

@@ -85,6 +85,6 @@ public partial class MessageCountTests
     }
 
     // A hole that is not a call of a helper, perhaps what kind of thing, and a word that ends like a plural of what is counted here.
-    [GeneratedRegex(@"\{(?!Counted\.Of|PlanText\.Count)[^{}]*\} (?:(?:more|new|distinct|random|cached|full|symbolic|free) ){0,2}(?:layer|token|page|row|float|byte|sequence|element|head|column|thread|position|value|dimension|number|file|tensor|shard|block|bit|group|step|expert|key|input|output|character|part|factor|time|test|sum|vector|line|item|label|lane|parent|scale|projection|kernel|question|answer|(?:stor|quer|entr|cop)ie)s\b(?!/)|\(s\)")]
+    [GeneratedRegex(@"\{(?!Counted\.Of)[^{}]*\} (?:(?:more|new|distinct|random|cached|full|symbolic|free) ){0,2}(?:layer|token|page|row|float|byte|sequence|element|head|column|thread|position|value|dimension|number|file|tensor|shard|block|bit|group|step|expert|key|input|output|character|part|factor|time|test|sum|vector|line|item|label|lane|parent|scale|projection|kernel|question|answer|(?:stor|quer|entr|cop)ie)s\b(?!/)|\(s\)")]
     private static partial Regex BarePlural();
 }

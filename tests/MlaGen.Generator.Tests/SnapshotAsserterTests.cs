@@ -1,13 +1,14 @@
 using MlaGen.Generator.Tests.Infrastructure;
+using MlaGen.Tests.Files;
 using Xunit.Sdk;
 
 namespace MlaGen.Generator.Tests;
 
 public sealed class SnapshotAsserterTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("mlagen-snapshots").FullName;
+    private readonly TemporaryDirectory _directory = new();
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose() => _directory.Dispose();
 
     [Fact]
     public void Accepted_text_is_found_again()
@@ -16,7 +17,7 @@ public sealed class SnapshotAsserterTests : IDisposable
         Verify(accept: false, ("Models.A.g.cs", "class A\n"));
 
         Assert.Equal(["Tests.Method#Models.A.g.verified.cs"], Files());
-        Assert.Equal("//HintName: Models.A.g.cs\nclass A\n", File.ReadAllText(Path.Combine(_directory, "Tests.Method#Models.A.g.verified.cs")));
+        Assert.Equal("//HintName: Models.A.g.cs\nclass A\n", File.ReadAllText(_directory.At("Tests.Method#Models.A.g.verified.cs")));
     }
 
     [Fact]
@@ -47,7 +48,7 @@ public sealed class SnapshotAsserterTests : IDisposable
         Assert.Equal(["Tests.Method#A.g.verified.cs"], Files());
     }
 
-    private void Verify(bool accept, params (string HintName, string Text)[] emitted) => Snapshot.Verify(_directory, "Tests.Method", emitted, accept);
+    private void Verify(bool accept, params (string HintName, string Text)[] emitted) => Snapshot.Verify(_directory.Path, "Tests.Method", emitted, accept);
 
-    private IEnumerable<string?> Files() => Directory.EnumerateFiles(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+    private IEnumerable<string?> Files() => Directory.EnumerateFiles(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal);
 }

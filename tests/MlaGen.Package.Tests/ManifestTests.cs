@@ -1,14 +1,15 @@
 using MlaGen.Build;
 using MlaGen.Package.Tests.Infrastructure;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Package.Tests;
 
 /// <summary>What the build task makes of a checkpoint's headers.</summary>
 public sealed class ManifestTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("mlagen-manifest-tests-").FullName;
+    private readonly TemporaryDirectory _directory = new();
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose() => _directory.Dispose();
 
     [Fact]
     public void Layers_that_are_alike_share_a_line_whatever_their_order()
@@ -101,9 +102,9 @@ public sealed class ManifestTests : IDisposable
 
     private string Manifest(IEnumerable<(string Name, long[] Shape)> tensors)
     {
-        string file = Path.Combine(_directory, "model.safetensors");
+        string file = _directory.At("model.safetensors");
         SafetensorsWriter.Write(file, tensors);
-        using Checkpoint checkpoint = Checkpoint.Open(_directory);
+        using Checkpoint checkpoint = Checkpoint.Open(_directory.Path);
         return CheckpointManifest.Write("story", checkpoint);
     }
 }

@@ -8,6 +8,13 @@ namespace MlaGen.Package.Tests;
 [Trait("Category", "Package")]
 public sealed class ProjectKindsTests(PackageFeed feed)
 {
+    /// <summary>Names that a folder may have: with what ends a value, a list, a path or a quotation somewhere on the way to the compiler, in front, within and at the end.</summary>
+    private static readonly string[] _folders =
+    [
+        "plain", "a#b", "#c", "c#", "d;e", ";f", "f;", "it's", "p%41q", "100%", "x,y", ",z", "k=v", "[br]", "(p)", "{g}", "!n", "$(h)", "@(i)", " left", "right ", " ; both # ", "m\u00e9\u6a21", "`t`", "a  b", "q*", "w?",
+        "Case", "CASE",
+    ];
+
     private static readonly string _config = File.ReadAllText(Path.Combine(PackageFeed.StoryModel, "config.json"));
 
     [Theory]
@@ -32,17 +39,15 @@ public sealed class ProjectKindsTests(PackageFeed feed)
         Assert.Contains("net10.0", Dotnet.Run(directory, "restore").Fails().Output, StringComparison.Ordinal);
     }
 
-    /// <summary>Names that a configuration's folder or its Name may have: what ends a value, a list or a quotation somewhere on the way to the compiler.</summary>
     [Fact]
     public void Configuration_is_found_under_any_name_from_any_file_of_the_project()
     {
-        string[] names = ["plain", "a#b", "#c", "d;e", ";f", "it's", "p%41q", "100%", "x,y", "k=v", "[br]", "(p)", "{g}", "!n", "$(h)", "@(i)", " left", "right ", "m\u00e9\u6a21", "`t`", "a  b", "q*", "Case", "CASE"];
-        string[] folders = [.. names.Where(static name => !name.Contains('*', StringComparison.Ordinal) && !name.Contains(',', StringComparison.Ordinal) && !name.Contains(';', StringComparison.Ordinal))];
-        string[] named = ["\"quoted\"", "'single'", "q*", "x,y", "d;e", " both ", "#", "a#b;c"];
-        string items = string.Concat(folders.Select(static folder => $"<MlaModelConfig Include=\"{Escape($"models/{folder}/config.json")}\" />"))
+        // Of two configurations of one name the first is taken: these are none of the folders'.
+        string[] named = ["\"quoted\"", "'single'", "n*", "n,y", "n;e", ";", " both ", "#", "n#b;c"];
+        string items = string.Concat(_folders.Select(static folder => $"<MlaModelConfig Include=\"{Escape($"models/{folder}/config.json")}\" />"))
             + string.Concat(named.Select((name, i) => $"<MlaModelConfig Include=\"named/{i}.json\" Name=\"{Escape(name)}\" />"));
         string directory = feed.CreateProject("names", items: items);
-        foreach (string folder in folders)
+        foreach (string folder in _folders)
         {
             Write(Path.Combine(directory, "models", folder, "config.json"));
         }
@@ -56,7 +61,7 @@ public sealed class ProjectKindsTests(PackageFeed feed)
         File.WriteAllText(
             Path.Combine(directory, "Directory.Build.targets"),
             "<Project><ItemGroup><MlaModelConfig Include=\"late/config.json\" /></ItemGroup></Project>");
-        string[] asked = [.. folders, .. named, "late"];
+        string[] asked = [.. _folders, .. named, "late"];
         File.WriteAllText(
             Path.Combine(directory, "Layers.cs"),
             string.Concat(asked.Select(static (name, i) => $"[MlaGen.MlaAttention({Literal(name)})] public sealed partial class Layer{i};\n"))
@@ -66,17 +71,21 @@ public sealed class ProjectKindsTests(PackageFeed feed)
     }
 
     [Fact]
-    public void Checkpoint_is_found_in_a_folder_of_any_name()
+    public void Checkpoint_is_found_under_any_name_from_any_file_of_the_project()
     {
         string items = string.Empty;
-        string[] folders = ["a#b", "it's", "p%41q", " left", "(p)"];
+        string late = string.Empty;
         string directory = feed.CreateProject("checkpoint-names");
         string source = string.Empty;
-        for (int i = 0; i < folders.Length; i++)
+        string[] paths = [.. _folders.Select(static folder => $"checkpoints/{folder}"), "checkpoints/a; #b.safetensors"];
+        for (int i = 0; i < paths.Length; i++)
         {
-            string folder = Directory.CreateDirectory(Path.Combine(directory, "checkpoints", folders[i])).FullName;
-            SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), SafetensorsWriter.Layer(0, kvLoraRank: 96));
-            items += $"<MlaCheckpoint Include=\"{Escape($"checkpoints/{folders[i]}")}\" Class=\"Layer{i}\" />";
+            bool isFile = Path.GetExtension(paths[i]) == ".safetensors";
+            string file = Path.Combine(directory, isFile ? paths[i] : $"{paths[i]}/model.safetensors");
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            SafetensorsWriter.Write(file, SafetensorsWriter.Layer(0, kvLoraRank: 96));
+            string item = $"<MlaCheckpoint Include=\"{Escape(paths[i])}\" Class=\"Layer{i}\" />";
+            (items, late) = i % 2 == 0 ? (items + item, late) : (items, late + item);
             source += $"[MlaGen.MlaAttention(HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)] public sealed partial class Layer{i};\n";
         }
 
@@ -84,14 +93,17 @@ public sealed class ProjectKindsTests(PackageFeed feed)
         File.WriteAllText(project, File.ReadAllText(project).Replace("</Project>", $"<ItemGroup>{items}</ItemGroup></Project>", StringComparison.Ordinal));
         File.WriteAllText(Path.Combine(directory, "Layers.cs"), source);
 
-        string output = Dotnet.Run(directory, "build").Fails().Output;
-        for (int i = 0; i < folders.Length; i++)
+        File.WriteAllText(Path.Combine(directory, "Directory.Build.targets"), $"<Project><ItemGroup>{late}</ItemGroup></Project>");
+
+        CommandResult build = Dotnet.Run(directory, "build").Fails();
+        for (int i = 0; i < paths.Length; i++)
         {
             // Every checkpoint has another rank than its class: that is how it is known to have been read.
-            Assert.Contains($"Layers.cs({i + 1},", output, StringComparison.Ordinal);
+            Assert.Contains($"of checkpoint '{paths[i]}' is [96]; expected [64]", build.Line($"Layers.cs({i + 1},", "kv_a_layernorm"), StringComparison.Ordinal);
         }
 
-        Assert.DoesNotContain("MSB", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("MSB", build.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("MLA0280", build.Output, StringComparison.Ordinal);
     }
 
     [Theory]

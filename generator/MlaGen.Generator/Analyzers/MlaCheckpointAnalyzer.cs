@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Diagnostics;
 using MlaGen.Generator.Checkpoints;
 using MlaGen.Generator.Configs;
 using MlaGen.Generator.Diagnostics;

@@ -1,4 +1,5 @@
 using MlaGen.Generator.Model;
+using MlaGen.Runtime;
 
 namespace MlaGen.Generator.Checkpoints;
 

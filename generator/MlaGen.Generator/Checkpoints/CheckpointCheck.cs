@@ -8,15 +8,6 @@ namespace MlaGen.Generator.Checkpoints;
 /// <summary>Compares a class with a checkpoint: every projection of every layer by name, shape and type, and what else stands there, by the rules that loading follows.</summary>
 internal static class CheckpointCheck
 {
-    private const string Float8 = "F8_E4M3";
-    private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
-    private const string VectorTypes = "BF16, F16 or F32";
-
-    /// <summary>Rows and columns that share one scale.</summary>
-    private const int BlockSize = 128;
-
-    private static readonly string[] _floatTypes = ["BF16", "F16", "F32"];
-
     /// <summary>All that would be refused when the weights are loaded.</summary>
     public static IEnumerable<Problem> Problems(MlaSpec spec, CheckpointManifest checkpoint)
     {
@@ -25,8 +16,6 @@ internal static class CheckpointCheck
             ? [Problem.OnClass(CheckpointRules.NoAttention, checkpoint.Source)]
             : modules.SelectMany(module => new Comparison(checkpoint.Source, module, spec).Problems());
     }
-
-    private static int BlocksOf(int elements) => (elements + BlockSize - 1) / BlockSize;
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 
@@ -76,16 +65,16 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> ProjectionProblems(ProjectionSpec projection)
         {
             string vector = projection.IsVector ? projection.Formula : projection.Formula.Substring(0, projection.Formula.IndexOf(',')) + "]";
-            IEnumerable<Problem> problems = Compare(projection.Tensor, ProjectionNames.Weight, projection.Shape, projection.Formula, projection.IsVector ? VectorTypes : MatrixTypes)
+            IEnumerable<Problem> problems = Compare(projection.Tensor, ProjectionNames.Weight, projection.Shape, projection.Formula, projection.IsVector)
                 .Concat(projection.IsVector ? [] : ScaleProblems(projection));
             return problems.Concat(projection.Bias
-                ? Compare(projection.Tensor, ProjectionNames.Bias, Text($"[{projection.Rows}]"), vector, VectorTypes)
+                ? Compare(projection.Tensor, ProjectionNames.Bias, Text($"[{projection.Rows}]"), vector, isVector: true)
                 : module.Find(projection.Tensor, ProjectionNames.Bias).Select(bias => Surplus(
                     bias, bias.Layers, projection.IsVector ? "the latent norms have no bias" : "AttentionBias is off, or this projection never has a bias")));
         }
 
         /// <summary>One tensor of a projection: there in every layer, of a type that can be read and of the right shape.</summary>
-        private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, string types)
+        private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, bool isVector)
         {
             List<CheckpointTensors> found = module.Find(projection, tensor);
             LayerSet missing = module.Layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
@@ -99,9 +88,9 @@ internal static class CheckpointCheck
                 string layers = entry.Layers.And(module.Layers).ToString();
 
                 // Packed weights have another shape because of their type: one mistake.
-                if (!_floatTypes.Contains(entry.Type) && !(types == MatrixTypes && entry.Type == Float8))
+                if (!(isVector ? LoadableTypes.IsVector(entry.Type) : LoadableTypes.IsMatrix(entry.Type)))
                 {
-                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, layers, source, entry.Type, types);
+                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, layers, source, entry.Type, isVector ? LoadableTypes.Vectors : LoadableTypes.Matrices);
                 }
                 else if (entry.Shape != shape)
                 {
@@ -129,7 +118,7 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> ScaleProblems(ProjectionSpec projection)
         {
             string weight = module.Path($"{projection.Tensor}.{ProjectionNames.Weight}");
-            LayerSet scaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => entry.Type == Float8).Select(static entry => entry.Layers)).And(module.Layers);
+            LayerSet scaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => entry.Type == LoadableTypes.Scaled).Select(static entry => entry.Layers)).And(module.Layers);
             List<CheckpointTensors> inverse = module.Find(projection.Tensor, ProjectionNames.ScaleInverse);
             List<CheckpointTensors> plain = module.Find(projection.Tensor, ProjectionNames.Scale);
             LayerSet withInverse = LayerSet.Of(inverse.Select(static entry => entry.Layers));
@@ -146,10 +135,10 @@ internal static class CheckpointCheck
                 yield return Problem.OnClass(CheckpointRules.MissingScales, weight, twice.ToString(), source, "two sets of scales");
             }
 
-            string blocks = Text($"[{BlocksOf(projection.Rows)}, {BlocksOf(projection.Columns)}]");
-            string formula = Text($"[⌈{projection.Rows}/{BlockSize}⌉, ⌈{projection.Columns}/{BlockSize}⌉], [{projection.Rows}, 1] or [1]");
+            string blocks = Text($"[{LoadableTypes.BlocksOf(projection.Rows)}, {LoadableTypes.BlocksOf(projection.Columns)}]");
+            string formula = LoadableTypes.ScaleFormula(projection.Rows, projection.Columns);
             string[] shapes = [blocks, "[]", "[1]", "[1, 1]", Text($"[{projection.Rows}]"), Text($"[{projection.Rows}, 1]")];
-            LayerSet unscaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => _floatTypes.Contains(entry.Type)).Select(static entry => entry.Layers)).And(module.Layers);
+            LayerSet unscaled = LayerSet.Of(module.Find(projection.Tensor, ProjectionNames.Weight).Where(static entry => LoadableTypes.IsVector(entry.Type)).Select(static entry => entry.Layers)).And(module.Layers);
             foreach (CheckpointTensors entry in inverse.Concat(plain))
             {
                 // Beside weights of a type that is not read, the type is what is wrong.
@@ -157,12 +146,12 @@ internal static class CheckpointCheck
                 LayerSet used = entry.Layers.And(scaled);
                 if (!surplus.IsEmpty)
                 {
-                    yield return Surplus(entry, surplus, "only F8_E4M3 has scales");
+                    yield return Surplus(entry, surplus, $"only {LoadableTypes.Scaled} has scales");
                 }
 
-                if (!used.IsEmpty && !_floatTypes.Contains(entry.Type))
+                if (!used.IsEmpty && !LoadableTypes.IsVector(entry.Type))
                 {
-                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, used.ToString(), source, entry.Type, VectorTypes);
+                    yield return Problem.OnClass(CheckpointRules.WrongType, entry.Name, used.ToString(), source, entry.Type, LoadableTypes.Vectors);
                 }
                 else if (!used.IsEmpty && !shapes.Contains(entry.Shape))
                 {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using MlaGen.Build;
 
 namespace MlaGen.Generator.Checkpoints;
 
@@ -9,9 +10,6 @@ namespace MlaGen.Generator.Checkpoints;
 /// <param name="tensors">The tensors.</param>
 internal sealed class CheckpointManifest(string source, IReadOnlyList<CheckpointTensors> tensors)
 {
-    /// <summary>First line of a manifest; the number grows when the format changes.</summary>
-    public const string Header = "# MlaGen checkpoint manifest 1";
-
     /// <summary>Metadata that marks an additional file as a manifest, with the class that the checkpoint is for.</summary>
     public const string ClassOption = "build_metadata.AdditionalFiles.MlaCheckpointClass";
 
@@ -27,9 +25,9 @@ internal sealed class CheckpointManifest(string source, IReadOnlyList<Checkpoint
     public static CheckpointManifest? Parse(string? text, out string error)
     {
         string[] lines = (text ?? string.Empty).Split(['\n'], StringSplitOptions.RemoveEmptyEntries);
-        if (lines.Length < 2 || lines[0] != Header)
+        if (lines.Length < 2 || lines[0] != ManifestFormat.Header)
         {
-            error = $"expected '{Header}' in line 1";
+            error = $"expected '{ManifestFormat.Header}' in line 1";
             return null;
         }
 

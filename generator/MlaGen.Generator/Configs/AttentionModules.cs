@@ -1,5 +1,6 @@
 using System.Globalization;
 using MlaGen.Generator.Model;
+using MlaGen.Runtime;
 
 namespace MlaGen.Generator.Configs;
 

@@ -1,3 +1,4 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 using MlaGen.Runtime;
@@ -23,15 +24,15 @@ internal static class ClassEmitter
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
         string type = spec.Target.Reference;
-        long mhaFloats = (long)d.Heads * d.QkNopeHeadDim;
+        long fullCache = (long)d.Heads * (d.QkHeadDim + d.VHeadDim);
         CodeWriter writer = EmittedNames.BeginFile(
-            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {PlanText.Count(d.Heads, "head")} on a hidden state of {d.HiddenSize}.\n" +
-            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(mhaFloats)} of {PlanText.Count(d.Heads, "full key")}: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
+            $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {Counted.Of(d.Heads, "head")} on a hidden state of {d.HiddenSize}.\n" +
+            $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(fullCache)} of the keys and values of {Counted.Of(d.Heads, "head")}: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         EmittedNames.KernelsMayBeSeenTwice(writer);
         string documentation =
             $"/// <remarks>\n" +
-            $"/// Multi-head Latent Attention: {d.Heads} heads, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
+            $"/// Multi-head Latent Attention: {Counted.Of(d.Heads, "head")}, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
             $"/// The cache keeps {d.CacheRowElements} numbers of a token and layer{(spec.CacheFormat == CacheFormat.Float32 ? string.Empty : $", as <see cref=\"{Mla}CacheFormat.{spec.CacheFormat}\"/> unless it is made with another format")}. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
             $"/// A layer is immutable and may be used by many threads, each with a batch of its own.\n" +
             $"/// </remarks>\n" +

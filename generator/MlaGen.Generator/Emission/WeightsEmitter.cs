@@ -1,3 +1,4 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Emission;
@@ -35,7 +36,7 @@ internal static class WeightsEmitter
             using (writer.Braces($"public sealed class {p.Name} : {Runtime}NormWeight"))
             {
                 Constant(writer, "Length", p.Rows, $"Elements: {p.Formula}.");
-                writer.Summary($"Takes {p.Rows} weights.");
+                writer.Summary($"Takes {Counted.Of(p.Rows, "weight")}.");
                 writer.Line("/// <param name=\"weights\">The weights.</param>");
                 writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights) : base(weights, Length, \"{p.Tensor}.weight\", \"{p.Formula}\") {{ }}");
                 writer.Line();
@@ -46,25 +47,25 @@ internal static class WeightsEmitter
         }
 
         string bias = p.Bias ? "true" : "false";
-        string groups = p.Groups.Length == 0 ? string.Empty : ", " + p.Groups;
+        string panelRows = p.PanelRows.Length == 0 ? string.Empty : ", " + p.PanelRows;
         using (writer.Braces($"public sealed class {p.Name} : {Runtime}Projection"))
         {
             Constant(writer, "Rows", p.Rows, "Outputs.");
             Constant(writer, "Columns", p.Columns, "Inputs.");
-            writer.Summary($"Packs {p.Shape} weights, row-major{(p.Bias ? $", and {p.Rows} biases" : string.Empty)}.");
+            writer.Summary($"Packs {p.Shape} weights, row-major{(p.Bias ? ", and a bias for each row" : string.Empty)}.");
             writer.Line("/// <param name=\"weights\">The weights.</param>");
             if (p.Bias)
             {
                 writer.Line("/// <param name=\"bias\">The biases.</param>");
-                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights, global::System.ReadOnlySpan<float> bias) : base(weights, bias, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{groups}) {{ }}");
+                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights, global::System.ReadOnlySpan<float> bias) : base(weights, bias, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{panelRows}) {{ }}");
             }
             else
             {
-                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights) : base(weights, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{groups}) {{ }}");
+                writer.Line($"public {p.Name}(global::System.ReadOnlyMemory<float> weights) : base(weights, Rows, Columns, \"{p.Tensor}\", \"{p.Formula}\"{panelRows}) {{ }}");
             }
 
             writer.Line();
-            writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.Tensor}\", Rows, Columns, \"{p.Formula}\", bias: {bias}{groups}) {{ }}");
+            writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.Tensor}\", Rows, Columns, \"{p.Formula}\", bias: {bias}{panelRows}) {{ }}");
         }
     }
 

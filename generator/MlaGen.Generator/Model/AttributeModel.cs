@@ -15,9 +15,6 @@ internal sealed record AttributeModel(
 {
     /// <summary>Whether the attribute is not MlaGen's, but another one of the same name: what is set in it means nothing here.</summary>
     public bool IsForeign { get; init; }
-
-    /// <summary>The name by which a compilation finds the class again.</summary>
-    public string MetadataName { get; init; } = Target.MetadataName;
 }
 
 /// <summary>One model configuration of the project, by its values alone: no position in the file, so that reformatting it changes nothing.</summary>

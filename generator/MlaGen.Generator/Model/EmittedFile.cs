@@ -5,5 +5,5 @@ namespace MlaGen.Generator.Model;
 /// <param name="Text">Its text, with line feeds.</param>
 internal sealed record EmittedFile(string HintName, string Text);
 
-/// <summary>The files of one class.</summary>
+/// <summary>The files of one class, or of one set of kernels.</summary>
 internal sealed record EmittedFiles(EquatableArray<EmittedFile> Files);

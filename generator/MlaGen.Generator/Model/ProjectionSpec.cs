@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlaGen.Runtime;
 
 namespace MlaGen.Generator.Model;
 
@@ -10,8 +11,8 @@ namespace MlaGen.Generator.Model;
 /// <param name="Columns">Inputs, 0 for a vector.</param>
 /// <param name="Formula">Where the shape comes from.</param>
 /// <param name="Bias">Whether it has biases.</param>
-/// <param name="Groups">Rows that start on a panel of their own, as arguments; empty when there are none.</param>
-internal sealed record ProjectionSpec(string Name, string Tensor, string What, int Rows, int Columns, string Formula, bool Bias, string Groups)
+/// <param name="PanelRows">How many rows in turn fill panels of their own, as arguments; empty when all share them.</param>
+internal sealed record ProjectionSpec(string Name, string Tensor, string What, int Rows, int Columns, string Formula, bool Bias, string PanelRows)
 {
     public bool IsVector => Columns == 0;
 
@@ -43,8 +44,8 @@ internal sealed record ProjectionSpec(string Name, string Tensor, string What, i
         return list;
     }
 
-    private static ProjectionSpec Matrix(string name, string tensor, string what, int rows, int columns, string formula, bool bias, string groups = "") =>
-        new(name, tensor, what, rows, columns, formula, bias, groups);
+    private static ProjectionSpec Matrix(string name, string tensor, string what, int rows, int columns, string formula, bool bias, string panelRows = "") =>
+        new(name, tensor, what, rows, columns, formula, bias, panelRows);
 
     private static ProjectionSpec Vector(string name, string tensor, string what, int rows, string formula) =>
         new(name, tensor, what, rows, 0, formula, false, string.Empty);

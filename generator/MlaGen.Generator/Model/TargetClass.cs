@@ -14,10 +14,13 @@ internal sealed record TargetClass(string Namespace, EquatableArray<string> Cont
     public string Reference => "global::" + string.Join(".", FullName.Split('.').Select(Escape));
 
     /// <summary>Namespace, types around it and name, with dots between: how prose calls it.</summary>
-    public string FullName => Join('.');
+    public string FullName => Join(Namespace, ContainingTypes, Name, '.');
 
-    /// <summary>The same, with a plus sign before a nested type: what no other class of the project is called.</summary>
-    public string MetadataName => Join('+');
+    /// <summary>
+    /// What no other class of the project is called, and a compilation finds it by: a plus sign stands before a nested type, and behind a generic one, which
+    /// is never completed, the number of its parameters.
+    /// </summary>
+    public string MetadataName { get; init; } = Join(Namespace, ContainingTypes, Name, '+');
 
     /// <summary>
     /// A name as source text. The language keeps words of lower-case letters for itself, more of them with every version, and means them where it
@@ -32,9 +35,9 @@ internal sealed record TargetClass(string Namespace, EquatableArray<string> Cont
         return declaration.Substring(0, name) + Escape(declaration.Substring(name));
     }
 
-    private string Join(char nested)
+    private static string Join(string outer, IEnumerable<string> containingTypes, string name, char nested)
     {
-        string path = string.Join(nested.ToString(), ContainingTypes.Select(static declaration => declaration.Substring(declaration.LastIndexOf(' ') + 1)).Append(Name));
-        return Namespace.Length == 0 ? path : Namespace + "." + path;
+        string path = string.Join(nested.ToString(), containingTypes.Select(static declaration => declaration.Substring(declaration.LastIndexOf(' ') + 1)).Append(name));
+        return outer.Length == 0 ? path : outer + "." + path;
     }
 }

@@ -29,7 +29,7 @@ internal static class AttributeParser
         // One that only has the name may have any properties: it is not read.
         if (attribute.AttributeClass is { } attributeClass && attributeClass.ContainingAssembly?.GetTypeByMetadataName("MlaGen.IMlaAttention`1") is null)
         {
-            return new AttributeModel(DeclarationParser.Target(type), null, MlaSettings.Empty, new([DeclarationParser.Foreign(type, attributeClass)])) { IsForeign = true, MetadataName = MetadataNameOf(type) };
+            return new AttributeModel(DeclarationParser.Target(type), null, MlaSettings.Empty, new([DeclarationParser.Foreign(type, attributeClass)])) { IsForeign = true };
         }
 
         if (attribute.ConstructorArguments.Any(IsRefused) || attribute.NamedArguments.Any(static pair => IsRefused(pair.Value)))
@@ -44,19 +44,7 @@ internal static class AttributeParser
         }
 
         string? configName = attribute.ConstructorArguments is [{ Value: string name }] ? name : null;
-        return new AttributeModel(DeclarationParser.Target(type), configName, settings, new(DeclarationParser.Problems(type, compilation))) { MetadataName = MetadataNameOf(type) };
-    }
-
-    /// <summary>The name by which a compilation finds a class again.</summary>
-    public static string MetadataNameOf(INamedTypeSymbol type)
-    {
-        string name = type.MetadataName;
-        for (INamedTypeSymbol? container = type.ContainingType; container is not null; container = container.ContainingType)
-        {
-            name = container.MetadataName + "+" + name;
-        }
-
-        return type.ContainingNamespace.IsGlobalNamespace ? name : $"{DeclarationParser.Namespace(type)}.{name}";
+        return new AttributeModel(DeclarationParser.Target(type), configName, settings, new(DeclarationParser.Problems(type, compilation)));
     }
 
     // An array with a mistake in it is of kind Array: the mistake is in an element.

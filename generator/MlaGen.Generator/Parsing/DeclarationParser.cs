@@ -21,7 +21,22 @@ internal static class DeclarationParser
         Namespace(type),
         new(ContainingTypes(type).Reverse().Select(Declaration)),
         type.Name,
-        SyntaxFacts.GetText(type.DeclaredAccessibility));
+        SyntaxFacts.GetText(type.DeclaredAccessibility))
+    {
+        MetadataName = MetadataName(type),
+    };
+
+    /// <summary>The name by which a compilation finds a class again.</summary>
+    public static string MetadataName(INamedTypeSymbol type)
+    {
+        string name = type.MetadataName;
+        for (INamedTypeSymbol? container = type.ContainingType; container is not null; container = container.ContainingType)
+        {
+            name = container.MetadataName + "+" + name;
+        }
+
+        return type.ContainingNamespace.IsGlobalNamespace ? name : $"{Namespace(type)}.{name}";
+    }
 
     /// <summary>The namespace of a type, empty for the global one.</summary>
     public static string Namespace(INamedTypeSymbol type) => type.ContainingNamespace.IsGlobalNamespace ? string.Empty : type.ContainingNamespace.ToDisplayString(_plainName);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
+using MlaGen.Generator.Emission.Vectors;
 
 namespace MlaGen.Generator.Parsing;
 
@@ -11,10 +12,10 @@ internal static class HiddenTypes
 {
     private static readonly ImmutableArray<string> _types =
     [
+        .. KernelEmitter.Types,
         "MlaGen.CacheFormat",
         "MlaGen.CacheLayout",
         "MlaGen.CheckpointException",
-        "MlaGen.CoreTarget",
         "MlaGen.ICheckpoint",
         "MlaGen.IMlaAttention`1",
         "MlaGen.LatentCacheOptions",
@@ -22,23 +23,12 @@ internal static class HiddenTypes
         "MlaGen.MlaBatch`1",
         "MlaGen.MlaShape",
         "MlaGen.RopeLayout",
-        "MlaGen.Runtime.AbsorbedBlock",
-        "MlaGen.Runtime.AbsorbedCore",
-        "MlaGen.Runtime.AbsorbedLayout",
-        "MlaGen.Runtime.DecompressedCore",
-        "MlaGen.Runtime.DecompressedLayout",
-        "MlaGen.Runtime.DecompressedTile",
         "MlaGen.Runtime.LayerWeights",
         "MlaGen.Runtime.MlaDefinition",
-        "MlaGen.Runtime.MlaKernels",
         "MlaGen.Runtime.MlaLayer",
         "MlaGen.Runtime.MlaLayer`1",
         "MlaGen.Runtime.NormWeight",
-        "MlaGen.Runtime.Prefetch",
         "MlaGen.Runtime.Projection",
-        "MlaGen.Runtime.QueryPanels",
-        "MlaGen.Runtime.RowOperand",
-        "MlaGen.Runtime.VectorMath",
         "System.ArgumentException",
         "System.ArgumentNullException",
         "System.ArgumentOutOfRangeException",
@@ -47,15 +37,10 @@ internal static class HiddenTypes
         "System.ComponentModel.EditorBrowsableState",
         "System.Diagnostics.CodeAnalysis.ExcludeFromCodeCoverageAttribute",
         "System.Diagnostics.DebuggerNonUserCodeAttribute",
-        "System.IntPtr",
         "System.InvalidOperationException",
-        "System.Math",
         "System.OperationCanceledException",
         "System.ReadOnlyMemory`1",
         "System.ReadOnlySpan`1",
-        "System.Runtime.CompilerServices.MethodImplAttribute",
-        "System.Runtime.CompilerServices.MethodImplOptions",
-        "System.Runtime.CompilerServices.Unsafe",
         "System.Runtime.Intrinsics.Vector128",
         "System.Runtime.Intrinsics.Vector128`1",
         "System.Runtime.Intrinsics.Vector256",

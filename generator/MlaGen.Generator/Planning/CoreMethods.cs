@@ -56,7 +56,7 @@ internal static class CoreMethods
             foreach (Stripe stripe in core.ColumnStripes)
             {
                 TilePlan tile = core.ScoreTile(tokens, stripe);
-                bool loops = stripe.ByDepth ? tile.Rows < tokens : stripe.Groups > 1 || !core.IsAbsorbed;
+                bool loops = stripe.ByDepth ? tile.Rows < tokens : stripe.Tiles > 1 || !core.IsAbsorbed;
                 int moved = stripe.ByDepth && loops ? 13 : loops ? 7 : stripe.Start > 0 ? 2 * Offset : 0;
                 instructions += 4 + moved + (loops ? Loop : 0) + (tile.Prefetches > 0 ? 8 : 0);
             }
@@ -67,7 +67,7 @@ internal static class CoreMethods
 
     private static int Softmax(CorePlan core, Stripe stripe)
     {
-        bool loops = !core.IsAbsorbed || stripe.Vectors * stripe.Groups > 1;
+        bool loops = !core.IsAbsorbed || stripe.Vectors * stripe.Tiles > 1;
         return 4 + (loops || stripe.Start > 0 ? 2 * Offset : 0) + (loops ? Loop : 0);
     }
 
@@ -78,7 +78,7 @@ internal static class CoreMethods
         int columns = core.IsAbsorbed
             ? core.ColumnTiles.GroupBy(tile => tile).Sum(run => Call + (run.Count() > 1 ? Loop : 0))
             : 2 + Loop + Call + ((core.ColumnTiles.Count - 1) * (Call + 5 + Advance));
-        return core.ValueStripes.Sum(stripe => columns + (stripe.Groups > 1 ? Loop : 0)) + Return;
+        return core.ValueStripes.Sum(stripe => columns + (stripe.Tiles > 1 ? Loop : 0)) + Return;
     }
 
     private static MethodPlan Tile(CorePlan core, TilePlan tile)

@@ -68,7 +68,7 @@ internal sealed record CorePlan(
     // The value of a cached row is a part of the row; decompressed values lie behind their keys.
     private int SeparateValues => IsAbsorbed ? 0 : ValueStride;
 
-    /// <summary>The loop that takes <paramref name="tokens"/> tokens, or a part of them, by the columns of a group.</summary>
+    /// <summary>The loop that takes <paramref name="tokens"/> tokens, or a part of them, by the columns of a tile of the stripe.</summary>
     public TilePlan ScoreTile(int tokens, Stripe stripe)
     {
         if (stripe.ByDepth)
@@ -84,7 +84,7 @@ internal sealed record CorePlan(
         return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, prefetches ? ((tokens * sizeof(float)) + CacheLineBytes - 1) / CacheLineBytes : 0);
     }
 
-    /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a group.</summary>
+    /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a tile of the stripe.</summary>
     public static TilePlan ValueTile(int columns, Stripe stripe) => new(TileKind.Values, columns, stripe.Lanes, stripe.Vectors);
 
     /// <summary>Vector registers of a tile's loop.</summary>

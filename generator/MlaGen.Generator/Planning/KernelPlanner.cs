@@ -112,12 +112,12 @@ internal static class KernelPlanner
     {
         var stripes = new List<Stripe>();
         int start = 0;
-        void Add(int width, int vectors, int groups)
+        void Add(int width, int vectors, int tiles)
         {
-            if (groups > 0)
+            if (tiles > 0)
             {
-                stripes.Add(new Stripe(start, width, vectors, groups));
-                start += width * vectors * groups;
+                stripes.Add(new Stripe(start, width, vectors, tiles));
+                start += width * vectors * tiles;
             }
         }
 

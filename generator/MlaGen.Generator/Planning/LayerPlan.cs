@@ -10,11 +10,9 @@ namespace MlaGen.Generator.Planning;
 internal sealed record LayerPlan(MlaSpec Spec, RopeConstants Rope, KernelShape Kernels, int BreakEvenQueries)
 {
     /// <summary>The plan of a valid specification.</summary>
-    /// <exception cref="InvalidOperationException">A method of its kernels would exceed a limit of registers or of the JIT.</exception>
     public static LayerPlan Of(MlaSpec spec)
     {
-        // Planned here too, although its kernels are emitted elsewhere: a class without kernels is left out.
-        KernelPlan kernels = KernelPlanner.Plan(KernelShape.Of(spec.Dimensions));
-        return new LayerPlan(spec, RopeConstants.For(spec), kernels.Shape, kernels.BreakEvenQueries);
+        KernelShape kernels = KernelShape.Of(spec.Dimensions);
+        return new LayerPlan(spec, RopeConstants.For(spec), kernels, KernelPlanner.BreakEvenQueries(kernels));
     }
 }

@@ -30,6 +30,7 @@ internal abstract class Attention
     public abstract Workload Forward(string kernel, Step step, MlaExecutor executor);
 }
 
+/// <summary>The same, of one generated class.</summary>
 /// <typeparam name="T">The generated class.</typeparam>
 /// <param name="softmaxScale"><c>T.SoftmaxScale</c>.</param>
 internal sealed class Attention<T>(double softmaxScale) : Attention

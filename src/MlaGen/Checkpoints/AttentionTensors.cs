@@ -6,11 +6,7 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal static class AttentionTensors
 {
-    private const string QProj = "q_proj";
     private const string Indexer = "indexer.";
-
-    /// <summary>Everything that a projection's name can be, whatever the class.</summary>
-    public static readonly string[] Projections = [QProj, "q_a_proj", "q_a_layernorm", "q_b_proj", "kv_a_proj_with_mqa", "kv_a_layernorm", "kv_b_proj", "o_proj"];
 
     // Buffers that older releases saved; they are computed from the configuration.
     private static readonly string[] _buffers = ["rotary_emb.inv_freq", "rotary_emb.original_inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"];
@@ -19,7 +15,7 @@ internal static class AttentionTensors
     private static readonly string[] _activationScales = ["input_scale", "input_scale_inv", "activation_scale", "output_scale"];
     private static readonly string[] _cacheScales = ["k_scale", "v_scale", "kv_scale", "q_scale", "prob_scale", "prob_output_scale"];
 
-    private static readonly string[] _weightScales = ["weight_scale_inv", "weight_scale"];
+    private static readonly string[] _weightScales = [ProjectionNames.ScaleInverse, ProjectionNames.Scale];
     private static readonly string[] _indexerModules = ["wq_b", "wk", "k_norm", "weights_proj"];
 
     /// <summary>Why a tensor cannot be passed over, as the rest of a sentence after <c>because</c>; null for one that is read or that changes nothing.</summary>
@@ -42,35 +38,35 @@ internal static class AttentionTensors
             return IndexerObjection(module.Length < Indexer.Length ? string.Empty : module.Substring(Indexer.Length), allowDense);
         }
 
-        if (!Projections.Contains(module))
+        if (!ProjectionNames.All.Contains(module))
         {
             return "nothing reads it, and it might change what attention computes";
         }
 
         bool isOwn = projections.Contains(module);
         bool isVector = module.EndsWith("layernorm", StringComparison.Ordinal);
-        if (isOwn && (tensor is "weight" or "bias" || (!isVector && (_weightScales.Contains(tensor) || (isScalar && _activationScales.Contains(tensor))))))
+        if (isOwn && (tensor is ProjectionNames.Weight or ProjectionNames.Bias || (!isVector && (_weightScales.Contains(tensor) || (isScalar && _activationScales.Contains(tensor))))))
         {
             return null;
         }
 
         return isOwn
             ? "it belongs to a quantization that is not read"
-            : module == QProj ? "QLoraRank is not 0: queries pass through q_a_proj and q_b_proj" : "QLoraRank is 0: queries come from q_proj alone";
+            : module == ProjectionNames.QProj ? "QLoraRank is not 0: queries pass through q_a_proj and q_b_proj" : "QLoraRank is 0: queries come from q_proj alone";
     }
 
     /// <summary>The other way to queries: <c>q_proj</c> for a projection of the query latent, <c>q_a_proj</c> for <c>q_proj</c>; null for other projections.</summary>
     public static string? OtherQuery(string projection) => projection switch
     {
-        QProj => "q_a_proj",
-        "q_a_proj" or "q_a_layernorm" or "q_b_proj" => QProj,
+        ProjectionNames.QProj => ProjectionNames.QAProj,
+        ProjectionNames.QAProj or ProjectionNames.QALayernorm or ProjectionNames.QBProj => ProjectionNames.QProj,
         _ => null,
     };
 
     /// <summary>How the class says that it is the other way.</summary>
     /// <param name="other">The projection that the checkpoint has: <see cref="OtherQuery"/>.</param>
     /// <param name="rank">Rows of <c>q_a_proj</c>.</param>
-    public static string QueryAdvice(string other, long rank) => other == QProj
+    public static string QueryAdvice(string other, long rank) => other == ProjectionNames.QProj
         ? "the model has no query latent, which is QLoraRank = 0 on the class"
         : FormattableString.Invariant($"the model has a query latent, which is QLoraRank = {rank} on the class");
 

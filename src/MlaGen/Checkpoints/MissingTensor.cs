@@ -7,7 +7,7 @@ internal static class MissingTensor
     public static string Hint(ICheckpoint checkpoint, string name)
     {
         string tensor = name[(name.LastIndexOf('.') + 1)..];
-        string? projection = AttentionTensors.Projections
+        string? projection = ProjectionNames.All
             .Where(candidate => name.EndsWith($"{candidate}.{tensor}", StringComparison.Ordinal))
             .MaxBy(static candidate => candidate.Length);
         if (projection is null)

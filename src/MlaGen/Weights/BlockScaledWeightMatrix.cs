@@ -13,9 +13,6 @@ namespace MlaGen.Runtime;
 /// </remarks>
 internal sealed class BlockScaledWeightMatrix : WeightMatrix
 {
-    /// <summary>Rows and columns of DeepSeek's blocks.</summary>
-    public const int BlockSize = 128;
-
     private const ushort InfinityBits = 0x7F80;
 
     private static readonly float[] _values = [.. Enumerable.Range(0, 256).Select(code => Float8E4M3.ToSingle((byte)code))];
@@ -27,9 +24,6 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
     /// <summary>Takes the codes and the scales, row-major, one for each block; the last of a row or column may be partly used.</summary>
     public BlockScaledWeightMatrix(CheckpointTensor codes, int rows, int columns, float[] scales, int blockRows, int blockColumns)
         : base(codes, rows, columns, TensorType.BFloat16) => (_scales, _blockRows, _blockColumns) = (scales, blockRows, blockColumns);
-
-    /// <summary>Blocks of DeepSeek's size that cover a number of rows or columns.</summary>
-    public static int BlocksOf(int elements) => BlocksOf(elements, BlockSize);
 
     private protected override void Read(int firstRow, int count, Span<byte> destination)
     {

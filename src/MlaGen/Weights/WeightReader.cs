@@ -8,9 +8,6 @@ internal static class WeightReader
     /// <summary>What a checkpoint has in place of a tensor that it lacks, as the end of a sentence.</summary>
     public delegate string MissingHint(ICheckpoint checkpoint, string name);
 
-    private const string MatrixTypes = "BF16, F16, F32 or scaled F8_E4M3";
-    private const string VectorTypes = "BF16, F16 or F32";
-
     // DeepSeek's name, which is a multiplier nonetheless, and that of compressed-tensors.
     private static readonly string[] _scaleSuffixes = ["_scale_inv", "_scale"];
 
@@ -27,18 +24,18 @@ internal static class WeightReader
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, hint, MatrixTypes, TensorType.Float8E4M3);
+        CheckpointTensor tensor = Find(checkpoint, name, [rows, columns], shapeFormula, hint, LoadableTypes.Matrices, LoadableTypes.IsMatrix);
         CheckpointTensor[] scales = [.. FindScales(checkpoint, name)];
         switch (tensor.Type)
         {
             case TensorType.BFloat16 or TensorType.Float16 or TensorType.Float32:
                 return scales.Length == 0
                     ? new StoredWeightMatrix(tensor, rows, columns)
-                    : throw new CheckpointException($"scales {CheckpointException.Quote(name)}, which is {tensor.Type.Name()}; only F8_E4M3 has scales", scales[0].Source, scales[0].Name);
+                    : throw new CheckpointException($"scales {CheckpointException.Quote(name)}, which is {tensor.Type.Name()}; only {LoadableTypes.Scaled} has scales", scales[0].Source, scales[0].Name);
             case TensorType.Float8E4M3:
                 return ReadScaled(tensor, scales, rows, columns);
             default:
-                throw Mistyped(tensor, MatrixTypes);
+                throw Mistyped(tensor, LoadableTypes.Matrices);
         }
     }
 
@@ -53,7 +50,7 @@ internal static class WeightReader
     public static float[] ReadVector(ICheckpoint checkpoint, string name, int length, string shapeFormula, MissingHint? hint = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
-        return ReadFloats(Find(checkpoint, name, [length], shapeFormula, hint, VectorTypes), length);
+        return ReadFloats(Find(checkpoint, name, [length], shapeFormula, hint, LoadableTypes.Vectors, LoadableTypes.IsVector), length);
     }
 
     /// <summary>Refuses a checkpoint that has a tensor the class would ignore.</summary>
@@ -113,7 +110,7 @@ internal static class WeightReader
     private static CheckpointException Surplus(CheckpointTensor tensor, string because) =>
         new($"is surplus: expected none because {because}, found {tensor.Describe()}", tensor.Source, tensor.Name);
 
-    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, MissingHint? hint, string types, params ReadOnlySpan<TensorType> more)
+    private static CheckpointTensor Find(ICheckpoint checkpoint, string name, ReadOnlySpan<long> shape, string shapeFormula, MissingHint? hint, string types, Func<string, bool> accepts)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         string expected = $"{TensorTypes.Format(shape)} = {shapeFormula}";
@@ -123,7 +120,7 @@ internal static class WeightReader
         }
 
         // Before the shape: packed weights have another one because of their type.
-        if (tensor.Type is not (TensorType.BFloat16 or TensorType.Float16 or TensorType.Float32) && !more.Contains(tensor.Type))
+        if (!accepts(tensor.Type.Name()))
         {
             throw Mistyped(tensor, types);
         }
@@ -146,14 +143,14 @@ internal static class WeightReader
 
     private static BlockScaledWeightMatrix ReadScaled(CheckpointTensor matrix, CheckpointTensor[] found, int rows, int columns)
     {
-        const int Block = BlockScaledWeightMatrix.BlockSize;
-        long[] blocks = [BlockScaledWeightMatrix.BlocksOf(rows), BlockScaledWeightMatrix.BlocksOf(columns)];
-        string expected = $"{TensorTypes.Format(blocks)} = [⌈{rows}/{Block}⌉, ⌈{columns}/{Block}⌉], [{rows}, 1] or [1]";
+        const int Block = LoadableTypes.BlockSize;
+        long[] blocks = [LoadableTypes.BlocksOf(rows), LoadableTypes.BlocksOf(columns)];
+        string expected = $"{TensorTypes.Format(blocks)} = {LoadableTypes.ScaleFormula(rows, columns)}";
         if (found is not [CheckpointTensor scale])
         {
             string names = string.Join(found.Length == 0 ? " or " : " and ", _scaleSuffixes.Select(suffix => CheckpointException.Quote(matrix.Name + suffix)));
             throw new CheckpointException(
-                found.Length == 0 ? $"is F8_E4M3 without scales; expected {names}, {expected}" : $"has two sets of scales, {names}; expected one", matrix.Source, matrix.Name);
+                found.Length == 0 ? $"is {LoadableTypes.Scaled} without scales; expected {names}, {expected}" : $"has two sets of scales, {names}; expected one", matrix.Source, matrix.Name);
         }
 
         // Where two readings of a shape are possible, each block has the same scale in both.
@@ -213,7 +210,7 @@ internal static class WeightReader
                 Widen<ushort>(tensor, values, BFloat16Conversion.ToSingle);
                 break;
             default:
-                throw Mistyped(tensor, VectorTypes);
+                throw Mistyped(tensor, LoadableTypes.Vectors);
         }
 
         return values;

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Text;
-using Microsoft.CodeAnalysis;
+using MlaGen.Build;
 using MlaGen.Generator.Analyzers;
 using MlaGen.Generator.Checkpoints;
 using MlaGen.Generator.Tests.Infrastructure;
@@ -35,7 +36,7 @@ internal sealed class CheckpointProject(string source, params (string Class, str
 
     /// <summary>A manifest of these tensors, in layers 0 to 3 unless a fourth word says otherwise.</summary>
     public static string Manifest(params IEnumerable<string> tensors)
-        => $"{CheckpointManifest.Header}\nmodel\n" + string.Concat(tensors.Select(static tensor =>
+        => $"{ManifestFormat.Header}\nmodel\n" + string.Concat(tensors.Select(static tensor =>
         {
             int shape = tensor.IndexOf('[', StringComparison.Ordinal);
             int end = tensor.IndexOf(']', StringComparison.Ordinal) + 1;

@@ -134,7 +134,7 @@ public class PlanInvariantTests
         foreach (Stripe stripe in stripes)
         {
             Assert.Equal(end, stripe.Start);
-            Assert.InRange(stripe.Groups, 1, length);
+            Assert.InRange(stripe.Tiles, 1, length);
             end = stripe.End;
         }
 

@@ -43,5 +43,5 @@ internal static class PlannedShapes
 
     private static string Show(IEnumerable<Stripe> stripes) => string.Join(" + ", stripes.Select(static stripe => stripe.ByDepth
         ? $"{stripe.Lanes} by depth"
-        : $"{stripe.Groups}×{(stripe.Vectors == 1 ? "" : $"{stripe.Vectors}×")}{stripe.Lanes}"));
+        : $"{stripe.Tiles}×{(stripe.Vectors == 1 ? "" : $"{stripe.Vectors}×")}{stripe.Lanes}"));
 }

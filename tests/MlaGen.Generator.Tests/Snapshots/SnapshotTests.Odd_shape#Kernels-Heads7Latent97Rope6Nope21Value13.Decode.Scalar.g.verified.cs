@@ -303,7 +303,7 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
         }
     }
 
-    // 1 token by 1 × 1 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    // 1 token by 1 × 1 columns: 1 sum, 1 of queries and a broadcast, 3 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token1Column(ref float key, ref float query, ref float score)
     {

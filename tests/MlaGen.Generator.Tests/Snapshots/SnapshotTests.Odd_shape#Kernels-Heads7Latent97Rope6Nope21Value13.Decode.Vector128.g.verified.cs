@@ -334,7 +334,7 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
         }
     }
 
-    // 1 token by 1 × 4 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    // 1 token by 1 × 4 columns: 1 sum, 1 of queries and a broadcast, 3 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token4Columns(ref float key, ref float query, ref float score)
     {

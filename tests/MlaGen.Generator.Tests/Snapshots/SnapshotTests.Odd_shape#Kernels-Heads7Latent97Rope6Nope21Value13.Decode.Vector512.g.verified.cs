@@ -329,7 +329,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         }
     }
 
-    // 1 token by 1 × 8 columns: 1 sums, 1 of queries and a broadcast, 3 vectors alive.
+    // 1 token by 1 × 8 columns: 1 sum, 1 of queries and a broadcast, 3 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
     private static void Scores1Token8Columns(ref float key, ref float query, ref float score)
     {

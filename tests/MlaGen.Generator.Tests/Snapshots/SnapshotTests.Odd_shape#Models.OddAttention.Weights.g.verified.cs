@@ -54,7 +54,7 @@ partial class OddAttention
         public const int Columns = 100;
 
         /// <summary>
-        /// Packs [103, 100] weights, row-major, and 103 biases.
+        /// Packs [103, 100] weights, row-major, and a bias for each row.
         /// </summary>
         /// <param name="weights">The weights.</param>
         /// <param name="bias">The biases.</param>
@@ -125,7 +125,7 @@ partial class OddAttention
         public const int Columns = 91;
 
         /// <summary>
-        /// Packs [100, 91] weights, row-major, and 100 biases.
+        /// Packs [100, 91] weights, row-major, and a bias for each row.
         /// </summary>
         /// <param name="weights">The weights.</param>
         /// <param name="bias">The biases.</param>

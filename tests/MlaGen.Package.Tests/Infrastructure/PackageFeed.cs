@@ -1,4 +1,5 @@
 using System.Reflection;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Package.Tests.Infrastructure;
 
@@ -10,26 +11,35 @@ public sealed class PackageFeed : IDisposable
 {
     private static readonly string _configuration = Metadata("Configuration");
 
+    private readonly TemporaryDirectory _root = new();
+
     private readonly Lazy<string[]> _jitOutput;
 
     public PackageFeed()
+        : this(static feed =>
+        {
+            feed.Pack("src/MlaGen/MlaGen.csproj");
+            feed.Pack("templates/MlaGen.Templates.csproj");
+        })
+    {
+    }
+
+    /// <param name="fill">Lays the packages into the feed; if it fails, nothing stays behind.</param>
+    internal PackageFeed(Action<PackageFeed> fill)
     {
         _jitOutput = new Lazy<string[]>(BuildAndRun);
-        Directory.CreateDirectory(Feed);
-        Pack("src/MlaGen/MlaGen.csproj");
-        Pack("templates/MlaGen.Templates.csproj");
-        string userPackages = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
-            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        string fallback = Directory.Exists(userPackages) ? $"<fallbackPackageFolders><add key=\"user\" value=\"{userPackages}\" /></fallbackPackageFolders>" : string.Empty;
-        File.WriteAllText(
-            Path.Combine(Root, "NuGet.config"),
-            $"""
-            <configuration>
-              <config><add key="globalPackagesFolder" value="{Packages}" /></config>
-              <packageSources><add key="mlagen-tests" value="{Feed}" /></packageSources>
-              {fallback}
-            </configuration>
-            """);
+        try
+        {
+            Directory.CreateDirectory(Feed);
+            fill(this);
+            Configure();
+        }
+        catch
+        {
+            // xUnit disposes only of a fixture that was made.
+            Dispose();
+            throw;
+        }
     }
 
     public static string Repository { get; } = Metadata("RepositoryDirectory");
@@ -38,11 +48,11 @@ public sealed class PackageFeed : IDisposable
 
     public static string StoryModel { get; } = Path.Combine(Repository, "samples", "Storyteller", "StoryModel");
 
-    public string Root { get; } = Directory.CreateTempSubdirectory("mlagen-package-tests-").FullName;
+    public string Root => _root.Path;
 
-    public string Feed => Path.Combine(Root, "feed");
+    public string Feed => _root.At("feed");
 
-    public string Packages => Path.Combine(Root, "packages");
+    public string Packages => _root.At("packages");
 
     public string Package => Path.Combine(Feed, $"MlaGen.{Version}.nupkg");
 
@@ -87,7 +97,23 @@ public sealed class PackageFeed : IDisposable
         return directory;
     }
 
-    public void Dispose() => Directory.Delete(Root, recursive: true);
+    public void Dispose() => _root.Dispose();
+
+    private void Configure()
+    {
+        string userPackages = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        string fallback = Directory.Exists(userPackages) ? $"<fallbackPackageFolders><add key=\"user\" value=\"{userPackages}\" /></fallbackPackageFolders>" : string.Empty;
+        File.WriteAllText(
+            Path.Combine(Root, "NuGet.config"),
+            $"""
+            <configuration>
+              <config><add key="globalPackagesFolder" value="{Packages}" /></config>
+              <packageSources><add key="mlagen-tests" value="{Feed}" /></packageSources>
+              {fallback}
+            </configuration>
+            """);
+    }
 
     private static string Metadata(string key)
         => typeof(PackageFeed).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == key).Value!;

@@ -58,7 +58,7 @@ public sealed class SizeTests : IDisposable
     public void Panels_and_blocks_are_counted_up_to_the_largest_int(int rows, int panels)
     {
         Assert.Equal(panels, PackedMatrix.PanelsFor(rows));
-        Assert.Equal((rows + 127L) / 128, BlockScaledWeightMatrix.BlocksOf(rows));
+        Assert.Equal((rows + 127L) / 128, LoadableTypes.BlocksOf(rows));
         Assert.InRange(ProjectionKernels.ChunkRows(rows), 1, ProjectionKernels.MostChunkRows);
     }
 

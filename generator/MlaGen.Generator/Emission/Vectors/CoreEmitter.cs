@@ -1,6 +1,7 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Planning;
 
-namespace MlaGen.Generator.Emission;
+namespace MlaGen.Generator.Emission.Vectors;
 
 /// <summary>
 /// Writes the three parts of an attention core as one plan cuts it: scores, softmax, values. The absorbed core of decoding and the
@@ -19,7 +20,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
     {
         int widest = plan.TokenTiles[0];
         writer.Summary(
-            $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {plan.Depth} products each.\n" +
+            $"Scores of a block: score[token][column] = Σ key[token][d] · query[d][column], {Counted.Of(plan.Depth, "product")} each.\n" +
             $"Columns lie in lanes, a token's elements are broadcast. The last tile of {widest} tokens moves back over the one before it:\n" +
             "what it computes twice has the same bits.");
         using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.PrefetchesRows ? "ref byte upcoming, IntPtr distance, int cachedRowBytes, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
@@ -52,7 +53,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             foreach (Stripe stripe in plan.ColumnStripes)
             {
                 int step = stripe.Lanes;
-                int width = stripe.Width * stripe.Groups;
+                int width = stripe.Width * stripe.Tiles;
                 string end = plan.IsAbsorbed ? $"{stripe.Start + width}" : "columns";
                 if (plan.IsAbsorbed && width == step)
                 {
@@ -83,7 +84,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         {
             foreach (Stripe stripe in plan.ValueStripes)
             {
-                if (stripe.Groups == 1)
+                if (stripe.Tiles == 1)
                 {
                     ValueTileCalls(stripe, $"{stripe.Start}");
                     continue;
@@ -151,7 +152,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
 
                 string name = kind.Name;
                 string upcoming = kind.Prefetches > 0 ? ", ref upcoming, distance + (token * cachedRowBytes), step" : string.Empty;
-                if (plan.IsAbsorbed && stripe.Groups == 1)
+                if (plan.IsAbsorbed && stripe.Tiles == 1)
                 {
                     writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{stripe.Start * plan.Depth}")}, {VectorText.Moved("score", $"{stripe.Start}")}{upcoming});");
                     continue;
@@ -177,10 +178,10 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             return;
         }
 
-        using (writer.Braces($"for (int part = 0; part < {tile}; part += {step})"))
+        using (writer.Braces($"for (int row = 0; row < {tile}; row += {step})"))
         {
             string column = stripe.Start == 0 ? string.Empty : $" + {stripe.Start}";
-            writer.Line($"{name}(ref Unsafe.Add(ref key, part * {plan.KeyStride}), {queries}, ref Unsafe.Add(ref score, {(column.Length == 0 ? $"part * {plan.ScoreStride}" : $"(part * {plan.ScoreStride}){column}")}));");
+            writer.Line($"{name}(ref Unsafe.Add(ref key, row * {plan.KeyStride}), {queries}, ref Unsafe.Add(ref score, {(column.Length == 0 ? $"row * {plan.ScoreStride}" : $"(row * {plan.ScoreStride}){column}")}));");
         }
     }
 

@@ -1,15 +1,19 @@
+using System.Collections.Immutable;
 using System.Text.RegularExpressions;
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
-namespace MlaGen.Generator.Emission;
+namespace MlaGen.Generator.Emission.Vectors;
 
 /// <summary>Writes the kernels of one set of dimensions: two cores a tier, a file each, and the list of them.</summary>
 internal static class KernelEmitter
 {
-    // Each under a name of its own, within the kernels' namespace: so no namespace, class or global using of the user's comes before it, and none beside it.
-    // IntPtr is nint, which a class of that name would be as well.
-    private static readonly string[] _types =
+    /// <summary>
+    /// The types that kernels name, vectors aside. Each stands under a name of its own, within the kernels' namespace: so no namespace, class or global using
+    /// of the user's comes before it, and none beside it.
+    /// </summary>
+    public static readonly ImmutableArray<string> Types =
     [
         "MlaGen.CoreTarget",
         "MlaGen.Runtime.AbsorbedBlock",
@@ -23,11 +27,20 @@ internal static class KernelEmitter
         "MlaGen.Runtime.QueryPanels",
         "MlaGen.Runtime.RowOperand",
         "MlaGen.Runtime.VectorMath",
-        "System.IntPtr",
+        "System.IntPtr", // nint, which a class of that name would be as well.
         "System.Math",
         "System.Runtime.CompilerServices.MethodImplAttribute",
         "System.Runtime.CompilerServices.MethodImplOptions",
         "System.Runtime.CompilerServices.Unsafe",
+    ];
+
+    private static readonly Regex _vectors = new(@"\bVector\d+\b");
+
+    private static readonly (Regex Name, string Using)[] _usings =
+    [
+        .. from type in Types
+           let name = type.Substring(type.LastIndexOf('.') + 1)
+           select (new Regex($@"\b{name}\b"), $"using {name} = global::{type};"),
     ];
 
     public static IEnumerable<EmittedFile> Emit(KernelPlan plan)
@@ -46,7 +59,7 @@ internal static class KernelEmitter
     {
         KernelShape d = plan.Shape;
         string account =
-            $"The kernels of every class with {PlanText.Count(d.Heads, "head")}, a latent of {d.KvLoraRank}, a rotary key of {d.QkRopeHeadDim}, head keys of {d.QkNopeHeadDim} and head values of {d.VHeadDim}.\n" +
+            $"The kernels of every class with {Counted.Of(d.Heads, "head")}, a latent of {d.KvLoraRank}, a rotary key of {d.QkRopeHeadDim}, head keys of {d.QkNopeHeadDim} and head values of {d.VHeadDim}.\n" +
             "Of each form the first core runs that the process's machine and the cache allow.";
         return File(plan, account, "internal static class Kernels", namesKernels: true, writer =>
         {
@@ -66,7 +79,7 @@ internal static class KernelEmitter
             $"""
             The absorbed attention core for {TierText(tier.Tier)}.
 
-            What it computes. All {PlanText.Count(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
+            What it computes. All {Counted.Of(d.Heads, "head")} of one query token against a block of up to {core.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} floats: scores, online softmax,
             and the weighted sum of latents. It costs {CodeWriter.Count(2L * d.Heads * (core.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(4L * core.Depth)} bytes read.
 
             How it is cut. {PlanText.Stripes("Columns (heads)", core.ColumnStripes)} {PlanText.Stripes("Latent dimensions", core.ValueStripes)}
@@ -151,7 +164,7 @@ internal static class KernelEmitter
 
     private static void DecodeLayout(CodeWriter writer, KernelPlan plan, CorePlan core)
     {
-        IEnumerable<int> panels = core.ColumnStripes.SelectMany(stripe => Enumerable.Range(0, stripe.Groups).Select(group => stripe.Start + (group * stripe.Width))).Append(core.Columns);
+        IEnumerable<int> panels = core.ColumnStripes.SelectMany(stripe => Enumerable.Range(0, stripe.Tiles).Select(tile => stripe.Start + (tile * stripe.Width))).Append(core.Columns);
         writer.Line("private static readonly AbsorbedLayout s_layout = new()");
         writer.Line("{");
         writer.Line($"    BlockTokens = {core.BlockTokens},");
@@ -196,22 +209,23 @@ internal static class KernelEmitter
 
         writer.Line($"namespace {EmittedNames.KernelNamespace(plan.Shape)};");
         writer.Line();
-        if (Regex.IsMatch(text, @"\bVector\d+\b"))
+        if (_vectors.IsMatch(text))
         {
             writer.Line("using global::System.Runtime.Intrinsics;");
         }
 
-        foreach (string type in _types.Where(type => Regex.IsMatch(text, $@"\b{SimpleName(type)}\b")))
+        foreach ((Regex name, string line) in _usings)
         {
-            writer.Line($"using {SimpleName(type)} = global::{type};");
+            if (name.IsMatch(text))
+            {
+                writer.Line(line);
+            }
         }
 
         writer.Line();
         writer.Lines(text.TrimEnd('\n'));
         return writer.ToString();
     }
-
-    private static string SimpleName(string type) => type.Substring(type.LastIndexOf('.') + 1);
 
     private static string TierText(SimdTier tier) => tier.Lanes == 1 ? "processors without vectors" : $"vectors of {tier.Lanes} floats";
 }

@@ -1,6 +1,7 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Planning;
 
-namespace MlaGen.Generator.Emission;
+namespace MlaGen.Generator.Emission.Vectors;
 
 /// <summary>A plan in plain words, as the heads of emitted files print it: what was decided, and what for.</summary>
 internal static class PlanText
@@ -18,8 +19,8 @@ internal static class PlanText
         TilePlan values = Widest(core, core.ValueTiles);
         string machine = core.Tier == SimdTier.Vector128 ? "\nPlanned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory." : string.Empty;
         return
-            $"Registers. {core.Tier.RegisterBudget} of {core.Tier.Registers} may be used. A score tile of {Count(scores.Rows, token)} takes {Ledger(core.RegistersOf(scores), "queries", token)},\n" +
-            $"a value tile of {Count(values.Rows, "column")} {Ledger(core.RegistersOf(values), "values", "column")}: many sums, so that each loaded vector serves many of them.{machine}";
+            $"Registers. {core.Tier.RegisterBudget} of {core.Tier.Registers} may be used. A score tile of {Counted.Of(scores.Rows, token)} takes {Ledger(core.RegistersOf(scores), "queries", token)},\n" +
+            $"a value tile of {Counted.Of(values.Rows, "column")} {Ledger(core.RegistersOf(values), "values", "column")}: many sums, so that each loaded vector serves many of them.{machine}";
     }
 
     /// <summary>What is worked on, and where it lies.</summary>
@@ -51,16 +52,13 @@ internal static class PlanText
             $"limits are {CodeWriter.Count(MethodPlan.MostIlInstructions)}, {CodeWriter.Count(MethodPlan.MostMultiplyAdds)} and {MethodPlan.MostLocals}.";
     }
 
-    /// <summary>A number and a noun.</summary>
-    public static string Count(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
-
     private static TilePlan Widest(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.OrderByDescending(tile => core.RegistersOf(tile).Total).First();
 
     private static string Ledger(RegisterLedger ledger, string vectors, string row) =>
-        $"{ledger.Sums} sums + {ledger.Operands} of {vectors} + {ledger.Broadcasts} for the {row} = {ledger.Total}";
+        $"{Counted.Of(ledger.Sums, "sum")} + {ledger.Operands} of {vectors} + {ledger.Broadcasts} for the {row} = {ledger.Total}";
 
     private static string Kilobytes(int bytes) => CodeWriter.Count((bytes + 1023) / 1024);
 
     private static string Stripe(Stripe stripe) =>
-        stripe.ByDepth ? $"{stripe.Lanes} whose depth lies in lanes" : $"{stripe.Groups} × {(stripe.Vectors == 1 ? string.Empty : $"{stripe.Vectors} vectors of ")}{stripe.Lanes}";
+        stripe.ByDepth ? $"{stripe.Lanes} whose depth lies in lanes" : $"{stripe.Tiles} × {(stripe.Vectors == 1 ? string.Empty : $"{stripe.Vectors} vectors of ")}{stripe.Lanes}";
 }

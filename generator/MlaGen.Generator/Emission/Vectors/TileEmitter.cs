@@ -1,6 +1,7 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Planning;
 
-namespace MlaGen.Generator.Emission;
+namespace MlaGen.Generator.Emission.Vectors;
 
 /// <summary>Writes the inner loops, a method each: all sums are locals, named by their coordinates, so that the JIT keeps them in registers.</summary>
 internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
@@ -29,7 +30,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
         bool prefetches = tile.Prefetches > 0;
-        writer.Line($"// {TilePlan.Counted(tokens, " token")} by {tile.Vectors} × {tile.Lanes} columns: {tokens * tile.Vectors} sums, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
+        writer.Line($"// {Counted.Of(tokens, "token")} by {tile.Vectors} × {tile.Lanes} columns: {Counted.Of(tokens * tile.Vectors, "sum")}, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
         using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, IntPtr distance, IntPtr step" : string.Empty)})"))
         {
             for (int t = 0; t < tokens; t++)
@@ -83,7 +84,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         var vector = new VectorText(tile.Lanes);
         int columns = tile.Vectors;
         writer.Line(
-            $"// {TilePlan.Counted(tokens, " token")} by {columns} columns, {tile.Lanes} elements of depth in lanes: {tokens * columns} sums, {columns} of queries and one of a key, " +
+            $"// {Counted.Of(tokens, "token")} by {columns} columns, {tile.Lanes} elements of depth in lanes: {Counted.Of(tokens * columns, "sum")}, {columns} of queries and one of a key, " +
             $"{plan.RegistersOf(tile).Total} vectors alive.");
         using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score)"))
         {
@@ -127,7 +128,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         int columns = tile.Rows;
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
-        writer.Line($"// {TilePlan.Counted(columns, " column")} by {tile.Vectors} × {tile.Lanes} dimensions: {columns * tile.Vectors} sums, {tile.Vectors} of values and a broadcast, {registers} vectors alive.");
+        writer.Line($"// {Counted.Of(columns, "column")} by {tile.Vectors} × {tile.Lanes} dimensions: {Counted.Of(columns * tile.Vectors, "sum")}, {tile.Vectors} of values and a broadcast, {registers} vectors alive.");
         using (writer.KernelMethod($"{tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
         {
             if (plan.PrefetchesOutputs)

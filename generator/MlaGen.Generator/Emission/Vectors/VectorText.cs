@@ -1,4 +1,4 @@
-namespace MlaGen.Generator.Emission;
+namespace MlaGen.Generator.Emission.Vectors;
 
 /// <summary>The C# text of operations on vectors of one width; one lane means plain floats.</summary>
 internal sealed class VectorText(int lanes)

@@ -1,6 +1,6 @@
-namespace MlaGen.Generator.Model;
+namespace MlaGen.Runtime;
 
-/// <summary>The projections of a layer by their Hugging Face names. Shared with the build task, which picks these tensors out of a checkpoint.</summary>
+/// <summary>The projections of a layer by their Hugging Face names. Generator and build task compile this file too.</summary>
 internal static class ProjectionNames
 {
     public const string QProj = "q_proj";
@@ -25,6 +25,9 @@ internal static class ProjectionNames
 
     /// <summary>Names that only Multi-head Latent Attention has: a module with one of them is a layer of it.</summary>
     public static readonly string[] Distinctive = [QAProj, QALayernorm, QBProj, KvAProjWithMqa, KvALayernorm, KvBProj];
+
+    /// <summary>Everything that a projection's name can be, whatever the class, in the order in which a layer uses them.</summary>
+    public static readonly string[] All = [QProj, QAProj, QALayernorm, QBProj, KvAProjWithMqa, KvALayernorm, KvBProj, OProj];
 
     /// <summary>All tensors of a projection.</summary>
     public static readonly string[] Tensors = [Weight, Bias, ScaleInverse, Scale];

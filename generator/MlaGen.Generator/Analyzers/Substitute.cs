@@ -1,11 +1,9 @@
 using System.Collections.Immutable;
-using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis;
-using MlaGen.Generator.Analyzers;
-using MlaGen.Generator.Configs;
+using Microsoft.CodeAnalysis.Diagnostics;
 using MlaGen.Generator.Model;
 
-namespace MlaGen.Generator.Diagnostics;
+namespace MlaGen.Generator.Analyzers;
 
 /// <summary>
 /// Stands in for the analyzers in a build that runs none (<c>RunAnalyzers</c>, <c>RunAnalyzersDuringBuild</c>): a class that is left out would otherwise

@@ -4,11 +4,12 @@ using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Text;
+using MlaGen.Generator.Configs;
 using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Parsing;
 
-namespace MlaGen.Generator.Configs;
+namespace MlaGen.Generator.Analyzers;
 
 /// <summary>The configurations of one compilation, each read once, and what is to be said about them.</summary>
 internal sealed class ConfigFiles(AnalyzerOptions options, CancellationToken cancellation)
