@@ -19,10 +19,11 @@ internal sealed class FileReplacement : IDisposable
     /// <summary>Begins a new file.</summary>
     /// <param name="path">The file to replace, or to create.</param>
     /// <param name="bytes">How long the new one will be: where the disk has no room, that is found at once.</param>
+    /// <param name="temporary">The new file's name until it is whole; none for one that nobody can foresee.</param>
     /// <exception cref="DirectoryNotFoundException">The directory does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">Nothing may be written there.</exception>
-    /// <exception cref="IOException">The path leads to something other than a regular file, or the disk is full.</exception>
-    public FileReplacement(string path, long bytes)
+    /// <exception cref="IOException">The path leads to something other than a regular file, something has the temporary name, or the disk is full.</exception>
+    public FileReplacement(string path, long bytes, string? temporary = null)
     {
         // Asked by the path itself, too: what is open as /dev/stdout may have no name of its own.
         FileStatus status = FileStatus.Of(path);
@@ -42,7 +43,7 @@ internal sealed class FileReplacement : IDisposable
         }
 
         // The target's own name may be as long as a name can be.
-        _temporary = Path.Combine(_directory, $".mlagen-{Guid.NewGuid():N}.tmp");
+        _temporary = Path.Combine(_directory, temporary ?? $".mlagen-{Guid.NewGuid():N}.tmp");
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0, PreallocationSize = bytes };
         if (!OperatingSystem.IsWindows() && _replaced.Rights is not null)
         {

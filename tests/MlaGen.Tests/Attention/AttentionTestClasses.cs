@@ -8,6 +8,12 @@ namespace MlaGen.Tests.Attention;
     MaxPositionEmbeddings = 8192, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class YarnAttention;
 
+/// <summary>The same in place of a model with a sparse indexer, within its reach.</summary>
+[MlaAttention(
+    HiddenSize = 128, Heads = 8, QLoraRank = 48, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    MaxPositionEmbeddings = 2048, AllowDense = true)]
+public sealed partial class DenseAttention;
+
 /// <summary>Nothing is a multiple of a vector: 7 heads, a rope of 6, a value narrower than the key, biases, half-split.</summary>
 [MlaAttention(
     HiddenSize = 100, Heads = 7, QLoraRank = 44, KvLoraRank = 72, QkNopeHeadDim = 20, QkRopeHeadDim = 6, VHeadDim = 12,

@@ -55,68 +55,28 @@ public sealed class CacheFileFitTests : IDisposable
         }
     }
 
-    private sealed class WideRows : IMlaAttention<WideRows>
+    private sealed class WideRows : CacheOnly<WideRows>, IMlaAttention<WideRows>
     {
-        public static MlaShape Shape { get; } = TinyAttention.Shape with { KvLoraRank = 512, QkRopeHeadDim = 64 };
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
-
-        public int Layer => 0;
-
-        public static WideRows Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
-
-        public void Forward(MlaBatch<WideRows> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape with { KvLoraRank = 512, QkRopeHeadDim = 64 }).Build();
     }
 
-    private sealed class OtherHeads : IMlaAttention<OtherHeads>
+    private sealed class OtherHeads : CacheOnly<OtherHeads>, IMlaAttention<OtherHeads>
     {
-        public static MlaShape Shape { get; } = TinyAttention.Shape with { Heads = 3 };
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
-
-        public int Layer => 0;
-
-        public static OtherHeads Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
-
-        public void Forward(MlaBatch<OtherHeads> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape with { Heads = 3 }).Build();
     }
 
-    private sealed class OtherLayout : IMlaAttention<OtherLayout>
+    private sealed class OtherLayout : CacheOnly<OtherLayout>, IMlaAttention<OtherLayout>
     {
-        public static MlaShape Shape => TinyAttention.Shape;
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, layout: RopeLayout.HalfSplit);
-
-        public int Layer => 0;
-
-        public static OtherLayout Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
-
-        public void Forward(MlaBatch<OtherLayout> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape) { RopeLayout = RopeLayout.HalfSplit }.Build();
     }
 
-    private sealed class OtherScale : IMlaAttention<OtherScale>
+    private sealed class OtherScale : CacheOnly<OtherScale>, IMlaAttention<OtherScale>
     {
-        public static MlaShape Shape => TinyAttention.Shape;
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, scale: 2);
-
-        public int Layer => 0;
-
-        public static OtherScale Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
-
-        public void Forward(MlaBatch<OtherScale> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape) { SoftmaxScale = 2 }.Build();
     }
 
-    private sealed class OtherFrequency : IMlaAttention<OtherFrequency>
+    private sealed class OtherFrequency : CacheOnly<OtherFrequency>, IMlaAttention<OtherFrequency>
     {
-        public static MlaShape Shape => TinyAttention.Shape;
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape, frequency: 0.5f);
-
-        public int Layer => 0;
-
-        public static OtherFrequency Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
-
-        public void Forward(MlaBatch<OtherFrequency> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape) { InverseFrequencies = [0.5f] }.Build();
     }
 }

@@ -43,9 +43,15 @@ public sealed class CacheFileTests : IDisposable
         _sequence.Dispose();
         _fork.Dispose();
         _empty.Dispose();
-        Assert.Equal((0, 0, 0L), (_cache.UsedPages, _cache.SharedPages, _cache.Tokens));
-        _cache.Dispose();
-        _folder.Dispose();
+        try
+        {
+            Assert.Equal((0, 0, 0L), (_cache.UsedPages, _cache.SharedPages, _cache.Tokens));
+        }
+        finally
+        {
+            _cache.Dispose();
+            _folder.Dispose();
+        }
     }
 
     [Fact]

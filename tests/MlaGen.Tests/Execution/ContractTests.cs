@@ -20,6 +20,65 @@ public sealed class ContractTests
     }
 
     [Fact]
+    public void A_definition_that_contradicts_itself_is_refused_by_what_does_not_hold()
+    {
+        var sound = new TestDefinition(TinyAttention.Shape);
+        MlaShape shape = sound.Shape;
+        (string What, TestDefinition[] Wrong)[] contradictions =
+        [
+            ("dimensions are positive",
+            [
+                sound with { Shape = shape with { Heads = 0 } },
+                sound with { Shape = shape with { KvLoraRank = 0 } },
+                sound with { Shape = shape with { QkNopeHeadDim = 0 } },
+                sound with { Shape = shape with { VHeadDim = 0 } },
+                sound with { Shape = shape with { QkRopeHeadDim = -1 } },
+                sound with { Shape = shape with { QLoraRank = -1 } },
+                sound with { Shape = shape with { HiddenSize = 0 } },
+            ]),
+            ("a frequency for each pair of the rotary key", [sound with { InverseFrequencies = [1, 1] }, sound with { Shape = shape with { QkRopeHeadDim = 0 } }]),
+            ("factors are finite",
+            [
+                sound with { SoftmaxScale = float.NaN },
+                sound with { QLatentScale = float.PositiveInfinity },
+                sound with { KvLatentScale = float.NegativeInfinity },
+            ]),
+            ("each form has a core that runs anywhere, the last one",
+            [
+                sound with { Cores = (0, 1) },
+                sound with { Cores = (1, 0) },
+                sound with { Target = CoreTarget.Vector512 },
+                sound with { Operands = ((RowOperand)1, RowOperand.Float32) },
+                sound with { Operands = (RowOperand.Float32, (RowOperand)1) },
+            ]),
+            ("a block has rows", [sound with { BlockTokens = 0 }, sound with { PrefetchTokens = -1 }]),
+            ("a column for each head", [sound with { Columns = shape.Heads - 1 }, sound with { Columns = 4, ColumnStride = 3 }]),
+            ("parts are a power of two", [sound with { MostParts = 3 }, sound with { MostParts = 0 }, sound with { SingleBlockParts = 0 }, sound with { PartBlocks = 0 }]),
+            ("a tile holds keys and values",
+            [
+                sound with { KeyTile = 0 },
+                sound with { KeyStride = shape.QkHeadDim - 1 },
+                sound with { ValueStride = shape.VHeadDim - 1 },
+            ]),
+            ("a tile of queries is whole panels", [sound with { QueryPanel = 0 }, sound with { QueryTile = 0 }, sound with { QueryPanel = 3 }, sound with { QueryStride = 3 }]),
+        ];
+
+        Assert.All(contradictions, static contradiction => Assert.All(contradiction.Wrong, wrong =>
+        {
+            InvalidOperationException refused = Assert.Throws<InvalidOperationException>(wrong.Build().Checked);
+            Assert.Contains($"contradicts itself ({contradiction.What})", refused.Message, StringComparison.Ordinal);
+        }));
+
+        // What is allowed beside: a rotary part that is not turned, or none, and padding.
+        TestDefinition[] more =
+        [
+            sound, sound with { InverseFrequencies = [] }, sound with { Shape = shape with { QkRopeHeadDim = 0 }, InverseFrequencies = [] },
+            sound with { Columns = 4, ColumnStride = 6, MostParts = 8, KeyStride = 16, ValueStride = 16, QueryPanel = 2, QueryStride = 16 },
+        ];
+        Assert.All(more, static definition => Assert.NotNull(definition.Build().Checked()));
+    }
+
+    [Fact]
     public void The_first_core_that_the_machine_can_run_runs_and_the_wider_ones_say_why_not()
     {
         MlaCores cores = MlaCores.Of<YarnAttention>();
@@ -77,38 +136,10 @@ public sealed class ContractTests
         });
     }
 
-    private sealed class Foreign : IMlaAttention<Foreign>
+    private sealed class Foreign : CacheOnly<Foreign>, IMlaAttention<Foreign>
     {
         public static int Contract { get; set; }
 
-        public static MlaShape Shape => TinyAttention.Shape;
-
-        public static MlaDefinition Definition
-        {
-            get
-            {
-                MlaDefinition own = TestDefinitions.With(Shape);
-                return new MlaDefinition
-                {
-                    Contract = Contract,
-                    Shape = own.Shape,
-                    Kernels = own.Kernels,
-                    SoftmaxScale = own.SoftmaxScale,
-                    LatentNormEpsilon = own.LatentNormEpsilon,
-                    QLatentScale = own.QLatentScale,
-                    KvLatentScale = own.KvLatentScale,
-                    RopeLayout = own.RopeLayout,
-                    InverseFrequencies = own.InverseFrequencies,
-                    RopeAttentionFactor = own.RopeAttentionFactor,
-                    BreakEvenQueries = own.BreakEvenQueries,
-                };
-            }
-        }
-
-        public int Layer => 0;
-
-        public static Foreign Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException();
-
-        public void Forward(MlaBatch<Foreign> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException();
+        public static MlaDefinition Definition => new TestDefinition(TinyAttention.Shape) { Contract = Contract }.Build();
     }
 }

@@ -3,6 +3,7 @@ using MlaGen.Tests.Acceptance;
 using MlaGen.Tests.Attention;
 using MlaGen.Tests.Caching;
 using MlaGen.Tests.Oracles;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace MlaGen.Tests.Execution;
 
@@ -103,18 +104,23 @@ public sealed class InterruptTests
         (int Used, int Shared, long Tokens) before = Counts();
         bool done = false;
         Exception? failure = null;
+        Exception? neighbourFailure = null;
         int interrupted = 0;
-        var neighbour = new Thread(() =>
+        int committed = 0;
+        long start = Stopwatch.GetTimestamp();
+        var neighbour = new Thread(() => neighbourFailure = Record.Exception(() =>
         {
             while (!Volatile.Read(ref done))
             {
                 shared.Fork().Dispose();
             }
-        });
+        }));
         var worker = new Thread(() => failure = Record.Exception(() =>
         {
             float[] output = new float[expected.Length];
-            for (int step = 0; step < 60; step++)
+
+            // Until there have been enough of both.
+            for (int step = 0; Math.Min(interrupted, committed) < 10 && Stopwatch.GetElapsedTime(start) < _patience; step++)
             {
                 bool failed = false;
                 try
@@ -135,6 +141,7 @@ public sealed class InterruptTests
                 }
                 else
                 {
+                    committed++;
                     Compare.AssertSameBits($"step {step}", output, expected);
                     run.Batch.Commit();
                     sequence.Truncate(400);
@@ -143,16 +150,21 @@ public sealed class InterruptTests
         }));
         neighbour.Start();
         worker.Start();
+
+        // At once again and after a while, in which a step can end.
+        var random = new Random(7);
         while (worker.IsAlive)
         {
             worker.Interrupt();
-            Thread.Sleep(1);
+            Thread.Sleep(random.Next(40));
         }
 
         worker.Join();
         Volatile.Write(ref done, true);
         neighbour.Join();
         Assert.Null(failure);
+        Assert.Null(neighbourFailure);
+        Assert.Equal(10, Math.Min(interrupted, committed));
         Assert.Equal(before, Counts());
 
         (int, int, long) Counts() => (run.Pool.UsedPages, run.Pool.SharedPages, run.Pool.Tokens);
@@ -208,7 +220,8 @@ public sealed class InterruptTests
 
         // One thread takes memory, in the lock, for as long as it is told to.
         memory.IsSlow = true;
-        var taker = new Thread(() => other.TryReserve(60));
+        Exception? failure = null;
+        var taker = new Thread(() => failure = Record.Exception(() => Assert.True(other.TryReserve(60))));
         taker.Start();
         Assert.True(memory.Entered.Wait(_patience));
         Exception? exception = null;
@@ -225,6 +238,7 @@ public sealed class InterruptTests
         memory.Go.Set();
         Assert.True(waiter.Join(_patience) && taker.Join(_patience));
 
+        Assert.Null(failure);
         Assert.Null(exception);
         Assert.True(told);
         second?.Dispose();

@@ -36,14 +36,9 @@ public sealed class WarmupTests
         => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, "1")));
 
     /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
-    [Fact]
+    [ChildFact(Child)]
     public void After_a_warm_up_steps_compile_nothing()
     {
-        if (Environment.GetEnvironmentVariable(Child) is null)
-        {
-            return;
-        }
-
         using var compiled = new CompiledMethods();
         TestLayer layer = TestLayer.Get("yarn");
         Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);

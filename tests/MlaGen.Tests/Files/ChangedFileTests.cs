@@ -1,5 +1,6 @@
 using MlaGen.Tests.Caching;
 using MlaGen.Tests.Checkpoints;
+using MlaGen.Tests.Processes;
 
 namespace MlaGen.Tests.Files;
 
@@ -77,17 +78,14 @@ public sealed class ChangedFileTests : IDisposable
         tensor.Read(0, new byte[24]);
     }
 
-    [Fact]
+    /// <summary>Windows lets nobody rename over a mapped file.</summary>
+    [PlatformFact(Platform.Unix)]
     public void A_checkpoint_under_whose_name_there_is_another_file_now_is_read_as_it_was()
     {
         string path = _directory.Write("model.safetensors", SafetensorsBytes.Legal);
         using Checkpoint checkpoint = Checkpoint.Open(path);
         Assert.True(checkpoint.TryGetTensor("b", out CheckpointTensor? tensor));
-        if (!OperatingSystem.IsWindows())
-        {
-            File.Move(_directory.Write("new", "something else"), path, overwrite: true);
-        }
-
+        File.Move(_directory.Write("new", "something else"), path, overwrite: true);
         byte[] bytes = new byte[8];
         tensor.Read(0, bytes);
         Assert.Equal(Enumerable.Range(26, 8).Select(value => (byte)value), bytes);

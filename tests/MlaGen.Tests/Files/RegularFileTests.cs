@@ -1,5 +1,6 @@
 using MlaGen.Runtime;
 using MlaGen.Tests.Caching;
+using MlaGen.Tests.Processes;
 using MlaGen.Tests.Storyteller;
 
 namespace MlaGen.Tests.Files;
@@ -104,14 +105,9 @@ public sealed class RegularFileTests : IDisposable
     }
 
     /// <summary>A pipe that takes the place of a file between the look at it and the opening is opened, but not waited for.</summary>
-    [Fact]
+    [PlatformFact(Platform.Posix)]
     public async Task A_pipe_is_not_waited_for_even_when_it_is_opened()
     {
-        if (!Posix.IsSupported)
-        {
-            return;
-        }
-
         string path = _directory.At("pipe");
         SpecialFiles.MakePipe(path);
         await SpecialFiles.Throws<NotSupportedException>(() =>
@@ -119,6 +115,16 @@ public sealed class RegularFileTests : IDisposable
             using var handle = Posix.OpenForReading(path);
             RandomAccess.GetLength(handle);
         });
+    }
+
+    /// <summary>That the names have reached the disk cannot be seen; that the directory is opened for it can.</summary>
+    [PlatformFact(Platform.Posix)]
+    public void The_names_in_a_directory_are_flushed_where_it_can_be_opened()
+    {
+        _directory.Write("file", "text");
+        Posix.FlushDirectory(_directory.Path);
+        Assert.Throws<FileNotFoundException>(() => Posix.FlushDirectory(_directory.At("nothing")));
+        Assert.Equal([_directory.At("file")], Directory.GetFileSystemEntries(_directory.Path));
     }
 
     [Fact]

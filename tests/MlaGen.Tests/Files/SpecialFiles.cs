@@ -32,19 +32,23 @@ internal static class SpecialFiles
             case "a socket":
                 using (var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
                 {
-                    socket.Bind(new UnixDomainSocketEndPoint(target));
-                }
-
-                // .NET takes the name away with the socket; other programs leave theirs.
-                if (!File.Exists(target))
-                {
-                    Run("python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", target);
+                    // .NET takes the name away with the socket, but not another; other programs leave theirs.
+                    socket.Bind(new UnixDomainSocketEndPoint(target + "~"));
+                    File.Move(target + "~", target);
                 }
 
                 break;
             case "a device":
-                // To make one of its own takes rights that a test may not have.
-                File.CreateSymbolicLink(target, "/dev/full");
+                // The system's own is not for a process that could replace it; another process could not make one.
+                if (OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess)
+                {
+                    Run("mknod", target, "c", "1", "7");
+                }
+                else
+                {
+                    File.CreateSymbolicLink(target, OperatingSystem.IsLinux() ? "/dev/full" : "/dev/null");
+                }
+
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such kind.");

@@ -28,15 +28,10 @@ public sealed class JitGuardTests
     private static readonly string[] _projections = [nameof(ProjectionTiles<>), nameof(PanelProducts)];
 
     [Theory]
-    [InlineData(SimdTier.Vector512, "zmm")]
-    [InlineData(SimdTier.Vector256, "ymm")]
+    [TierData(SimdTier.Vector512, "zmm")]
+    [TierData(SimdTier.Vector256, "ymm")]
     public async Task Kernels_are_optimised_and_their_loops_stay_in_registers(SimdTier tier, string register)
     {
-        if (tier > SimdTiers.Current)
-        {
-            return;
-        }
-
         IReadOnlyList<JitListing> listings = JitListing.Parse(await CompileInChildProcess(tier));
 
         Assert.All(listings, listing => Assert.Equal("FullOpts", listing.Optimization));
@@ -49,15 +44,11 @@ public sealed class JitGuardTests
     }
 
     /// <summary>Run by the test above in a process of its own, whose JIT writes down what it compiles.</summary>
-    [Fact]
+    [ChildFact(Tier)]
     public void Compile_all_kernels_of_a_tier()
     {
-        if (Environment.GetEnvironmentVariable(Tier) is not { } tier)
-        {
-            return;
-        }
-
-        Assert.Equal(tier, SimdTiers.Current.ToString());
+        string tier = SimdTiers.Current.ToString();
+        Assert.Equal(Environment.GetEnvironmentVariable(Tier), tier);
         var shapes = _shapes.Select(shape => KernelNamespace(shape.Shape)).ToHashSet();
         IEnumerable<Type> own = typeof(JitGuardTests).Assembly.GetTypes().Where(type => type.Namespace?.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal) == true);
         IEnumerable<Type> published = _shapes.Select(shape => shape.Class.Assembly).Distinct().SelectMany(assembly => assembly.GetTypes()).Where(type => type.Namespace is { } name && shapes.Contains(name));
@@ -68,6 +59,18 @@ public sealed class JitGuardTests
 
         RuntimeHelpers.PrepareMethod(typeof(CheckedSum).GetMethod(nameof(CheckedSum.Of))!.MethodHandle);
         PrepareProjections();
+    }
+
+    /// <summary>Otherwise the machine code of an unchecked class of the same dimensions would stand for that of a checked one.</summary>
+    [Theory]
+    [InlineData(typeof(CheckedStory))]
+    [InlineData(typeof(CheckedGlm))]
+    public void No_other_class_has_the_kernels_of_a_checked_one(Type checkedClass)
+    {
+        string kernels = KernelNamespace(_shapes.Single(shape => shape.Class == checkedClass).Shape);
+        IEnumerable<Assembly> assemblies = _shapes.Select(shape => shape.Class.Assembly).Append(typeof(JitGuardTests).Assembly).Distinct();
+        Assert.Equal([checkedClass.Assembly], assemblies.Where(assembly => assembly.GetTypes().Any(type => type.Namespace == kernels)));
+        Assert.Single(_shapes, shape => KernelNamespace(shape.Shape) == kernels);
     }
 
     /// <summary>Compiles the projections' kernels for the vectors of the tier, and for every format of weights.</summary>

@@ -10,7 +10,7 @@ namespace MlaGen.Tests.Numerics;
 
 /// <summary>
 /// Sizes beyond what int can count: they work, or are refused in words that say what was asked for and how much can be had. Nothing here takes
-/// the memory it speaks of.
+/// the memory it speaks of, but what runs only when it is asked for.
 /// </summary>
 public sealed class SizeTests : IDisposable
 {
@@ -36,9 +36,39 @@ public sealed class SizeTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => { buffer.Span(-1, 1); });
     }
 
-    /// <summary>What the generator allows, in the widest type.</summary>
+    /// <summary>Counted beyond what int can count: the last panels begin behind 2³¹ bytes.</summary>
+    [LargeMemoryFact]
+    [Trait("Category", "LargeMemory")]
+    public void A_matrix_of_more_than_2_GiB_is_packed_to_its_last_row()
+    {
+        const int Columns = 1 << 21;
+        const int Rows = (16 * PackedMatrix.PanelWidth) + 5;
+        PackedMatrix matrix = PackedMatrix.Pack(Rows, Columns, TensorType.Float32, static (first, count, destination) =>
+        {
+            for (int i = 0; i < count; i++)
+            {
+                MemoryMarshal.Cast<byte, float>(destination).Slice(i * Columns, Columns).Fill(first + i + 1);
+            }
+        });
+
+        Assert.Equal((1L << 31) + matrix.PanelBytes, matrix.Bytes);
+        foreach (int panel in (int[])[0, 15, 16])
+        {
+            ReadOnlySpan<float> packed = MemoryMarshal.Cast<byte, float>(MemoryMarshal.CreateReadOnlySpan(ref matrix.Panel(panel), matrix.PanelBytes));
+            for (int i = 0; i < packed.Length; i++)
+            {
+                int row = (panel * PackedMatrix.PanelWidth) + (i % PackedMatrix.PanelWidth);
+                if (packed[i] != (row < Rows ? row + 1 : 0))
+                {
+                    Assert.Fail($"panel {panel}, element {i} is {packed[i]}");
+                }
+            }
+        }
+    }
+
+    /// <summary>What the generator allows, in the widest type, with padding.</summary>
     [Fact]
-    public void The_largest_projection_that_a_class_may_have_can_be_packed()
+    public void The_largest_projection_that_a_class_may_have_is_no_longer_than_a_buffer_can_be()
         => Assert.InRange((int.MaxValue + (1L << 24)) * sizeof(float), 0, AlignedBuffer<byte>.MostLength);
 
     [Theory]
@@ -108,7 +138,7 @@ public sealed class SizeTests : IDisposable
     public void A_step_with_more_rotary_angles_than_can_be_had_in_one_piece_is_refused()
     {
         const int Pairs = 1 << 20;
-        RotaryPositions positions = new(TestDefinitions.With(TinyAttention.Shape with { QkRopeHeadDim = 2 * Pairs }));
+        RotaryPositions positions = new(new TestDefinition(TinyAttention.Shape with { QkRopeHeadDim = 2 * Pairs }).Build());
         int most = RotaryPositions.MostRows(Pairs);
         InsufficientMemoryException e = Assert.Throws<InsufficientMemoryException>(() => positions.Prepare(new int[most + 1]));
         Assert.Contains($"{most + 1} rows of {Pairs} rotary angles; the angles of {most} rows", e.Message, StringComparison.Ordinal);
@@ -216,16 +246,8 @@ public sealed class SizeTests : IDisposable
         }
     }
 
-    private sealed class WideAttention : IMlaAttention<WideAttention>
+    private sealed class WideAttention : CacheOnly<WideAttention>, IMlaAttention<WideAttention>
     {
-        public static MlaShape Shape { get; } = TinyAttention.Shape with { HiddenSize = 1 << 16, MaxPositionEmbeddings = 1 << 16 };
-
-        public static MlaDefinition Definition { get; } = TestDefinitions.With(Shape);
-
-        public int Layer => 0;
-
-        public static WideAttention Load(ICheckpoint checkpoint, string prefix, int layer) => throw new InvalidOperationException("load");
-
-        public void Forward(MlaBatch<WideAttention> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new InvalidOperationException("run");
+        public static MlaDefinition Definition { get; } = new TestDefinition(TinyAttention.Shape with { HiddenSize = 1 << 16, MaxPositionEmbeddings = 1 << 16 }).Build();
     }
 }

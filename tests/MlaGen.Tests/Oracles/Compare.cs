@@ -70,6 +70,14 @@ internal static class Compare
         }
     }
 
+    /// <summary>Fails, naming <paramref name="what"/>, unless both are the same bit for bit, or both no number: which NaN it is says nothing.</summary>
+    public static void AssertSameNumbers(string what, ReadOnlySpan<float> actual, ReadOnlySpan<float> expected)
+    {
+        AssertSameBits(what, Canonical(actual), Canonical(expected));
+
+        static float[] Canonical(ReadOnlySpan<float> values) => [.. values.ToArray().Select(static value => float.IsNaN(value) ? float.NaN : value)];
+    }
+
     /// <summary>Fails, naming <paramref name="what"/>, unless both are the same bit for bit: -0 is not 0 here, and a NaN is only itself.</summary>
     public static void AssertSameBits(string what, ReadOnlySpan<float> actual, ReadOnlySpan<float> expected)
     {

@@ -23,6 +23,11 @@ public sealed class ApiFuzzTests
 
     private const int Threads = 3;
 
+    /// <summary>Fewer, and the calls would be refused for the most part: nothing would be told of what they do.</summary>
+    private const int LeastCommits = 500;
+
+    private const int LeastComparisons = 1_500;
+
     public static TheoryData<CacheFormat> Formats => [.. TestLayer.Formats];
 
     [Theory]
@@ -45,6 +50,8 @@ public sealed class ApiFuzzTests
         using (AttentionRun run = Story.Layer(format).Open(new RunOptions { PageTokens = PageTokens, MaxTokens = 14 * Threads * PageTokens, Memory = memory }))
         {
             var failures = new Exception?[Threads];
+            int commits = 0;
+            int comparisons = 0;
             Thread[] threads = [.. Enumerable.Range(0, Threads).Select(i => new Thread(() =>
             {
                 int call = 0;
@@ -57,6 +64,9 @@ public sealed class ApiFuzzTests
                         {
                             worker.Call();
                         }
+
+                        Interlocked.Add(ref commits, worker.Commits);
+                        Interlocked.Add(ref comparisons, worker.Comparisons);
                     }
                 }
                 catch (Exception exception)
@@ -71,6 +81,7 @@ public sealed class ApiFuzzTests
                 throw failure;
             }
 
+            Assert.True(commits >= LeastCommits && comparisons >= LeastComparisons, $"{commits} commits, {comparisons} comparisons");
             run.Pool.OnFull = null;
             run.Prefixes.Clear();
             Assert.Equal((0, 0, 0L), (run.Pool.UsedPages, run.Pool.SharedPages, run.Pool.Tokens));

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using MlaGen.Tests.Files;
+using MlaGen.Tests.Processes;
 using static MlaGen.Tests.Storyteller.StoryProgram;
 
 namespace MlaGen.Tests.Storyteller;
@@ -8,6 +8,8 @@ namespace MlaGen.Tests.Storyteller;
 public sealed class NamedFilesTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
+
+    public static TheoryData<string> Devices => OperatingSystem.IsLinux() ? ["/dev/null", "/dev/full"] : ["/dev/null"];
 
     public static TheoryData<string, string> EmptyValues
     {
@@ -44,43 +46,21 @@ public sealed class NamedFilesTests : IDisposable
     [Fact]
     public void A_place_below_a_file_is_refused() => AssertFails("there is no directory", Saving(Path.Combine(_directory.Write("file", []), "below")));
 
-    [Theory]
-    [InlineData("/dev/null")]
-    [InlineData("/dev/full")]
-    public void A_device_is_refused(string path)
-    {
-        if (File.Exists(path))
-        {
-            AssertFails("is a device or a pipe", Saving(path));
-        }
-    }
+    [PlatformTheory(Platform.Unix)]
+    [MemberData(nameof(Devices))]
+    public void A_device_is_refused(string path) => AssertFails("is a device or a pipe", Saving(path));
 
-    [Fact]
+    [PlatformFact(Platform.Unix)]
     public void A_pipe_is_refused_and_not_waited_for()
     {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
-        string pipe = Path.Combine(_directory.Path, "pipe");
-        using (Process make = Process.Start("mkfifo", pipe))
-        {
-            make.WaitForExit();
-            Assert.Equal(0, make.ExitCode);
-        }
-
+        string pipe = _directory.At("pipe");
+        SpecialFiles.MakePipe(pipe);
         AssertFails("is a device or a pipe", Saving(pipe));
     }
 
-    [Fact]
+    [PlatformFact(Platform.Unix)]
     public void A_link_is_judged_by_where_it_leads()
     {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
         string link = Path.Combine(_directory.Path, "link");
         File.CreateSymbolicLink(link, "/nowhere/at/all");
         AssertFails("there is no directory", Saving(link));
@@ -90,15 +70,9 @@ public sealed class NamedFilesTests : IDisposable
         AssertFails("no file can be written there", Saving(itself));
     }
 
-    [Fact]
-    public void Where_nothing_may_be_written_is_refused()
-    {
-        // Its files are made by the system alone, for whichever user.
-        if (OperatingSystem.IsLinux())
-        {
-            AssertFails("no file can be written there", Saving("/proc/story"));
-        }
-    }
+    /// <summary>Files below /proc are made by the system alone, for whichever user.</summary>
+    [PlatformFact(Platform.Linux)]
+    public void Where_nothing_may_be_written_is_refused() => AssertFails("no file can be written there", Saving("/proc/story"));
 
     [Fact]
     public void Looking_at_a_place_leaves_nothing_there_and_changes_nothing()
