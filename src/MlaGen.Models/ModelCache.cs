@@ -32,6 +32,9 @@ public abstract class ModelCache : IDisposable
     /// <summary>Prompts whose beginnings other sequences can start from.</summary>
     public abstract PrefixIndex Prefixes { get; }
 
+    /// <summary>Called when pages are wanted and too few are free; see <see cref="LatentCache{TAttention}.OnFull"/>.</summary>
+    public abstract Func<int, int>? OnFull { get; set; }
+
     /// <summary>Creates an empty sequence.</summary>
     /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
     public abstract LatentSequence CreateSequence();
@@ -83,6 +86,12 @@ internal sealed class ModelCache<T>(LatentCache<T> cache) : ModelCache
     public override int FreePages => cache.FreePages;
 
     public override PrefixIndex Prefixes => cache.Prefixes;
+
+    public override Func<int, int>? OnFull
+    {
+        get => cache.OnFull;
+        set => cache.OnFull = value;
+    }
 
     public override LatentSequence CreateSequence() => cache.CreateSequence();
 
