@@ -23,7 +23,7 @@ public abstract class LanguageModel
                 options.Progress?.Report(new LoadProgress(layer + 1, config.AttentionLayers));
                 return loaded;
             },
-            static (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures));
+            (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures, format: options.Weights));
         (string model, string root) = Prefixes(checkpoint);
         _decoder = config.Family.Load(new WeightSource(checkpoint, model, loading), new WeightSource(checkpoint, root, loading));
     }
