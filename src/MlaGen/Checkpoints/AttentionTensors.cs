@@ -77,6 +77,9 @@ internal static class AttentionTensors
         ? "the model has no query latent, which is QLoraRank = 0 on the class"
         : FormattableString.Invariant($"the model has a query latent, which is QLoraRank = {rank} on the class");
 
+    /// <summary>What to say where a gate's projection is missing and there is one of another name.</summary>
+    public const string GateAdvice = "OutputGateName on the class says what the checkpoint calls it";
+
     private static string? IndexerObjection(string module, bool allowDense)
     {
         if (!_indexerModules.Contains(module) && module != "rotary_emb")
