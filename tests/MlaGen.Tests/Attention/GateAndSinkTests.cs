@@ -51,7 +51,7 @@ public sealed class GateAndSinkTests
         Compare.AssertClose<float, double>("output", output, expected.Output, tolerance);
     }
 
-    /// <summary>Engines that merge parts add the sinks themselves, once.</summary>
+    /// <summary>Engines that merge parts add the sinks themselves, once. The layer has run before: none of its sinks stay behind.</summary>
     [Fact]
     public void The_core_alone_leaves_sinks_out()
     {
@@ -65,6 +65,7 @@ public sealed class GateAndSinkTests
             OracleSpec spec = layer.Spec;
             using AttentionRun run = layer.Open(new RunOptions());
             LatentSequence sequence = run.CreateSequence(Golden.CounterRandom.Hidden("core/rows", 70, spec.RowWidth), spec.RowWidth);
+            run.Feed(run.CreateSequence(), Prompt.Random("core", 3, spec.HiddenSize));
             run.Batch.AddQueries(sequence, 2);
             float[] output = AttentionRun.Poisoned(2 * spec.Heads * spec.KvLoraRank);
             float[] logSumExp = AttentionRun.Poisoned(2 * spec.Heads);
