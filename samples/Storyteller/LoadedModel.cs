@@ -1,7 +1,7 @@
-using MlaGen;
-using MlaGen.Models;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
