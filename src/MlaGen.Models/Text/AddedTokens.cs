@@ -70,7 +70,7 @@ internal sealed class AddedTokens
             }
 
             // White space that a token has taken is none of the next one's.
-            start = Math.Max(start, written);
+            next = end;
             if (written < start)
             {
                 yield return (written..start, null);

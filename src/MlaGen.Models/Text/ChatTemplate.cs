@@ -24,15 +24,15 @@ public sealed class ChatTemplate
     private readonly Part? _forTools;
     private readonly IReadOnlyDictionary<string, string> _tokens;
 
-    private ChatTemplate(Part @default, Part? forTools, IReadOnlyDictionary<string, string> tokens)
+    private readonly TimeProvider _time;
+
+    private ChatTemplate(Part @default, Part? forTools, IReadOnlyDictionary<string, string> tokens, TimeProvider? time = null)
     {
         _default = @default;
         _forTools = forTools;
         _tokens = tokens;
+        _time = time ?? TimeProvider.System;
     }
-
-    /// <summary>What tells a template the time (<c>strftime_now</c>).</summary>
-    internal TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Reads the template of a model's directory: <c>chat_template.jinja</c>, else <c>chat_template</c> of <c>tokenizer_config.json</c>, a text or a list of named ones.</summary>
     /// <param name="directory">The directory.</param>
@@ -61,12 +61,13 @@ public sealed class ChatTemplate
     /// <summary>Reads a template.</summary>
     /// <param name="source">Its text.</param>
     /// <param name="tokens">Tokens that it may name, by their role: <c>bos_token</c>.</param>
+    /// <param name="time">Tells a template the time that asks for it (<c>strftime_now</c>); null for the system's.</param>
     /// <returns>The template.</returns>
     /// <exception cref="ChatTemplateException">The template is wrong, or uses what is not supported.</exception>
-    public static ChatTemplate Parse(string source, IReadOnlyDictionary<string, string>? tokens = null)
+    public static ChatTemplate Parse(string source, IReadOnlyDictionary<string, string>? tokens = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return new(Part.Read("chat template", source), null, tokens ?? new Dictionary<string, string>());
+        return new(Part.Read("chat template", source), null, tokens ?? new Dictionary<string, string>(), time);
     }
 
     /// <summary>Writes a conversation as the text that the model continues. Its special tokens stand in it as text, and so do those that a message contains.</summary>
@@ -80,7 +81,7 @@ public sealed class ChatTemplate
     {
         ArgumentNullException.ThrowIfNull(messages);
         Part part = tools is null ? _default : _forTools ?? _default;
-        TemplateRun run = new(Time);
+        TemplateRun run = new(_time);
         try
         {
             TemplateScope scope = new(run, null);

@@ -28,7 +28,8 @@ internal static class Normalizing
             case "NFKD":
                 return Unicode(NormalizationForm.FormKD);
             case "Lowercase":
-                return static text => text.ToLowerInvariant();
+                // The one letter whose small form is two characters.
+                return static text => text.Replace("İ", "i\u0307", StringComparison.Ordinal).ToLowerInvariant();
             case "Prepend":
                 string prefix = step.Text("prepend");
                 return text => text.Length == 0 ? text : prefix + text;

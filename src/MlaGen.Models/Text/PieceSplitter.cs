@@ -77,7 +77,7 @@ internal sealed class PieceSplitter
                 IsByteLevel = true;
                 if (step.Flag("add_prefix_space", otherwise: true))
                 {
-                    Change((text, _) => char.IsWhiteSpace(text[0]) ? text : " " + text, type);
+                    Change((text, _) => text[0] == ' ' ? text : " " + text, type);
                 }
 
                 if (step.Flag("use_regex", otherwise: true))

@@ -34,6 +34,7 @@ internal static class TemplateFunctions
         }
 
         int length = (int)Int128.Max(count, 0);
+        run.Step(length / 4);
         run.Allocate(length);
         return new([.. Enumerable.Range(0, length).Select(i => (object?)(start + (i * step)))]);
     }

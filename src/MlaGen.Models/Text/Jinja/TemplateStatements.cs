@@ -154,6 +154,8 @@ internal sealed class ForStatement(int line, TemplateTarget target, TemplateExpr
 
         for (int i = 0; i < all.Count; i++)
         {
+            // What a loop's variables cost to make.
+            scope.Run.Step(16);
             TemplateScope inner = new(scope.Run, scope);
             inner["loop"] = Loop(all, i);
             target.Assign(all[i], inner);
