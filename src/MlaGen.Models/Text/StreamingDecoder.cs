@@ -10,7 +10,7 @@ public sealed class StreamingDecoder
 {
     private readonly ModelTokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
-    private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
+    private readonly System.Text.Decoder _decoder = Encoding.UTF8.GetDecoder();
     private char[] _characters = new char[64];
     private int _spacesToStrip;
 
