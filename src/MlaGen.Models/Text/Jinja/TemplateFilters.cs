@@ -14,7 +14,7 @@ internal static class TemplateFilters
         ["attr"] = static (_, value, arguments) => TemplateItems.Get(value, Text(arguments, 0, "name")),
         ["batch"] = Batch,
         ["capitalize"] = OfText(static (text, _) => TemplateMethods.Capitalize(text)),
-        ["count"] = Length,
+        ["count"] = static (_, value, _) => Length(value),
         ["d"] = Default,
         ["default"] = Default,
         ["dictsort"] = DictSort,
@@ -27,7 +27,7 @@ internal static class TemplateFilters
         ["items"] = static (run, value, _) => value is Undefined ? new TemplateList([]) : TemplateMethods.Find(value as TemplateMap ?? throw new TemplateError($"items of {TemplateValue.TypeOf(value)}"), "items")!(run, TemplateArguments.None),
         ["join"] = Join,
         ["last"] = static (run, value, _) => TemplateValue.ToItems(value, run) is { Count: > 0 } items ? items[^1] : new Undefined("the last element"),
-        ["length"] = Length,
+        ["length"] = static (_, value, _) => Length(value),
         ["list"] = static (run, value, _) => List([.. Items(value, run)]),
         ["lower"] = OfText(static (text, _) => text.ToLowerInvariant()),
         ["map"] = Map,
@@ -37,7 +37,7 @@ internal static class TemplateFilters
         ["rejectattr"] = static (run, value, arguments) => Select(run, value, arguments, byAttribute: true, keeps: false),
         ["replace"] = static (run, value, arguments) => TemplateMethods.Replace(run, TemplateValue.ToString(value, run), Text(arguments, 0, "s", run), Text(arguments, 1, "new", run), arguments.Get(2, "count") ?? -1L),
         ["reverse"] = static (run, value, _) => value is string text ? string.Concat(Items(text, run).AsEnumerable().Reverse()) : List([.. Items(value, run).AsEnumerable().Reverse()], TemplateListKind.Generator),
-        ["round"] = Round,
+        ["round"] = static (run, value, arguments) => Round(run, value, arguments),
         ["safe"] = static (_, value, _) => value,
         ["select"] = static (run, value, arguments) => Select(run, value, arguments, byAttribute: false, keeps: true),
         ["selectattr"] = static (run, value, arguments) => Select(run, value, arguments, byAttribute: true, keeps: true),
@@ -80,7 +80,7 @@ internal static class TemplateFilters
     private static object? Default(TemplateRun run, object? value, TemplateArguments arguments) =>
         value is Undefined || (TemplateValue.IsTrue(arguments.Get(1, "boolean")) && !TemplateValue.IsTrue(value)) ? arguments.Get(0, "default_value", "") : value;
 
-    private static object? Length(TemplateRun run, object? value, TemplateArguments arguments) => value switch
+    private static long Length(object? value) => value switch
     {
         string text => text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF') ? text.EnumerateRunes().LongCount() : text.Length,
         TemplateList { Kind: not TemplateListKind.Generator } list => (long)list.Items.Count,
@@ -232,7 +232,7 @@ internal static class TemplateFilters
         _ => arguments.Get(0, "default", 0.0),
     };
 
-    private static object Round(TemplateRun run, object? value, TemplateArguments arguments)
+    private static double Round(TemplateRun run, object? value, TemplateArguments arguments)
     {
         long digits = TemplateValue.ToLong(arguments.Get(0, "precision", 0L));
         double number = TemplateValue.ToDouble(value), scale = Math.Pow(10, digits);
