@@ -4,12 +4,11 @@ using MlaGen;
 using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
-using Storyteller.Text;
 
 namespace Storyteller;
 
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
-internal sealed record LoadedModel(LanguageModel Model, StoryTokenizer Tokenizer, string Directory)
+internal sealed record LoadedModel(LanguageModel Model, ModelTokenizer Tokenizer, string Directory)
 {
     private const string TokenizerFile = "tokenizer.json";
 
@@ -21,11 +20,10 @@ internal sealed record LoadedModel(LanguageModel Model, StoryTokenizer Tokenizer
             throw new InvalidDataException($"{model.Config.File} has no eos_token_id, with which every story begins and ends");
         }
 
-        string tokenizerPath = Path.Combine(directory, TokenizerFile);
-        StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
+        ModelTokenizer tokenizer = ModelTokenizer.Load(directory);
         return tokenizer.VocabularySize == model.Config.VocabularySize
             ? new LoadedModel(model, tokenizer, directory)
-            : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
+            : throw new InvalidDataException($"{Path.Combine(directory, TokenizerFile)} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
     /// <summary>The token that ends a story, and stands before every one.</summary>

@@ -10,13 +10,4 @@ internal static class ModelFile
         FileInfo target = file.LinkTarget is null ? file : (FileInfo?)file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
         return target is { Exists: true, Length: 0 } ? throw new InvalidDataException($"{path} is empty or no regular file") : File.OpenRead(path);
     }
-
-    /// <exception cref="InvalidDataException">It is empty, or no regular file.</exception>
-    public static byte[] ReadAllBytes(string path)
-    {
-        using FileStream file = OpenRead(path);
-        byte[] bytes = new byte[file.Length];
-        file.ReadExactly(bytes);
-        return bytes;
-    }
 }

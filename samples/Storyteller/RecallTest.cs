@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Numerics.Tensors;
+using System.Text;
 using System.Text.Json;
 using MlaGen;
 using Samples;
@@ -58,20 +59,24 @@ internal static class RecallTest
     /// <summary>Counts the answers of which every token was the most likely one.</summary>
     public static int CountRight(LoadedModel loaded, StorySession session, Story story)
     {
-        IReadOnlyList<(int Id, Range Characters)> tokens = loaded.Tokenizer.EncodeWithOffsets(story.Text);
+        // Tokens and answers are compared as ranges of the text's bytes.
+        (int Start, int End)[] answers = [.. story.Answers.Select(range => (BytesBefore(story.Text, range[0]), BytesBefore(story.Text, range[1])))];
         int[] ids = loaded.TokensOf(story.Text);
 
-        // Token i of the text is number i + 1 of what is fed, so the scores after number i speak about it.
+        // The scores after a token speak about the next one. The first token stands before the text.
         List<int> wanted = [];
         List<int> answerOf = [];
-        for (int i = 0; i < tokens.Count; i++)
+        for (int i = 1, start = 0; i < ids.Length; i++)
         {
-            int answer = Array.FindIndex(story.Answers, range => range[0] <= tokens[i].Characters.Start.Value && tokens[i].Characters.End.Value <= range[1]);
+            (int from, int to) = (start, start + loaded.Tokenizer.Bytes(ids[i]).Length);
+            int answer = Array.FindIndex(answers, range => range.Start <= from && to <= range.End);
             if (answer >= 0)
             {
-                wanted.Add(i);
+                wanted.Add(i - 1);
                 answerOf.Add(answer);
             }
+
+            start = to;
         }
 
         int vocabulary = loaded.Model.Config.VocabularySize;
@@ -91,6 +96,8 @@ internal static class RecallTest
         // An answer that no token lies inside was never asked for.
         return answerOf.Distinct().Count() - wrong.Count;
     }
+
+    private static int BytesBefore(string text, int character) => Encoding.UTF8.GetByteCount(text.AsSpan(0, character));
 
     /// <summary>The deserializer lets null pass as an element of an array.</summary>
     private static void Check(Story? story, string path)

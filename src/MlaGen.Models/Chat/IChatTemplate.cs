@@ -8,6 +8,6 @@ public interface IChatTemplate
 {
     /// <summary>Renders a conversation, up to where the answer begins.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <exception cref="ArgumentException">The template has no place for a message.</exception>
+    /// <exception cref="ChatTemplateException">The template refuses the messages, or asks for too much.</exception>
     string Render(IReadOnlyList<ChatMessage> messages);
 }

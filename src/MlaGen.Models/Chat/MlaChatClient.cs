@@ -48,7 +48,8 @@ public sealed class MlaChatClient : IChatClient
     /// <param name="messages">The conversation.</param>
     /// <param name="options">What is wanted.</param>
     /// <param name="cancellationToken">Ends the answer; so does giving up the enumeration.</param>
-    /// <exception cref="ArgumentException">The conversation is too long, the template has no place for a message, or an option cannot be.</exception>
+    /// <exception cref="ArgumentException">The conversation is too long, or an option cannot be.</exception>
+    /// <exception cref="ChatTemplateException">The template refuses the conversation, or asks for too much.</exception>
     /// <exception cref="NotSupportedException">The options ask for tools or for a format of the answer.</exception>
     /// <exception cref="GeneratorBusyException">Too many requests wait.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>

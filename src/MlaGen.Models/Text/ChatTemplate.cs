@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.AI;
 
 namespace MlaGen.Models;
 
@@ -11,7 +12,7 @@ namespace MlaGen.Models;
 /// Supported are <c>if</c>, <c>for</c>, <c>set</c>, <c>macro</c>, <c>filter</c>, <c>raw</c>, <c>break</c>, <c>continue</c> and <c>generation</c>, and what expressions
 /// of templates of chats use. What is not is an error that names it.
 /// </remarks>
-public sealed class ChatTemplate
+public sealed class ChatTemplate : IChatTemplate
 {
     private const string Default = "default";
 
@@ -106,6 +107,16 @@ public sealed class ChatTemplate
         {
             throw new ChatTemplateException($"{part.Name}, line {run.Line}: {error.Message}", error);
         }
+    }
+
+    /// <summary>Writes a conversation of texts, up to where the answer begins.</summary>
+    /// <param name="messages">The conversation. Of each message the role and the text count.</param>
+    /// <returns>The text.</returns>
+    /// <exception cref="ChatTemplateException">The template refuses the messages, uses what is not supported, or asks for too much.</exception>
+    public string Render(IReadOnlyList<ChatMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return Render(new JsonArray([.. messages.Select(static message => new JsonObject { ["role"] = message.Role.Value, ["content"] = message.Text })]));
     }
 
     /// <summary>A template that has been read.</summary>

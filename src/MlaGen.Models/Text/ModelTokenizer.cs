@@ -7,7 +7,7 @@ namespace MlaGen.Models;
 /// The tokenizer of a model: from text to token ids and back, as <c>tokenizer.json</c> of the Hugging Face tokenizers library describes it. Byte-pair
 /// encoding is read, on bytes or with bytes as a fallback. Any number of threads may use one.
 /// </summary>
-public sealed class ModelTokenizer
+public sealed class ModelTokenizer : ITextTokenizer
 {
     private const int MaxVocabularySize = 16_000_000;
 
@@ -174,6 +174,10 @@ public sealed class ModelTokenizer
     /// <param name="token">Its name, as the file writes it: <c>&lt;|end|&gt;</c>.</param>
     /// <returns>The id; null where there is no such token.</returns>
     public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
+
+    IReadOnlyList<int> ITextTokenizer.Encode(string text) => Encode(text);
+
+    ReadOnlySpan<byte> ITextTokenizer.BytesOf(int token) => IsSpecial(token) ? [] : Bytes(token);
 
     private void AppendNormalized(string text, bool isFirst, List<int> ids)
     {
