@@ -19,6 +19,13 @@ internal static class DefinitionCheck
         Require(definition.InverseFrequencies.Length == 0 || definition.InverseFrequencies.Length * 2 == shape.QkRopeHeadDim, "a frequency for each pair of the rotary key");
         Require(float.IsFinite(definition.SoftmaxScale) && float.IsFinite(definition.QLatentScale) && float.IsFinite(definition.KvLatentScale), "factors are finite");
         Require(RunsAnywhere(definition.Kernels.Absorbed) && RunsAnywhere(definition.Kernels.Decompressed), "each form has a core that runs anywhere, the last one");
+        if (definition.Indexer is { } indexer)
+        {
+            Require(indexer.TopK > 0 && indexer.Heads > 0 && indexer.HeadDim > 0 && shape.QLoraRank > 0, "an indexer has dimensions and a query latent");
+            Require(indexer.RopeLayout == RopeLayout.None || indexer.HeadDim >= shape.QkRopeHeadDim, "an index key has room for its rotary part");
+            Require(double.IsFinite(indexer.NormEpsilon), "the epsilon of the index key's norm is finite");
+        }
+
         foreach (AbsorbedCore core in definition.Kernels.Absorbed)
         {
             AbsorbedLayout layout = core.Layout;

@@ -27,6 +27,9 @@ public sealed class LayerWeights
     /// <summary>The layer's output from the values of all heads.</summary>
     public required Projection OProj { get; init; }
 
+    /// <summary>The layer's own sparse indexer; null where it has none, or attends to what an earlier layer has selected.</summary>
+    public IndexerWeights? Indexer { get; init; }
+
     /// <summary>Refuses a checkpoint that has more under a layer's prefix than the layer reads: it would be left out of the arithmetic in silence.</summary>
     /// <param name="checkpoint">Where the tensors are.</param>
     /// <param name="prefix">What the names of the layer's tensors begin with.</param>

@@ -79,7 +79,8 @@ public static class MlaLayer
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("AppendLatent");
         batch.ThrowIfNotOpen();
-        Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
+        string formula = T.Definition.Indexer is null ? "KvLoraRank + QkRopeHeadDim" : "KvLoraRank + QkRopeHeadDim + IndexHeadDim";
+        Check(rows.Length, batch.Rows, 1, batch.Pool.Layout.RowElements, "rows", formula);
         batch.Engine.AppendLatent(layer, rows);
     }
 

@@ -14,6 +14,7 @@ internal sealed class AttentionEngine
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
     private readonly DecompressedStage _decompressed;
+    private readonly IndexStage? _index;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
@@ -37,6 +38,7 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
+        _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
         _latent = _step.Memory.Add();
@@ -51,6 +53,9 @@ internal sealed class AttentionEngine
         _absorbHead = AbsorbHead;
         _valueHead = ValueHead;
     }
+
+    /// <summary>What the step's rows attend to, if the last layer that ran had or shared an indexer; else null.</summary>
+    public TokenSelection? Selection => _index is { } index && index.Selection.IsOf(Batch.Step) ? index.Selection : null;
 
     private MlaBatch Batch => _step.Batch;
 
@@ -70,6 +75,7 @@ internal sealed class AttentionEngine
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
         _result.Reserve((long)rows * Shape.HiddenSize);
         _logSumExp.Reserve((long)rows * Shape.Heads);
+        _index?.Reserve(rows);
         ReserveAbsorbed(absorbed);
         _absorbed.Reserve(absorbed);
         _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, Shape.QLoraRank), Shape.Heads * Shape.VHeadDim));
@@ -85,7 +91,12 @@ internal sealed class AttentionEngine
     public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
     {
         Begin(layer, writes: true);
-        ChooseForms();
+        if (Definition.Indexer is not null && weights.Indexer is null && Selection is null)
+        {
+            throw new InvalidOperationException(FormattableString.Invariant(
+                $"Layer {layer} has no indexer and attends to what an earlier layer of the step has selected; none has: a layer with an indexer comes first."));
+        }
+
         _weights = weights;
         int rows = Batch.Rows;
         _hidden.Reserve(hidden.Length);
@@ -96,8 +107,18 @@ internal sealed class AttentionEngine
         }
 
         _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
-        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        if (weights.Indexer is not null)
+        {
+            _index!.ProjectKeys(weights.Indexer, _hidden, rows);
+        }
 
+        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        if (weights.Indexer is not null)
+        {
+            _index!.Run(weights.Indexer, _queryLatent, _hidden);
+        }
+
+        ChooseForms(Selection);
         _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
@@ -142,12 +163,14 @@ internal sealed class AttentionEngine
     public void AppendLatent(int layer, ReadOnlySpan<float> rows)
     {
         Begin(layer, writes: true);
-        int elements = Shape.CacheRowElements;
+        int elements = Batch.Pool.Layout.RowElements;
+        int attended = Shape.CacheRowElements;
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
             for (int i = 0; i < entry.NewTokens; i++)
             {
-                Store(rows.Slice((entry.FirstRow + i) * elements, elements), entry, i);
+                ReadOnlySpan<float> row = rows.Slice((entry.FirstRow + i) * elements, elements);
+                Store(row[..attended], row[attended..], entry, i);
             }
         }
 
@@ -179,7 +202,7 @@ internal sealed class AttentionEngine
         }
     }
 
-    private void ChooseForms()
+    private void ChooseForms(TokenSelection? selection)
     {
         _absorbed.Clear();
         _decompressed.Clear();
@@ -190,14 +213,19 @@ internal sealed class AttentionEngine
                 throw new InvalidOperationException("A tree of new tokens is attended to in the absorbed form only; the batch's Form is Decompressed.");
             }
 
-            if (!entry.IsTree && IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
+            // Rows that select attend to lists of latents; those before them, which see few enough keys, go the way of a layer without a selection.
+            int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.TopK - entry.CommittedKeys, 0, entry.NewTokens);
+            BatchEntry first = entry.First(dense);
+            if (dense > 0 && !entry.IsTree && IsDecompressed(Batch.Form, dense, entry.CommittedKeys, Definition.BreakEvenQueries))
             {
-                _decompressed.Add(entry);
+                _decompressed.Add(first);
             }
             else
             {
-                _absorbed.Add(entry);
+                _absorbed.Add(first, selection);
             }
+
+            _absorbed.Add(entry.From(dense), selection);
         }
     }
 
@@ -231,10 +259,11 @@ internal sealed class AttentionEngine
         Span<float> latent = projected[..Shape.KvLoraRank];
         Span<float> key = projected[Shape.KvLoraRank..];
         Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
+        ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
         RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
-        _positions.Rotate(row, key, rotated);
+        _positions.Rotate(row, Definition.RopeLayout, key, rotated);
         rotated.CopyTo(key);
-        Store(projected, entry, row - entry.FirstRow);
+        Store(projected, indexKey, entry, row - entry.FirstRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -248,7 +277,7 @@ internal sealed class AttentionEngine
         {
             Span<float> query = _queries.Span((((long)row * Shape.Heads) + head) * width, width);
             Span<float> part = query[Shape.QkNopeHeadDim..];
-            _positions.Rotate(row, part, rotated);
+            _positions.Rotate(row, Definition.RopeLayout, part, rotated);
             rotated.CopyTo(part);
             if (factor != 1)
             {
@@ -317,14 +346,30 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>Writes a finished row to the cache, in its format.</summary>
+    /// <param name="row">Latent and rotary key.</param>
+    /// <param name="indexKey">What a sparse indexer reads; empty where the layer has none.</param>
+    /// <param name="entry">Whose row it is.</param>
+    /// <param name="newToken">Which of its new tokens.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Store(ReadOnlySpan<float> row, in BatchEntry entry, int newToken)
+    private void Store(ReadOnlySpan<float> row, ReadOnlySpan<float> indexKey, in BatchEntry entry, int newToken)
     {
-        int token = entry.Keys - entry.NewTokens + newToken;
-        Span<byte> destination = entry.Sequence.Row(_step.Layer, token);
+        int token = entry.CommittedKeys + newToken;
+        PagePool pool = Batch.Pool;
         try
         {
-            Batch.Pool.Codec.EncodeRow(row, destination, token);
+            pool.Attended.Codec.EncodeRow(row, entry.Sequence.Row(pool.Attended, _step.Layer, token), token);
+            if (pool.Indexed is { } indexed)
+            {
+                Span<byte> destination = entry.Sequence.Row(indexed, _step.Layer, token);
+                if (indexKey.IsEmpty)
+                {
+                    destination.Clear();
+                }
+                else
+                {
+                    indexed.Codec.EncodeRow(indexKey, destination, token);
+                }
+            }
         }
         catch (OverflowException exception)
         {

@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace MlaGen.Runtime;
 
 /// <summary>Rows as floats, one after the other: where they lie, if one page of floats holds them all, or decoded.</summary>
-internal sealed class FloatRowReader(PagePool pool, int blockTokens, int prefetchTokens) : RowReader
+internal sealed class FloatRowReader(PagePool pool, RowPlane plane, int blockTokens, int prefetchTokens) : RowReader
 {
-    private readonly RowCodec _codec = pool.Codec;
+    private readonly RowCodec _codec = plane.Codec;
     private readonly int _pageTokens = pool.PageTokens;
 
     public override void Reserve(Workspace gathered, bool onlyRanges)
@@ -56,5 +56,5 @@ internal sealed class FloatRowReader(PagePool pool, int blockTokens, int prefetc
     private bool AreInPlace(in KeySource keys, int first, int count)
         => _codec.HoldsFloats && (keys.Token(first) % _pageTokens) + count <= _pageTokens && keys.RunLength(first, count) == count;
 
-    private Span<byte> Page(in KeySource keys, int page, int layer) => pool.Rows(keys.Sequence.Pages[page], layer);
+    private Span<byte> Page(in KeySource keys, int page, int layer) => pool.Rows(plane, keys.Sequence.Pages[page], layer);
 }
