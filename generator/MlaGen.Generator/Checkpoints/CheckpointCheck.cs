@@ -65,10 +65,10 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> ProjectionProblems(ProjectionSpec projection)
         {
             string vector = projection.IsVector ? projection.Formula : projection.Formula.Substring(0, projection.Formula.IndexOf(',')) + "]";
-            IEnumerable<Problem> problems = Compare(projection.Tensor, ProjectionNames.Weight, projection.Shape, projection.Formula, projection.IsVector)
+            IEnumerable<Problem> problems = Compare(projection.Tensor, projection.WeightTensor, projection.Shape, projection.Formula, projection.IsVector)
                 .Concat(projection.IsVector ? [] : ScaleProblems(projection));
             return problems.Concat(projection.Bias
-                ? Compare(projection.Tensor, ProjectionNames.Bias, Text($"[{projection.Rows}]"), vector, isVector: true)
+                ? Compare(projection.Tensor, $"{projection.Tensor}.{ProjectionNames.Bias}", Text($"[{projection.Rows}]"), vector, isVector: true)
                 : module.Find(projection.Tensor, ProjectionNames.Bias).Select(bias => Surplus(
                     bias, bias.Layers, projection.IsVector ? "the latent norms have no bias" : "AttentionBias is off, or this projection never has a bias")));
         }
@@ -76,11 +76,11 @@ internal static class CheckpointCheck
         /// <summary>One tensor of a projection: there in every layer, of a type that can be read and of the right shape.</summary>
         private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, bool isVector)
         {
-            List<CheckpointTensors> found = module.Find(projection, tensor);
+            List<CheckpointTensors> found = module.Find(tensor);
             LayerSet missing = module.Layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
             if (!missing.IsEmpty)
             {
-                yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path($"{projection}.{tensor}"), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
+                yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path(tensor), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
             }
 
             foreach (CheckpointTensors entry in found)
@@ -101,7 +101,7 @@ internal static class CheckpointCheck
 
         private string Hint(string projection, string tensor, LayerSet missing)
         {
-            if (tensor == ProjectionNames.Bias)
+            if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal))
             {
                 return "; AttentionBias on the class asks for it";
             }

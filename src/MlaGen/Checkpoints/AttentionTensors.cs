@@ -38,12 +38,19 @@ internal static class AttentionTensors
             return IndexerObjection(module.Length < Indexer.Length ? string.Empty : module.Substring(Indexer.Length), allowDense);
         }
 
-        if (!ProjectionNames.All.Contains(module))
+        bool isOwn = projections.Contains(module);
+        if (name == ProjectionNames.Sinks)
         {
-            return "nothing reads it, and it might change what attention computes";
+            return projections.Contains(name) ? null : "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
         }
 
-        bool isOwn = projections.Contains(module);
+        if (!isOwn && !ProjectionNames.All.Contains(module))
+        {
+            return ProjectionNames.Gates.Contains(module)
+                ? "it makes an output gate, and the class has none of that name: OutputGate and OutputGateName on the class say which"
+                : "nothing reads it, and it might change what attention computes";
+        }
+
         bool isVector = module.EndsWith("layernorm", StringComparison.Ordinal);
         if (isOwn && (tensor is ProjectionNames.Weight or ProjectionNames.Bias || (!isVector && (_weightScales.Contains(tensor) || (isScalar && _activationScales.Contains(tensor))))))
         {

@@ -37,6 +37,9 @@ internal interface ILanes<TSelf>
     /// <summary>Zero in place of what is negative; what is not a number stays so.</summary>
     static abstract TSelf Rectify(TSelf value);
 
+    /// <summary><c>1 / (1 + e^-value)</c>.</summary>
+    static abstract TSelf Sigmoid(TSelf value);
+
     /// <summary>Writes the sum of the lanes of each of four vectors, halves added to halves: the same order of additions on every machine.</summary>
     static abstract void StoreSums(TSelf a, TSelf b, TSelf c, TSelf d, ref float destination);
 }

@@ -79,6 +79,9 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
     public static Lanes128 Rectify(Lanes128 value) => new(Vector128.ConditionalSelect(Vector128.LessThan(value._value, Vector128<float>.Zero), Vector128<float>.Zero, value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Sigmoid(Lanes128 value) => new(VectorMath.Sigmoid(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes128 a, Lanes128 b, Lanes128 c, Lanes128 d, ref float destination) =>
         VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 

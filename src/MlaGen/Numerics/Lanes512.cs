@@ -79,6 +79,9 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 Rectify(Lanes512 value) => new(Vector512.ConditionalSelect(Vector512.LessThan(value._value, Vector512<float>.Zero), Vector512<float>.Zero, value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Sigmoid(Lanes512 value) => new(VectorMath.Sigmoid(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d, ref float destination) =>
         VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 
