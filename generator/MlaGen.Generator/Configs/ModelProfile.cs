@@ -69,6 +69,9 @@ internal sealed record ModelProfile
     /// <summary>Whether each of its heads has a learned sink.</summary>
     public bool HasSinks { get; init; }
 
+    /// <summary>How its sparse indexer computes; null where its class has none, or none that is known.</summary>
+    public IndexerRule? Indexer { get; init; }
+
     /// <summary>Whether it reads the position scale of Llama 4 and <c>apply_scale</c>.</summary>
     public bool HasMistralScaling { get; init; }
 
@@ -104,12 +107,12 @@ internal sealed record ModelProfile
         Mistral4,
         new() { Type = "deepseek_v2", Classes = Names("DeepseekV2"), Layout = LayoutRule.Interleaved },
         new() { Type = "deepseek_vl_v2", Classes = Names("DeepseekVLV2", "DeepseekOCR", "DeepseekOCR2"), Layout = LayoutRule.Interleaved, IsWrapper = true, DefaultTheta = 10000, DefaultsHeadDims = true },
-        new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved },
+        new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved, Indexer = new() },
         new() { Type = "kimi_linear", Aliases = Names("kimi_k3"), Classes = Names("KimiLinear", "KimiK3"), Layout = LayoutRule.None, GateKey = GateMapper.Switch, IsHybrid = true },
-        new() { Type = "axk2", Classes = Names("AXK2"), Layout = LayoutRule.Interleaved, Gate = OutputGate.Query, Ignored = Names("gated_norm_rank") },
-        new() { Type = "hy_v4", Classes = Names("HYV4"), Layout = LayoutRule.HalfSplit, Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Ignored = Names("learnable_sink_init") },
+        new() { Type = "axk2", Classes = Names("AXK2"), Layout = LayoutRule.Interleaved, Gate = OutputGate.Query, Indexer = new(), Ignored = Names("gated_norm_rank") },
+        new() { Type = "hy_v4", Classes = Names("HYV4"), Layout = LayoutRule.HalfSplit, Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Indexer = new(RotatesLast: true, HasModelEpsilon: true, Frequency: 4), Ignored = Names("learnable_sink_init") },
         new() { Type = "glm4_moe_lite", Classes = Names("Glm4MoeLite") },
-        new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa") },
+        new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa"), Indexer = new(RopeLayout.Interleaved) },
         new() { Type = "youtu", Aliases = Names("youtu_llm"), Classes = Names("Youtu", "YoutuLLM") },
         new() { Type = "axk1", Aliases = Names("AXK1"), Classes = Names("AXK1"), DefaultTheta = 10000 },
         new() { Type = "sarvam_mla", Classes = Names("SarvamMLA"), RopeTypes = _allRopeTypes.Add("deepseek_yarn"), Ignored = Names("use_qk_norm") },

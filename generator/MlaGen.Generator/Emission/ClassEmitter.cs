@@ -60,7 +60,20 @@ internal static class ClassEmitter
         Constant("QkRopeHeadDim", d.QkRopeHeadDim, "Width of the rotary key that all heads share (<c>qk_rope_head_dim</c>).");
         Constant("VHeadDim", d.VHeadDim, "Width of a head's value (<c>v_head_dim</c>).");
         Constant("MaxPositionEmbeddings", d.MaxPositionEmbeddings, "Positions run below this (<c>max_position_embeddings</c>).");
-        Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token: KvLoraRank + QkRopeHeadDim.");
+        Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token" + (plan.Spec.Indexer is null ? string.Empty : " beside its index key") + ": KvLoraRank + QkRopeHeadDim.");
+        if (plan.Spec.Indexer is { } indexer)
+        {
+            Constant("IndexTopK", indexer.TopK, "Keys that a query attends to at most (<c>index_topk</c>).");
+            Constant("IndexHeads", indexer.Heads, "Heads of the sparse indexer (<c>index_n_heads</c>).");
+            Constant("IndexHeadDim", indexer.HeadDim, "Width of the index key that the cache keeps of a token (<c>index_head_dim</c>).");
+            if (indexer.IsShared)
+            {
+                writer.Summary("For each layer of the model F if it has an indexer, S if it attends to what the nearest such layer before it has selected.");
+                writer.Line($"public const string IndexPattern = \"{indexer.Pattern}\";");
+                writer.Line();
+            }
+        }
+
         writer.Summary($"Factor on the scores: {Words(plan.Rope.SoftmaxScaleDerivation)}.");
         writer.Line($"public const double SoftmaxScale = {CodeWriter.Literal(plan.Rope.SoftmaxScale)};");
         writer.Line();
@@ -115,6 +128,25 @@ internal static class ClassEmitter
             writer.Line($"    OutputGate = {Mla}OutputGate.{spec.OutputGate},");
         }
 
+        if (spec.Indexer is { } indexer)
+        {
+            bool isRotated = rope.InverseFrequencies.Count > 0;
+            writer.Line($"    Indexer = new {Runtime}IndexerDefinition");
+            writer.Line("    {");
+            writer.Line("        TopK = IndexTopK,");
+            writer.Line("        Heads = IndexHeads,");
+            writer.Line("        HeadDim = IndexHeadDim,");
+            writer.Line($"        RopeLayout = {Mla}RopeLayout.{(isRotated ? indexer.RopeLayout : RopeLayout.None)},");
+            writer.Line($"        RotatesLast = {(indexer.RopeLast ? "true" : "false")},");
+            writer.Line($"        NormEpsilon = {CodeWriter.Literal(indexer.NormEpsilon)},");
+            if (indexer.IsShared)
+            {
+                writer.Line("        IsShared = true,");
+            }
+
+            writer.Line("    },");
+        }
+
         writer.Line();
         writer.Line(plan.BreakEvenQueries == 0
             ? "    // Decompressing never pays: the absorbed form does no more operations a cached token."
@@ -162,6 +194,11 @@ internal static class ClassEmitter
             }
 
             writer.Line("    OProj = weights.OProj,");
+            if (plan.Spec.Indexer is not null)
+            {
+                writer.Line($"    Indexer = {Runtime}IndexerWeights.Of(weights.IndexerWqB, weights.IndexerWk, weights.IndexerKNorm, weights.IndexerWeightsProj),");
+            }
+
             writer.Line("});");
         }
 
@@ -197,10 +234,15 @@ internal static class ClassEmitter
         writer.Line($"public static {Mla}LatentCache<{type}> CreateCache(int layers, long maxTokens, {Mla}LatentCacheOptions? options = null) => new(layers, maxTokens, options);");
         writer.Line();
         writer.Summary(
-            "Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.\n" +
+            "Compiles everything that steps of this class run, in about a tenth of a second, so that the first one is as fast as those that follow.\n" +
             "Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading.");
         writer.Line("/// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>");
         writer.Line($"public static void Warmup() => {Runtime}MlaLayer.Warmup<{type}>();");
+        writer.Line();
+        writer.Summary("Which attention cores the class has for a cache, which of them run on this machine, and why the better ones do not.");
+        writer.Line("/// <param name=\"format\">Format of the cache; null for the class's own.</param>");
+        writer.Line("/// <returns>The cores of both forms, the best first.</returns>");
+        writer.Line($"public static {Mla}MlaCores Cores({Mla}CacheFormat? format = null) => {Mla}MlaCores.Of<{type}>(format);");
         writer.Line();
         writer.Summary(
             "Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and\n" +
@@ -210,6 +252,7 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>; it may be <paramref name=\"hidden\"/> itself.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or has rows that append no token.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled; the step can only be rolled back.</exception>");
         writer.Line($"public void Forward({batch} batch, {input} hidden, {output} output) => _layer.Forward(batch, hidden, output);");
         writer.Line();
@@ -226,12 +269,18 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
         writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row without keys.</param>");
         writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row without keys.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);");
         writer.Line();
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
         writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
     }
 

@@ -13,7 +13,7 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
+        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. IndexValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
         return problems.Count == 0 ? ConstantsValidator.Validate(spec) : problems;
     }
 
@@ -120,9 +120,10 @@ internal static class SpecValidator
 
     private static IEnumerable<Problem> FormatProblems(MlaSpec spec)
     {
-        if (spec.CacheFormat is not (CacheFormat.Float32 or CacheFormat.BFloat16 or CacheFormat.Float16 or CacheFormat.Float8 or CacheFormat.Int8))
+        if (!Enum.IsDefined(typeof(CacheFormat), spec.CacheFormat))
         {
-            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), "Float32, BFloat16, Float16, Float8 or Int8");
+            string[] formats = Enum.GetNames(typeof(CacheFormat));
+            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), $"{string.Join(", ", formats.Take(formats.Length - 1))} or {formats[formats.Length - 1]}");
         }
     }
 

@@ -6,6 +6,25 @@ namespace MlaGen.Runtime;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class IndexerWeights
 {
+    /// <summary>The indexer of a layer that may be without one.</summary>
+    /// <param name="wqB">Index queries of all index heads.</param>
+    /// <param name="wk">The index key.</param>
+    /// <param name="kNorm">Norm of the index key.</param>
+    /// <param name="weightsProj">Weights of the index heads.</param>
+    /// <returns>The indexer, or null where there are no weights at all.</returns>
+    /// <exception cref="ArgumentException">Some of its weights are missing.</exception>
+    public static IndexerWeights? Of(Projection? wqB, Projection? wk, LayerNormWeight? kNorm, Projection? weightsProj)
+    {
+        if (wqB is null && wk is null && kNorm is null && weightsProj is null)
+        {
+            return null;
+        }
+
+        return wqB is not null && wk is not null && kNorm is not null && weightsProj is not null
+            ? new IndexerWeights { WqB = wqB, Wk = wk, KNorm = kNorm, WeightsProj = weightsProj }
+            : throw new ArgumentException("A layer has all weights of an indexer, or none where it attends to what an earlier layer has selected; some of them are missing.", nameof(wqB));
+    }
+
     /// <summary>Index queries of all index heads from the query latent.</summary>
     public required Projection WqB { get; init; }
 

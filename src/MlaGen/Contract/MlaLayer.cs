@@ -16,7 +16,12 @@ public sealed class MlaLayer<T>
     public MlaLayer(int layer, LayerWeights weights)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
-        T.Definition.Checked();
+        MlaDefinition definition = T.Definition.Checked();
+        if (weights.Indexer is null && definition.Indexer is { IsShared: false })
+        {
+            throw new ArgumentException("Every layer of this class has an indexer; these weights have none.", nameof(weights));
+        }
+
         Layer = layer;
         _weights = weights;
     }

@@ -8,27 +8,44 @@ namespace MlaGen.Tests.Golden;
 internal sealed class GoldenFile
 {
     private readonly Dictionary<string, float[]> _tensors = [];
+    private readonly Dictionary<string, int[]> _integers = [];
 
     private GoldenFile(IReadOnlyDictionary<string, string> metadata) => Metadata = metadata;
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    public static GoldenFile Read(string name)
+    public static GoldenFile Read(string name, string folder = "Golden")
     {
-        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", "Data", name + ".safetensors"));
+        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, folder, "Data", name + ".safetensors"));
         int headerLength = checked((int)BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         using JsonDocument header = JsonDocument.Parse(bytes.AsMemory(8, headerLength));
         ReadOnlySpan<byte> data = bytes.AsSpan(8 + headerLength);
         var file = new GoldenFile(header.RootElement.GetProperty("__metadata__").Deserialize<Dictionary<string, string>>()!);
         foreach (JsonProperty tensor in header.RootElement.EnumerateObject().Where(property => property.Name != "__metadata__"))
         {
-            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
             int[] offsets = tensor.Value.GetProperty("data_offsets").Deserialize<int[]>()!;
-            file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(data[offsets[0]..offsets[1]]).ToArray());
+            ReadOnlySpan<byte> content = data[offsets[0]..offsets[1]];
+            switch (tensor.Value.GetProperty("dtype").GetString())
+            {
+                case "F32":
+                    file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(content).ToArray());
+                    break;
+                case "I32":
+                    file._integers.Add(tensor.Name, MemoryMarshal.Cast<byte, int>(content).ToArray());
+                    break;
+                default:
+                    Assert.Fail($"{tensor.Name} is {tensor.Value}.");
+                    break;
+            }
         }
 
         return file;
     }
 
     public float[] Tensor(string name) => _tensors[name];
+
+    /// <summary>A tensor that not every file has.</summary>
+    public float[]? Find(string name) => _tensors.GetValueOrDefault(name);
+
+    public int[]? FindIntegers(string name) => _integers.GetValueOrDefault(name);
 }
