@@ -17,6 +17,11 @@ internal abstract class TestLayer
         ["ropeless"] = Make<RopelessAttention>("ropeless", spec => spec),
         ["one head"] = Make<OneHeadAttention>("one head", spec => spec with { Rope = new OracleRope { Layout = RopeLayout.None } }),
         ["scaled"] = Make<ScaledAttention>("scaled", spec => spec with { Rope = _longRope, ScaleQLora = true, ScaleKvLora = true, Llama4Beta = 0.1 }),
+        ["query gate"] = Make<QueryGateAttention>("query gate", spec => spec with { Gate = OutputGate.Query }, biases: true),
+        ["gate and sinks"] = Make<GateAndSinkAttention>(
+            "gate and sinks", spec => spec with { Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Rope = new OracleRope { Layout = RopeLayout.HalfSplit } }),
+        ["head gate"] = Make<HeadGateAttention>("head gate", spec => spec with { Gate = OutputGate.HeadWise }),
+        ["sinks"] = Make<SinkAttention>("sinks", spec => spec with { HasSinks = true }),
         ["many heads"] = Make<ManyHeadsAttention>("many heads", spec => spec),
     };
 

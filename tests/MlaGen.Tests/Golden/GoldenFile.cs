@@ -14,9 +14,9 @@ internal sealed class GoldenFile
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    public static GoldenFile Read(string name, string folder = "Golden")
+    public static GoldenFile Read(string name)
     {
-        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, folder, "Data", name + ".safetensors"));
+        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", "Data", name + ".safetensors"));
         int headerLength = checked((int)BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         using JsonDocument header = JsonDocument.Parse(bytes.AsMemory(8, headerLength));
         ReadOnlySpan<byte> data = bytes.AsSpan(8 + headerLength);
@@ -48,4 +48,6 @@ internal sealed class GoldenFile
     public float[]? Find(string name) => _tensors.GetValueOrDefault(name);
 
     public int[]? FindIntegers(string name) => _integers.GetValueOrDefault(name);
+
+    public int[] Integers(string name) => _integers[name];
 }

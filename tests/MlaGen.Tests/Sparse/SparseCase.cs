@@ -13,7 +13,7 @@ internal sealed class SparseCase
     private SparseCase(string name)
     {
         Name = name;
-        _file = GoldenFile.Read(name, "Sparse");
+        _file = GoldenFile.Read(Path.Combine("Sparse", name));
         IReadOnlyDictionary<string, string> metadata = _file.Metadata;
         Family = metadata["family"];
         Tokens = Number("tokens");

@@ -112,7 +112,7 @@ internal sealed record SparseResult(float[][] Outputs, int[][][] Selected, int W
         for (int layer = 0; layer < Outputs.Length; layer++)
         {
             Assert.Equal(Selected[layer], other.Selected[layer]);
-            Compare.AssertBits(Outputs[layer], other.Outputs[layer]);
+            Compare.AssertSameBits($"layer {layer}", Outputs[layer], other.Outputs[layer]);
         }
     }
 }
