@@ -274,10 +274,37 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);");
         writer.Line();
+        writer.Summary("The attention core alone on selected tokens: the softmax is over them, and no others are read.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+        writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
+        writer.Line("/// <param name=\"selected\">Which tokens each row attends to <c>[batch.Rows, most]</c>: indices in its sequence, in ascending order, and -1 behind the last one.</param>");
+        writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row that selects nothing.</param>");
+        writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row that selects nothing.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length, or a row selects what it does not see, or out of order; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, global::System.ReadOnlySpan<int> selected, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, selected, output, logSumExp);");
+        writer.Line();
+        if (plan.Spec.Indexer is { } indexer)
+        {
+            writer.Summary("The scores of the sparse indexer alone, for engines that own their projections.");
+            writer.Line("/// <param name=\"batch\">The step.</param>");
+            writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+            writer.Line($"/// <param name=\"indexQueries\">Rotated index queries <c>[batch.Rows, {indexer.Heads}, {indexer.HeadDim}]</c>.</param>");
+            writer.Line($"/// <param name=\"indexWeights\">Weights of the index heads <c>[batch.Rows, {indexer.Heads}]</c>; the factors on scores and weights are applied inside.</param>");
+            writer.Line("/// <param name=\"scores\">Takes scores of the tokens of each row's sequence <c>[batch.Rows, tokens]</c>; negative infinity for those that the row does not see.</param>");
+            writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+            writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+            writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+            writer.Line($"public static void IndexScores({batch} batch, int layer, {input} indexQueries, {input} indexWeights, {output} scores) => {Runtime}MlaLayer.IndexScores(batch, layer, indexQueries, indexWeights, scores);");
+            writer.Line();
+        }
+
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
-        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{(plan.Spec.Indexer is null ? string.Empty : ", then index key")} of each new token <c>[batch.Rows, {d.CacheRowElements + (plan.Spec.Indexer?.HeadDim ?? 0)}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");

@@ -18,6 +18,8 @@ internal sealed class AttentionEngine
     private readonly AbsorbedStage _absorbed;
     private readonly DecompressedStage _decompressed;
     private readonly IndexStage? _index;
+    private readonly TokenSelection _given = new();
+    private readonly VisibleKeys _visible;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
@@ -45,6 +47,7 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
+        _visible = new VisibleKeys(batch);
         _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
@@ -159,13 +162,16 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>The absorbed core alone; arguments are checked.</summary>
-    public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed queries.</param>
+    /// <param name="selected">Which tokens each row attends to <c>[rows, most]</c>, -1 behind the last one; empty for all that it sees.</param>
+    /// <param name="output">Takes weighted sums of latents.</param>
+    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
+    public void AttendLatent(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp)
     {
+        TokenSelection? selection = selected.IsEmpty ? null : Given(selected);
         Begin(layer, writes: false);
-        if (!Batch.IsWritten(layer))
-        {
-            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before AttendLatent."));
-        }
+        RequireWritten(layer, "AttendLatent");
 
         _absorbedQueries.Reserve(queries.Length);
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
@@ -174,12 +180,20 @@ internal sealed class AttentionEngine
         _absorbed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
-            _absorbed.Add(entry);
+            _absorbed.Add(entry, selection);
         }
 
         _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp, sinks: null);
         _latentOutput.Span(0, output.Length).CopyTo(output);
         _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
+    }
+
+    /// <summary>The scores of the sparse indexer alone; arguments are checked.</summary>
+    public void IndexScores(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> weights, Span<float> scores)
+    {
+        Begin(layer, writes: false);
+        RequireWritten(layer, "IndexScores");
+        _index!.Score(queries, weights, scores);
     }
 
     /// <summary>Writes finished rows; arguments are checked.</summary>
@@ -207,6 +221,60 @@ internal sealed class AttentionEngine
         MlaForm.Decompressed => true,
         _ => breakEvenQueries > 0 && newTokens > breakEvenQueries * ((double)cachedTokens / (cachedTokens + breakEvenQueries)),
     };
+
+    /// <summary>Takes a caller's selection, once all of it is known to be tokens that the rows see.</summary>
+    private TokenSelection Given(ReadOnlySpan<int> selected)
+    {
+        int width = selected.Length / Batch.Rows;
+        _given.Begin(Batch.Rows, Batch.Rows, width);
+        _visible.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            for (int query = 0; query < entry.Queries; query++)
+            {
+                int row = entry.FirstRow + query;
+                ReadOnlySpan<int> tokens = selected.Slice(row * width, width);
+                int end = tokens.IndexOf(-1);
+                tokens = end < 0 ? tokens : tokens[..end];
+                if (end >= 0 && selected.Slice((row * width) + end, width - end).ContainsAnyExcept(-1))
+                {
+                    throw new ArgumentException(FormattableString.Invariant($"Row {row} has tokens behind a -1, which ends its selection."), nameof(selected));
+                }
+
+                KeySource keys = _visible.Of(entry, query);
+                int key = 0;
+                for (int i = 0; i < tokens.Length; i++)
+                {
+                    if (i > 0 && tokens[i] <= tokens[i - 1])
+                    {
+                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]} behind {tokens[i - 1]}: selections are in ascending order."), nameof(selected));
+                    }
+
+                    while (key < keys.Count && keys.Token(key) < tokens[i])
+                    {
+                        key++;
+                    }
+
+                    if (key == keys.Count || keys.Token(key) != tokens[i])
+                    {
+                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]}, which it does not see: it sees {Counted.Of(keys.Count, "token")}."), nameof(selected));
+                    }
+                }
+
+                tokens.CopyTo(_given.Place(row, row, tokens.Length));
+            }
+        }
+
+        return _given;
+    }
+
+    private void RequireWritten(int layer, string what)
+    {
+        if (!Batch.IsWritten(layer))
+        {
+            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before {what}."));
+        }
+    }
 
     private void Begin(int layer, bool writes)
     {

@@ -40,6 +40,9 @@ internal sealed class IndexStage
     private int _rowCount;
     private int _unitCount;
 
+    /// <summary>Whether queries come from the projection as they are; else they are rotated already.</summary>
+    private bool _rotates;
+
     /// <summary>First row of the wave, and floats from a row's scores to the next's.</summary>
     private int _waveStart;
     private int _scoreStride;
@@ -101,20 +104,49 @@ internal sealed class IndexStage
     /// <param name="hidden">Hidden states.</param>
     public void Run(IndexerWeights weights, Workspace queryLatent, Workspace hidden)
     {
-        PlanRows();
+        PlanRows(_indexer.TopK);
         Selection.Begin(_step.Batch.Rows, _rowCount, _indexer.TopK);
         if (_rowCount > 0)
         {
             _projections.Run(weights.WqB, queryLatent, _step.Batch.Rows, _queries);
             _projections.Run(weights.WeightsProj, hidden, _step.Batch.Rows, _weights);
-            ReserveWorkers();
-            for (int first = 0; first < _rowCount;)
+            _rotates = true;
+            for (int first = 0, count; first < _rowCount; first += count)
             {
-                first += RunWave(first);
+                count = ScoreWave(first);
+                _step.Run(_select, count, (long)count * _scoreStride);
             }
         }
 
         Selection.Complete(_step.Batch.Step);
+    }
+
+    /// <summary>The scores alone; arguments are checked.</summary>
+    /// <param name="queries">Rotated index queries <c>[rows, index heads, width]</c>.</param>
+    /// <param name="weights">Weights of the index heads <c>[rows, index heads]</c>.</param>
+    /// <param name="scores">Takes a score for each token of a row's sequence <c>[rows, stride]</c>; negative infinity for those that it does not see.</param>
+    public void Score(ReadOnlySpan<float> queries, ReadOnlySpan<float> weights, Span<float> scores)
+    {
+        int stride = scores.Length / _step.Batch.Rows;
+        _queries.Reserve(queries.Length);
+        _weights.Reserve(weights.Length);
+        queries.CopyTo(_queries.Span(0, queries.Length));
+        weights.CopyTo(_weights.Span(0, weights.Length));
+        scores.Fill(float.NegativeInfinity);
+        PlanRows(mostUnselected: 0);
+        _rotates = false;
+        for (int first = 0, count; first < _rowCount; first += count)
+        {
+            count = ScoreWave(first);
+            for (int place = 0; place < count; place++)
+            {
+                ref Row row = ref _rows[first + place];
+                for (int key = 0; key < row.Keys.Count; key++)
+                {
+                    scores[(row.Index * stride) + row.Keys.Token(key)] = _scores.At(((long)place * _scoreStride) + key);
+                }
+            }
+        }
     }
 
     private void ReserveWorkers()
@@ -126,8 +158,8 @@ internal sealed class IndexStage
         }
     }
 
-    /// <summary>Lists the rows that see more keys than they may select.</summary>
-    private void PlanRows()
+    /// <summary>Lists the rows that see more keys than so many.</summary>
+    private void PlanRows(int mostUnselected)
     {
         _rowCount = 0;
         _visible.Clear();
@@ -141,7 +173,7 @@ internal sealed class IndexStage
             for (int query = 0; query < entry.Queries; query++)
             {
                 KeySource keys = _visible.Of(entry, query);
-                if (keys.Count > _indexer.TopK)
+                if (keys.Count > mostUnselected)
                 {
                     _rows[_rowCount++] = new Row(entry.FirstRow + query, keys, isPath: entry.IsTree);
                 }
@@ -149,8 +181,8 @@ internal sealed class IndexStage
         }
     }
 
-    /// <summary>Scores and selects for as many rows as their scores may be kept of; says how many.</summary>
-    private int RunWave(int first)
+    /// <summary>Scores for as many rows as their scores may be kept of; says how many.</summary>
+    private int ScoreWave(int first)
     {
         int most = 0;
         int count = 0;
@@ -171,10 +203,10 @@ internal sealed class IndexStage
         _packed.Reserve((long)count * PackedLength);
         _packedWeights.Reserve((long)count * PackedHeads);
         _scores.Reserve((long)count * most);
+        ReserveWorkers();
         long keys = PlanUnits(first, count);
         _step.Run(_prepare, count, (long)count * PackedLength);
         _step.Run(_score, _unitCount, keys * PackedLength);
-        _step.Run(_select, count, keys);
         return count;
     }
 
@@ -217,7 +249,7 @@ internal sealed class IndexStage
         int heads = _indexer.Heads;
         int depth = _indexer.HeadDim;
         Span<float> queries = _queries.Span((long)row * heads * depth, heads * depth);
-        for (int head = 0; head < heads; head++)
+        for (int head = 0; _rotates && head < heads; head++)
         {
             Rotate(row, queries.Slice(head * depth, depth));
         }
