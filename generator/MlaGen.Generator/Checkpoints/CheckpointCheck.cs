@@ -23,6 +23,9 @@ internal static class CheckpointCheck
     {
         private readonly IReadOnlyList<ProjectionSpec> _projections = ProjectionSpec.Of(spec);
 
+        /// <summary>What the class calls the projection of its output gates, null if it has none: under another name it is one mistake.</summary>
+        private string? Gate => spec.OutputGate is OutputGate.HeadWise or OutputGate.ElementWise ? spec.OutputGateName : null;
+
         public IEnumerable<Problem> Problems()
         {
             // The other way to queries is one mistake, whatever it makes missing and surplus.
@@ -64,6 +67,7 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> Unread(Func<string, bool> isJudged)
         {
             string[] own = [.. _projections.Select(static projection => projection.Tensor)];
+            bool isRenamed = Gate is { } gate && module.Find(gate, ProjectionNames.Weight).Count == 0;
             foreach ((string rest, CheckpointTensors entry) in module.Tensors)
             {
                 string projection = rest.LastIndexOf('.') is > 0 and int dot ? rest.Substring(0, dot) : string.Empty;
@@ -74,7 +78,7 @@ internal static class CheckpointCheck
                     yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), surplus.ToString(), source, AttentionTensors.SharedObjection(rest)!);
                 }
 
-                if (!isPacked && isJudged(projection) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
+                if (!isPacked && isJudged(projection) && !(isRenamed && ProjectionNames.Gates.Contains(projection)) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
                 {
                     yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), entry.Layers.And(module.Layers).ToString(), source, because);
                 }
@@ -123,6 +127,12 @@ internal static class CheckpointCheck
             if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal) && projection != ProjectionNames.IndexerKNorm)
             {
                 return "; AttentionBias on the class asks for it";
+            }
+
+            if (projection == Gate
+                && ProjectionNames.Gates.SelectMany(gate => module.Find(gate, ProjectionNames.Weight)).FirstOrDefault(gate => !gate.Layers.And(missing).IsEmpty) is { } other)
+            {
+                return $"; there is '{other.Name}', {other.Type} {other.Shape}: {AttentionTensors.GateAdvice}";
             }
 
             CheckpointTensors? packed = module.Tensors

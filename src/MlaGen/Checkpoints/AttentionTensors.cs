@@ -75,6 +75,9 @@ internal static class AttentionTensors
         ? "the model has no query latent, which is QLoraRank = 0 on the class"
         : FormattableString.Invariant($"the model has a query latent, which is QLoraRank = {rank} on the class");
 
+    /// <summary>What to say where a gate's projection is missing and there is one of another name.</summary>
+    public const string GateAdvice = "OutputGateName on the class says what the checkpoint calls it";
+
     /// <summary>Why a layer that attends to what an earlier one has selected cannot have a tensor, or null if it can.</summary>
     public static string? SharedObjection(string name) => name.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal)
         ? "it belongs to a sparse indexer, and by IndexPattern the layer has none: it attends to what an earlier one has selected"

@@ -79,6 +79,9 @@ internal abstract class TestLayer
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
+    /// <summary>Loads a layer of the class, as a user does.</summary>
+    public abstract void Load(ICheckpoint checkpoint);
+
     internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false, Action<Dictionary<string, WeightTensor>>? change = null)
         where TAttention : class, IMlaAttention<TAttention>
         => new(() =>
@@ -109,5 +112,7 @@ internal abstract class TestLayer
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
 
         public override void Warmup() => TAttention.Warmup();
+
+        public override void Load(ICheckpoint checkpoint) => TAttention.Load(checkpoint, TestCheckpoint.Prefix, layer: 0);
     }
 }
