@@ -148,6 +148,12 @@ public sealed class MlaAttentionAttribute : Attribute
     public double IndexNormEpsilon { get; set; } = 1e-6;
 
     /// <summary>
+    /// Neighbouring tokens whose index keys are pooled to one (<c>index_kpool</c>, GLM-5.3-Flash): a query selects whole pools, <see cref="IndexTopK"/> tokens of them, and the tokens that
+    /// make no whole pool yet. 0, the default, means no pools.
+    /// </summary>
+    public int IndexPoolTokens { get; set; }
+
+    /// <summary>
     /// For models whose layers share selections, a letter for each layer of the model: F for one with an indexer, S for one that attends to what the nearest layer before it with an indexer
     /// has selected (<c>indexer_types</c>, <c>index_topk_pattern</c>, <c>index_topk_freq</c>). <see langword="null"/>: every layer has an indexer.
     /// </summary>

@@ -105,7 +105,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
             VHeadDim = Dimension(nameof(MlaSettings.VHeadDim), config, 1, DimensionKeys.VHeadDim),
             MaxPositionEmbeddings = Dimension(nameof(MlaSettings.MaxPositionEmbeddings), config, 1, DimensionKeys.MaxPositionEmbeddings),
             AttentionBias = config.Boolean("attention_bias") ?? false,
-            LatentNormEpsilon = LatentNormEpsilon,
+            LatentNormEpsilon = profile.HasModelEpsilon ? config.Double("rms_norm_eps") ?? LatentNormEpsilon : LatentNormEpsilon,
         };
 
         if (profile.DefaultsHeadDims)
@@ -172,7 +172,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
     private void Remarks(ConfigObject config, ModelProfile profile, MlaSettings settings)
     {
-        if (config.Find("rms_norm_eps", "norm_eps") is { } epsilon && config.Double("rms_norm_eps", "norm_eps") is { } value && value != LatentNormEpsilon)
+        if (!profile.HasModelEpsilon && config.Find("rms_norm_eps", "norm_eps") is { } epsilon && config.Double("rms_norm_eps", "norm_eps") is { } value && value != LatentNormEpsilon)
         {
             sink.Add(ConfigRules.LatentEpsilon, epsilon.Span, epsilon.Name, epsilon.Value.ToString());
         }

@@ -71,8 +71,19 @@ internal sealed class IndexMapper(ProblemSink sink, ImmutableDictionary<string, 
         },
         IndexRopeLast = rule.RotatesLast ? true : null,
         IndexNormEpsilon = rule.HasModelEpsilon ? Epsilon(config) : null,
+        IndexPoolTokens = rule.HasPools ? Pools(config) : null,
         IndexPattern = Pattern(config, rule),
     };
+
+    private int? Pools(ConfigObject config)
+    {
+        if (config.Find("index_kpool_always_select_tail") is { Value.IsOff: true } tail)
+        {
+            sink.Add(ConfigRules.UnsupportedFeature, tail.Span, tail.Name, tail.Value.ToString(), "the tokens that make no whole pool yet are always attended to");
+        }
+
+        return config.FindOn("index_kpool") is null ? null : Dimension(nameof(MlaSettings.IndexPoolTokens), config, "index_kpool");
+    }
 
     private int? Dimension(string property, ConfigObject config, string key)
     {
@@ -155,5 +166,6 @@ internal sealed class IndexMapper(ProblemSink sink, ImmutableDictionary<string, 
 /// <param name="Layout">Which elements of the rotary part are turned together, unless <c>indexer_rope_interleave</c> says it.</param>
 /// <param name="RotatesLast">Whether the rotary part is the last one; else the first.</param>
 /// <param name="HasModelEpsilon">Whether the norm of the index key takes <c>rms_norm_eps</c>; else 1e-6.</param>
+/// <param name="HasPools">Whether it pools keys where <c>index_kpool</c> says so.</param>
 /// <param name="Frequency">Every which layer has an indexer, unless <c>index_topk_freq</c> says it.</param>
-internal sealed record IndexerRule(RopeLayout Layout = RopeLayout.HalfSplit, bool RotatesLast = false, bool HasModelEpsilon = false, int Frequency = 1);
+internal sealed record IndexerRule(RopeLayout Layout = RopeLayout.HalfSplit, bool RotatesLast = false, bool HasModelEpsilon = false, bool HasPools = false, int Frequency = 1);

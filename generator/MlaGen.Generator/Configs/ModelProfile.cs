@@ -72,6 +72,9 @@ internal sealed record ModelProfile
     /// <summary>How its sparse indexer computes; null where its class has none, or none that is known.</summary>
     public IndexerRule? Indexer { get; init; }
 
+    /// <summary>Whether the norms of the latents take <c>rms_norm_eps</c>; else 1e-6.</summary>
+    public bool HasModelEpsilon { get; init; }
+
     /// <summary>Whether it reads the position scale of Llama 4 and <c>apply_scale</c>.</summary>
     public bool HasMistralScaling { get; init; }
 
@@ -142,7 +145,7 @@ internal sealed record ModelProfile
             Ignored = Names("use_qk_norm", "group_norm_size", "layer_group_size"),
         },
         NotMla("deepseek_v4", Names("deepseek_v41", "deepseek_v41_text"), Names("DeepseekV4", "DeepseekV41"), "DeepSeek-V4 keeps compressed keys and values shared by all heads (compress_ratios, o_lora_rank), and no latent"),
-        Refused("glm5_next", Names("glm5_next_text"), Names("Glm5Next"), "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"));
+        new() { Type = "glm5_next", Aliases = Names("glm5_next_text"), Classes = Names("Glm5Next"), Layout = LayoutRule.None, IsHybrid = true, Indexer = new(HasPools: true), HasModelEpsilon = true, Ignored = Names("mhc") });
 
     private static readonly Dictionary<string, ModelProfile> _byType = _all
         .SelectMany(static profile => profile.Aliases.Select(alias => profile with { Type = alias }).Prepend(profile))

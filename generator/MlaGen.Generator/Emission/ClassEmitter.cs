@@ -66,6 +66,11 @@ internal static class ClassEmitter
             Constant("IndexTopK", indexer.TopK, "Keys that a query attends to at most (<c>index_topk</c>).");
             Constant("IndexHeads", indexer.Heads, "Heads of the sparse indexer (<c>index_n_heads</c>).");
             Constant("IndexHeadDim", indexer.HeadDim, "Width of the index key that the cache keeps of a token (<c>index_head_dim</c>).");
+            if (indexer.PoolTokens > 0)
+            {
+                Constant("IndexPoolTokens", indexer.PoolTokens, "Neighbouring tokens whose index keys are pooled (<c>index_kpool</c>).");
+            }
+
             if (indexer.IsShared)
             {
                 writer.Summary("For each layer of the model F if it has an indexer, S if it attends to what the nearest such layer before it has selected.");
@@ -139,6 +144,11 @@ internal static class ClassEmitter
             writer.Line($"        RopeLayout = {Mla}RopeLayout.{(isRotated ? indexer.RopeLayout : RopeLayout.None)},");
             writer.Line($"        RotatesLast = {(indexer.RopeLast ? "true" : "false")},");
             writer.Line($"        NormEpsilon = {CodeWriter.Literal(indexer.NormEpsilon)},");
+            if (indexer.PoolTokens > 0)
+            {
+                writer.Line("        PoolTokens = IndexPoolTokens,");
+            }
+
             if (indexer.IsShared)
             {
                 writer.Line("        IsShared = true,");
@@ -196,7 +206,7 @@ internal static class ClassEmitter
             writer.Line("    OProj = weights.OProj,");
             if (plan.Spec.Indexer is not null)
             {
-                writer.Line($"    Indexer = {Runtime}IndexerWeights.Of(weights.IndexerWqB, weights.IndexerWk, weights.IndexerKNorm, weights.IndexerWeightsProj),");
+                writer.Line($"    Indexer = {Runtime}IndexerWeights.Of(weights.IndexerWqB, weights.IndexerWk, weights.IndexerKNorm, weights.IndexerWeightsProj{(plan.Spec.Indexer.PoolTokens == 0 ? string.Empty : ", weights.IndexerPoolEmbedding, weights.IndexerPoolGate")}),");
             }
 
             writer.Line("});");
@@ -286,7 +296,7 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, global::System.ReadOnlySpan<int> selected, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, selected, output, logSumExp);");
         writer.Line();
-        if (plan.Spec.Indexer is { } indexer)
+        if (plan.Spec.Indexer is { PoolTokens: 0 } indexer)
         {
             writer.Summary("The scores of the sparse indexer alone, for engines that own their projections.");
             writer.Line("/// <param name=\"batch\">The step.</param>");
@@ -304,7 +314,7 @@ internal static class ClassEmitter
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
-        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{(plan.Spec.Indexer is null ? string.Empty : ", then index key")} of each new token <c>[batch.Rows, {d.CacheRowElements + (plan.Spec.Indexer?.HeadDim ?? 0)}]</c>.</param>");
+        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{(plan.Spec.Indexer is null ? string.Empty : ", then index key")} of each new token <c>[batch.Rows, {d.CacheRowElements + ((plan.Spec.Indexer?.HeadDim ?? 0) * (plan.Spec.Indexer is { PoolTokens: > 0 } ? 2 : 1))}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");

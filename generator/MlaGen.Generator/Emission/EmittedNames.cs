@@ -26,7 +26,7 @@ internal static class EmittedNames
         "IndexTopK", "IndexHeads", "IndexHeadDim", "IndexPattern", "IndexScores",
         "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "Sinks", "GateProj", "OProj",
-        "IndexerWqB", "IndexerWk", "IndexerKNorm", "IndexerWeightsProj",
+        "IndexerWqB", "IndexerWk", "IndexerKNorm", "IndexerWeightsProj", "IndexPoolTokens", "IndexerPoolEmbedding", "IndexerPoolGate",
         "s_definition", "_layer");
 
     /// <summary>Kernels stand in a namespace of their own for each set of dimensions, so that their plain names cannot meet the user's.</summary>

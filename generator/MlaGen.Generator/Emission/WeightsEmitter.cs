@@ -70,6 +70,22 @@ internal static class WeightsEmitter
             return;
         }
 
+        if (p.IsTable)
+        {
+            using (writer.Braces($"public sealed class {p.Name} : {Runtime}TableWeight"))
+            {
+                Constant(writer, "Rows", p.Rows, "Rows.");
+                Constant(writer, "Columns", p.Columns, "Elements of each.");
+                writer.Summary($"Takes {p.Shape} values, row-major.");
+                writer.Line("/// <param name=\"values\">The values.</param>");
+                writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> values) : base(values, Rows, Columns, \"{p.WeightTensor}\", \"{p.Formula}\") {{ }}");
+                writer.Line();
+                writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.WeightTensor}\", Rows, Columns, \"{p.Formula}\") {{ }}");
+            }
+
+            return;
+        }
+
         string bias = p.Bias ? "true" : "false";
         string panelRows = p.PanelRows.Length == 0 ? string.Empty : ", " + p.PanelRows;
         using (writer.Braces($"public sealed class {p.Name} : {Runtime}Projection"))

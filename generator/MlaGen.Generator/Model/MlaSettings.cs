@@ -80,6 +80,8 @@ internal sealed record MlaSettings
 
     public double? IndexNormEpsilon { get; init; }
 
+    public int? IndexPoolTokens { get; init; }
+
     public string? IndexPattern { get; init; }
 
     public CacheFormat? CacheFormat { get; init; }
@@ -127,6 +129,7 @@ internal sealed record MlaSettings
         (nameof(IndexRopeLayout), IndexRopeLayout),
         (nameof(IndexRopeLast), IndexRopeLast),
         (nameof(IndexNormEpsilon), IndexNormEpsilon),
+        (nameof(IndexPoolTokens), IndexPoolTokens),
         (nameof(IndexPattern), IndexPattern),
         (nameof(CacheFormat), CacheFormat),
         (nameof(AllowDense), AllowDense),
@@ -175,6 +178,7 @@ internal sealed record MlaSettings
         IndexRopeLayout = IndexRopeLayout ?? other.IndexRopeLayout,
         IndexRopeLast = IndexRopeLast ?? other.IndexRopeLast,
         IndexNormEpsilon = IndexNormEpsilon ?? other.IndexNormEpsilon,
+        IndexPoolTokens = IndexPoolTokens ?? other.IndexPoolTokens,
         IndexPattern = IndexPattern ?? other.IndexPattern,
         CacheFormat = CacheFormat ?? other.CacheFormat,
         AllowDense = AllowDense ?? other.AllowDense,
@@ -190,6 +194,7 @@ internal sealed record MlaSettings
         IndexRopeLayout = null,
         IndexRopeLast = null,
         IndexNormEpsilon = null,
+        IndexPoolTokens = null,
         IndexPattern = null,
     };
 
@@ -238,6 +243,7 @@ internal sealed record MlaSettings
             IndexRopeLayout ?? Model.RopeLayout.HalfSplit,
             IndexRopeLast ?? false,
             IndexNormEpsilon ?? 1e-6,
+            IndexPoolTokens ?? 0,
             IndexPattern ?? string.Empty),
     };
 }

@@ -89,6 +89,7 @@ internal static class AttributeParser
         nameof(MlaSettings.IndexRopeLayout) => settings with { IndexRopeLayout = (RopeLayout)(int)value.Value! },
         nameof(MlaSettings.IndexRopeLast) => settings with { IndexRopeLast = (bool)value.Value! },
         nameof(MlaSettings.IndexNormEpsilon) => settings with { IndexNormEpsilon = (double)value.Value! },
+        nameof(MlaSettings.IndexPoolTokens) => settings with { IndexPoolTokens = (int)value.Value! },
         nameof(MlaSettings.IndexPattern) => settings with { IndexPattern = (string?)value.Value },
         nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },

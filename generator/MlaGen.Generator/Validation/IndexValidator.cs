@@ -21,6 +21,7 @@ internal static class IndexValidator
             (nameof(MlaSettings.IndexRopeLayout), written.IndexRopeLayout is not null),
             (nameof(MlaSettings.IndexRopeLast), written.IndexRopeLast is true),
             (nameof(MlaSettings.IndexNormEpsilon), written.IndexNormEpsilon is not null),
+            (nameof(MlaSettings.IndexPoolTokens), written.IndexPoolTokens is not (null or 0)),
             (nameof(MlaSettings.IndexPattern), written.IndexPattern is not (null or "")),
         ];
         return settings.Where(static setting => setting.IsWritten).Select(setting => Problem.At(setting.Property, Rules.SettingWithoutEffect, setting.Property, because));
@@ -73,6 +74,11 @@ internal static class IndexValidator
         if (!((float)indexer.NormEpsilon > 0 && SpecValidator.IsFinite((float)indexer.NormEpsilon)))
         {
             yield return Problem.At(nameof(MlaSettings.IndexNormEpsilon), Rules.UnusableNumber, nameof(MlaSettings.IndexNormEpsilon), SpecValidator.Text(indexer.NormEpsilon), "a positive number within the range of float");
+        }
+
+        if (indexer.PoolTokens < 0 || indexer.PoolTokens > Limits.HeadDim || (isInRange && indexer.PoolTokens > indexer.TopK))
+        {
+            yield return Problem.At(nameof(MlaSettings.IndexPoolTokens), Rules.UnusableNumber, nameof(MlaSettings.IndexPoolTokens), SpecValidator.Text(indexer.PoolTokens), $"1 to IndexTopK, at most {SpecValidator.Text(Limits.HeadDim)}, or 0 for none");
         }
 
         if (indexer.IsShared && (indexer.Pattern[0] != IndexerSpec.Full || indexer.Pattern.Any(static layer => layer is not (IndexerSpec.Full or IndexerSpec.Shared))))

@@ -26,7 +26,7 @@ internal static class AttentionTensors
         int dot = name.LastIndexOf('.');
         string module = dot < 0 ? string.Empty : name.Substring(0, dot);
         string tensor = name.Substring(dot + 1);
-        if (_buffers.Contains(name) || (isScalar && _cacheScales.Contains(tensor)))
+        if (projections.Contains(name) || _buffers.Contains(name) || (isScalar && _cacheScales.Contains(tensor)))
         {
             return null;
         }
@@ -39,7 +39,7 @@ internal static class AttentionTensors
 
         if (name == ProjectionNames.Sinks)
         {
-            return projections.Contains(name) ? null : "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
+            return "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
         }
 
         if (!isOwn && !ProjectionNames.All.Contains(module))

@@ -22,6 +22,10 @@ internal static class ProjectionNames
     public const string IndexerKNorm = IndexerPrefix + "k_norm";
     public const string IndexerWeightsProj = IndexerPrefix + "weights_proj";
 
+    /// <summary>Of an indexer that pools keys, each a tensor by itself.</summary>
+    public const string IndexerPoolEmbedding = IndexerPrefix + "index_kpool_compress_ape";
+    public const string IndexerPoolGate = IndexerPrefix + "index_kpool_compress_gate";
+
     /// <summary>What a projection's tensors are called behind its name.</summary>
     public const string Weight = "weight";
     public const string Bias = "bias";
@@ -49,5 +53,9 @@ internal static class ProjectionNames
     public static readonly string[] Tensors = [Weight, Bias, ScaleInverse, Scale];
 
     /// <summary>The tensor without which there is nothing of a projection.</summary>
-    public static string WeightTensor(string projection) => projection == Sinks ? Sinks : $"{projection}.{Weight}";
+    /// <param name="projection">Name of the projection, with or without what stands before it.</param>
+    public static string WeightTensor(string projection)
+        => _tensors.Any(tensor => projection.EndsWith(tensor, StringComparison.Ordinal)) ? projection : $"{projection}.{Weight}";
+
+    private static readonly string[] _tensors = [Sinks, IndexerPoolEmbedding, IndexerPoolGate];
 }

@@ -24,6 +24,7 @@ internal static class DefinitionCheck
         {
             Require(indexer.TopK > 0 && indexer.Heads > 0 && indexer.HeadDim > 0 && shape.QLoraRank > 0, "an indexer has dimensions and a query latent");
             Require(indexer.RopeLayout == RopeLayout.None || indexer.HeadDim >= shape.QkRopeHeadDim, "an index key has room for its rotary part");
+            Require(indexer.PoolTokens >= 0 && indexer.Units > 0, "a query selects at least one pool");
             Require(double.IsFinite(indexer.NormEpsilon), "the epsilon of the index key's norm is finite");
         }
 

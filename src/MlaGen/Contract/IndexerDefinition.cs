@@ -24,9 +24,21 @@ public sealed class IndexerDefinition
     /// <summary>Epsilon of the index key's norm.</summary>
     public required double NormEpsilon { get; init; }
 
+    /// <summary>Neighbouring tokens whose keys are pooled to one, which is scored and selected in their place; 0 for none.</summary>
+    public int PoolTokens { get; init; }
+
     /// <summary>Whether layers may be without an indexer of their own, and attend to what an earlier one has selected.</summary>
     public bool IsShared { get; init; }
 
-    /// <summary>Numbers that the cache keeps of a token for the indexer.</summary>
-    internal int KeyElements => HeadDim;
+    /// <summary>Numbers that the cache keeps of a token for the indexer: its key, and what pooling weighs it by.</summary>
+    internal int KeyElements => PoolTokens == 0 ? HeadDim : 2 * HeadDim;
+
+    /// <summary>Tokens that are selected together.</summary>
+    internal int UnitTokens => Math.Max(1, PoolTokens);
+
+    /// <summary>Units that a query selects at most.</summary>
+    internal int Units => TopK / UnitTokens;
+
+    /// <summary>Tokens up to which a query attends to all that it sees: to all whole units, and to the tokens behind the last one.</summary>
+    internal int MostUnselected => ((Units + 1) * UnitTokens) - 1;
 }

@@ -109,6 +109,11 @@ public static class MlaLayer
         using MlaBatch.Use use = batch.Begin("IndexScores");
         batch.ThrowIfNotOpen();
         IndexerDefinition indexer = T.Definition.Indexer ?? throw new InvalidOperationException($"{typeof(T)} has no sparse indexer: IndexTopK on the class gives it one.");
+        if (indexer.PoolTokens > 0)
+        {
+            throw new InvalidOperationException($"The indexer of {typeof(T)} pools keys, which takes weights: its tokens have no scores by themselves.");
+        }
+
         Check(indexQueries.Length, batch.Rows, indexer.Heads, indexer.HeadDim, "indexQueries", "IndexHeads, IndexHeadDim");
         Check(indexWeights.Length, batch.Rows, indexer.Heads, 1, "indexWeights", "IndexHeads");
         CheckRows(scores.Length, batch.Rows, "scores", "tokens");
@@ -134,7 +139,7 @@ public static class MlaLayer
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("AppendLatent");
         batch.ThrowIfNotOpen();
-        string formula = T.Definition.Indexer is null ? "KvLoraRank + QkRopeHeadDim" : "KvLoraRank + QkRopeHeadDim + IndexHeadDim";
+        string formula = T.Definition.Indexer is null ? "KvLoraRank + QkRopeHeadDim" : T.Definition.Indexer.PoolTokens == 0 ? "KvLoraRank + QkRopeHeadDim + IndexHeadDim" : "KvLoraRank + QkRopeHeadDim + 2·IndexHeadDim";
         Check(rows.Length, batch.Rows, 1, batch.Pool.Layout.RowElements, "rows", formula);
         batch.Engine.AppendLatent(layer, rows);
     }

@@ -305,7 +305,7 @@ internal sealed class AttentionEngine
             }
 
             // Rows that select attend to lists of latents; those before them, which see few enough keys, go the way of a layer without a selection.
-            int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.TopK - entry.CommittedKeys, 0, entry.NewTokens);
+            int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.MostUnselected - entry.CommittedKeys, 0, entry.NewTokens);
             BatchEntry first = entry.First(dense);
             if (dense > 0 && !entry.IsTree && IsDecompressed(Batch.Form, dense, entry.CommittedKeys, Definition.BreakEvenQueries))
             {

@@ -54,6 +54,10 @@ internal static class WeightReader
         return ReadFloats(Find(checkpoint, name, [length], shapeFormula, hint, LoadableTypes.Vectors, LoadableTypes.IsVector), length);
     }
 
+    /// <summary>Reads a table, BF16, F16 or F32, as floats <c>[rows, columns]</c>.</summary>
+    public static float[] ReadTable(ICheckpoint checkpoint, string name, int rows, int columns, string shapeFormula)
+        => ReadFloats(Find(checkpoint, name, [rows, columns], shapeFormula, MissingTensor.Hint, LoadableTypes.Vectors, LoadableTypes.IsVector), rows * columns);
+
     /// <summary>Refuses a checkpoint that has a tensor the class would ignore.</summary>
     /// <param name="checkpoint">Where to look.</param>
     /// <param name="name">Full name of the tensor that must not exist.</param>

@@ -25,8 +25,6 @@ internal sealed class SparseCase
         IsStacked = layers is not null;
     }
 
-    public static string[] Names { get; } = ["deepseek-v3.2", "v32-long", "v32-dense", "glm5-shared-2", "axk2-gated", "hy4-sinks"];
-
     public string Name { get; }
 
     public string Family { get; }

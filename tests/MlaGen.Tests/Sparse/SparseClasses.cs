@@ -60,3 +60,11 @@ public sealed partial class Hy4Attention : ISparseAttention<Hy4Attention>
 {
     public static string CaseName => "hy4-sinks";
 }
+
+[MlaAttention(
+    HiddenSize = 384, Heads = 16, QLoraRank = 256, QkNopeHeadDim = 256, QkRopeHeadDim = 0, VHeadDim = 256, LatentNormEpsilon = 1e-5,
+    IndexTopK = 32, IndexHeads = 32, IndexPoolTokens = 4, IndexPattern = "FFFFSFFF")]
+public sealed partial class Glm53Attention : ISparseAttention<Glm53Attention>
+{
+    public static string CaseName => "glm53-kpool";
+}

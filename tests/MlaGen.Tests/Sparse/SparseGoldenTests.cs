@@ -115,3 +115,5 @@ public sealed class Glm52GoldenTests(SparseModel<Glm52Attention> model) : Sparse
 public sealed class AxK2GoldenTests(SparseModel<AxK2Attention> model) : SparseGoldenTests<AxK2Attention>(model);
 
 public sealed class Hy4GoldenTests(SparseModel<Hy4Attention> model) : SparseGoldenTests<Hy4Attention>(model);
+
+public sealed class Glm53GoldenTests(SparseModel<Glm53Attention> model) : SparseGoldenTests<Glm53Attention>(model);

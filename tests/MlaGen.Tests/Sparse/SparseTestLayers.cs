@@ -9,6 +9,12 @@ namespace MlaGen.Tests.Sparse;
     IndexTopK = 13, IndexHeads = 21, IndexHeadDim = 48, IndexRopeLayout = RopeLayout.Interleaved, IndexRopeLast = true, IndexNormEpsilon = 1e-3, IndexPattern = "FSS")]
 public sealed partial class OddSparseAttention;
 
+/// <summary>The same dimensions, with pools of five tokens, of which a query selects four.</summary>
+[MlaAttention(
+    HiddenSize = 40, Heads = 7, QLoraRank = 24, KvLoraRank = 96, QkNopeHeadDim = 21, QkRopeHeadDim = 6, VHeadDim = 13,
+    IndexTopK = 22, IndexHeads = 21, IndexHeadDim = 48, IndexPoolTokens = 5)]
+public sealed partial class OddPoolAttention;
+
 /// <summary>The same layer without its indexer.</summary>
 [MlaAttention(HiddenSize = 40, Heads = 7, QLoraRank = 24, KvLoraRank = 96, QkNopeHeadDim = 21, QkRopeHeadDim = 6, VHeadDim = 13)]
 public sealed partial class OddDenseAttention;

@@ -151,6 +151,7 @@ internal static class CacheFileFormat
             Add(bytes, (int)indexer.RopeLayout);
             Add(bytes, indexer.RotatesLast ? 1 : 0);
             Add(bytes, indexer.NormEpsilon);
+            Add(bytes, indexer.PoolTokens);
         }
 
         return hash.GetCurrentHashAsUInt64();

@@ -41,5 +41,16 @@ internal abstract class IndexKernels
     /// <param name="weights">A weight for each head, zeros up to <see cref="PaddedHeads"/>.</param>
     /// <param name="scores">Takes a score for each key.</param>
     /// <param name="scratch">Takes what it likes.</param>
-    public abstract void Score(ref float keys, int count, int depth, ref float queries, int heads, ref float weights, ref float scores, ref float scratch);
+    /// <param name="upcoming">Where the memory begins that will be needed next; it is only asked for.</param>
+    /// <param name="upcomingBytes">Bytes of it; 0 to ask for nothing.</param>
+    public abstract void Score(ref float keys, int count, int depth, ref float queries, int heads, ref float weights, ref float scores, ref float scratch, ref byte upcoming, nint upcomingBytes);
+
+    /// <summary>Pools keys: of each element, the sum of a pool's keys weighed by a softmax over the pool's tokens.</summary>
+    /// <param name="rows">A key, then the logits of its weights, for each token of the pools <c>[pools · poolTokens][2 · depth]</c>.</param>
+    /// <param name="pools">How many pools.</param>
+    /// <param name="poolTokens">Tokens of each.</param>
+    /// <param name="depth">Elements of a key.</param>
+    /// <param name="embedding">What the place in a pool adds to the logits <c>[poolTokens][depth]</c>.</param>
+    /// <param name="keys">Takes the keys of the pools <c>[pools][depth]</c>.</param>
+    public abstract void Pool(ref float rows, int pools, int poolTokens, int depth, ref readonly float embedding, ref float keys);
 }

@@ -24,31 +24,84 @@ internal sealed class IndexKernels<V> : IndexKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void Score(ref float keys, int count, int depth, ref float queries, int heads, ref float weights, ref float scores, ref float scratch)
+    public override void Score(ref float keys, int count, int depth, ref float queries, int heads, ref float weights, ref float scores, ref float scratch, ref byte upcoming, nint upcomingBytes)
     {
+        // Line after line, as evenly as the loops go: all at once would wait for each other.
+        int tiles = (count + TileKeys - 1) / TileKeys;
+        nint tileBytes = upcomingBytes / tiles;
+        nint step = tileBytes / (Passes(heads) * depth);
         ref float sums = ref scratch;
         ref float rest = ref Unsafe.Add(ref scratch, TileKeys * V.Count);
         ref float padded = ref Unsafe.Add(ref rest, TileKeys);
         int first = 0;
         for (; first + TileKeys <= count; first += TileKeys)
         {
-            ScoreTile(ref Unsafe.Add(ref keys, first * depth), depth, ref queries, heads, ref weights, ref sums, ref Unsafe.Add(ref scores, first));
+            ScoreTile(ref Unsafe.Add(ref keys, first * depth), depth, ref queries, heads, ref weights, ref sums, ref Unsafe.Add(ref scores, first), ref upcoming, first / TileKeys * tileBytes, step);
         }
 
         if (first < count)
         {
             // The tile's other keys are whatever lies there: no score depends on another key.
             MemoryMarshal.CreateSpan(ref Unsafe.Add(ref keys, first * depth), (count - first) * depth).CopyTo(MemoryMarshal.CreateSpan(ref padded, TileKeys * depth));
-            ScoreTile(ref padded, depth, ref queries, heads, ref weights, ref sums, ref rest);
+            ScoreTile(ref padded, depth, ref queries, heads, ref weights, ref sums, ref rest, ref upcoming, first / TileKeys * tileBytes, step);
             MemoryMarshal.CreateSpan(ref rest, count - first).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref scores, first), count - first));
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Pool(ref float rows, int pools, int poolTokens, int depth, ref readonly float embedding, ref float keys)
+    {
+        ref float place = ref Unsafe.AsRef(in embedding);
+        for (int pool = 0; pool < pools; pool++)
+        {
+            ref float first = ref Unsafe.Add(ref rows, pool * poolTokens * 2 * depth);
+            ref float key = ref Unsafe.Add(ref keys, pool * depth);
+            int d = 0;
+            for (; d + V.Count <= depth; d += V.Count)
+            {
+                V.Store(PoolElements<V>(ref Unsafe.Add(ref first, d), poolTokens, depth, ref Unsafe.Add(ref place, d)), ref Unsafe.Add(ref key, d));
+            }
+
+            for (; d < depth; d++)
+            {
+                Lanes1.Store(PoolElements<Lanes1>(ref Unsafe.Add(ref first, d), poolTokens, depth, ref Unsafe.Add(ref place, d)), ref Unsafe.Add(ref key, d));
+            }
+        }
+    }
+
+    /// <summary>A vector of elements of a pool's key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static L PoolElements<L>(ref float first, int poolTokens, int depth, ref float place)
+        where L : struct, ILanes<L>
+    {
+        L most = L.Broadcast(float.NegativeInfinity);
+        for (int token = 0; token < poolTokens; token++)
+        {
+            most = L.Max(most, Logit(token, ref first, ref place));
+        }
+
+        L keys = L.Zero;
+        L sum = L.Zero;
+        for (int token = 0; token < poolTokens; token++)
+        {
+            L weight = L.Exp(L.Subtract(Logit(token, ref first, ref place), most));
+            sum = L.Add(sum, weight);
+            keys = L.MultiplyAdd(L.Load(ref Unsafe.Add(ref first, token * 2 * depth)), weight, keys);
+        }
+
+        return L.Divide(keys, sum);
+
+        L Logit(int token, ref float key, ref float added) => L.Add(L.Load(ref Unsafe.Add(ref key, ((token * 2) + 1) * depth)), L.Load(ref Unsafe.Add(ref added, token * depth)));
+    }
+
+    /// <summary>Times that a tile's keys are gone through.</summary>
+    private static int Passes(int heads) => (V.Count is 16 or 4 ? 1 : 2) * ((heads + (2 * V.Count) - 1) / (2 * V.Count));
 
     /// <summary>Heads of the next panel when so many remain.</summary>
     private static int PanelWidth(int heads) => heads > V.Count ? 2 * V.Count : V.Count;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ScoreTile(ref float keys, int depth, ref float queries, int heads, ref float weights, ref float sums, ref float scores)
+    private static void ScoreTile(ref float keys, int depth, ref float queries, int heads, ref float weights, ref float sums, ref float scores, ref byte upcoming, nint distance, nint step)
     {
         nint stride = (nint)depth * sizeof(float);
         MemoryMarshal.CreateSpan(ref sums, TileKeys * V.Count).Clear();
@@ -59,18 +112,20 @@ internal sealed class IndexKernels<V> : IndexKernels
             ref float panelWeights = ref Unsafe.Add(ref weights, first);
             if (width == V.Count)
             {
-                Multiply12By1(ref keys, stride, ref panel, depth, ref panelWeights, ref sums);
+                Multiply12By1(ref keys, stride, ref panel, depth, ref panelWeights, ref sums, ref upcoming, distance, step);
             }
             else if (V.Count is 16 or 4)
             {
-                Multiply12By2(ref keys, stride, ref panel, depth, ref panelWeights, ref sums);
+                Multiply12By2(ref keys, stride, ref panel, depth, ref panelWeights, ref sums, ref upcoming, distance, step);
             }
             else
             {
-                Multiply6By2(ref keys, stride, ref panel, depth, ref panelWeights, ref sums);
-                Multiply6By2(ref Unsafe.AddByteOffset(ref keys, 6 * stride), stride, ref panel, depth, ref panelWeights, ref Unsafe.Add(ref sums, 6 * V.Count));
+                Multiply6By2(ref keys, stride, ref panel, depth, ref panelWeights, ref sums, ref upcoming, distance, step);
+                distance += depth * step;
+                Multiply6By2(ref Unsafe.AddByteOffset(ref keys, 6 * stride), stride, ref panel, depth, ref panelWeights, ref Unsafe.Add(ref sums, 6 * V.Count), ref upcoming, distance, step);
             }
 
+            distance += depth * step;
             first += width;
         }
 
@@ -83,7 +138,7 @@ internal sealed class IndexKernels<V> : IndexKernels
 
     /// <summary>12 keys by two vectors of heads: 24 accumulators fit 32 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply12By2(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums)
+    private static void Multiply12By2(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums, ref byte upcoming, nint distance, nint step)
     {
         ref float key0 = ref keys;
         ref float key3 = ref Unsafe.AddByteOffset(ref keys, 3 * stride);
@@ -148,6 +203,8 @@ internal sealed class IndexKernels<V> : IndexKernels
             key6 = ref Unsafe.Add(ref key6, 1);
             key9 = ref Unsafe.Add(ref key9, 1);
             q = ref Unsafe.Add(ref q, 2 * V.Count);
+            Prefetch.Ahead(ref upcoming, distance);
+            distance += step;
         }
 
         V w0 = V.Load(ref weights);
@@ -168,7 +225,7 @@ internal sealed class IndexKernels<V> : IndexKernels
 
     /// <summary>6 keys by two vectors of heads: 12 accumulators fit 16 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply6By2(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums)
+    private static void Multiply6By2(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums, ref byte upcoming, nint distance, nint step)
     {
         ref float key0 = ref keys;
         ref float key3 = ref Unsafe.AddByteOffset(ref keys, 3 * stride);
@@ -205,6 +262,8 @@ internal sealed class IndexKernels<V> : IndexKernels
             key0 = ref Unsafe.Add(ref key0, 1);
             key3 = ref Unsafe.Add(ref key3, 1);
             q = ref Unsafe.Add(ref q, 2 * V.Count);
+            Prefetch.Ahead(ref upcoming, distance);
+            distance += step;
         }
 
         V w0 = V.Load(ref weights);
@@ -219,7 +278,7 @@ internal sealed class IndexKernels<V> : IndexKernels
 
     /// <summary>12 keys by one vector of heads, which remains of an odd number of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply12By1(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums)
+    private static void Multiply12By1(ref float keys, nint stride, ref float queries, int depth, ref float weights, ref float sums, ref byte upcoming, nint distance, nint step)
     {
         ref float key0 = ref keys;
         ref float key3 = ref Unsafe.AddByteOffset(ref keys, 3 * stride);
@@ -271,6 +330,8 @@ internal sealed class IndexKernels<V> : IndexKernels
             key6 = ref Unsafe.Add(ref key6, 1);
             key9 = ref Unsafe.Add(ref key9, 1);
             q = ref Unsafe.Add(ref q, V.Count);
+            Prefetch.Ahead(ref upcoming, distance);
+            distance += step;
         }
 
         V w0 = V.Load(ref weights);

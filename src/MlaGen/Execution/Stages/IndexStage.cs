@@ -27,6 +27,8 @@ internal sealed class IndexStage
     private readonly FloatRowReader _reader;
     private readonly VisibleKeys _visible;
     private readonly Workspace _keys;
+    private readonly Workspace _gates;
+    private readonly Workspace _pooledRow;
     private readonly Workspace _queries;
     private readonly Workspace _weights;
     private readonly Workspace _packed;
@@ -39,6 +41,8 @@ internal sealed class IndexStage
     private Unit[] _units = [];
     private int _rowCount;
     private int _unitCount;
+
+    private TableWeight? _embedding;
 
     /// <summary>Whether queries come from the projection as they are; else they are rotated already.</summary>
     private bool _rotates;
@@ -53,9 +57,11 @@ internal sealed class IndexStage
         _indexer = indexer;
         _positions = positions;
         _projections = projections;
-        _reader = new FloatRowReader(step.Batch.Pool, step.Batch.Pool.Indexed!, BlockKeys, prefetchTokens: 0);
+        _reader = new FloatRowReader(step.Batch.Pool, step.Batch.Pool.Indexed!, BlockKeys * indexer.UnitTokens, prefetchTokens: 0);
         _visible = new VisibleKeys(step.Batch);
         _keys = step.Memory.Add();
+        _gates = step.Memory.Add();
+        _pooledRow = step.Memory.Add();
         _queries = step.Memory.Add();
         _weights = step.Memory.Add();
         _packed = step.Memory.Add();
@@ -78,24 +84,41 @@ internal sealed class IndexStage
     /// <summary>Takes the memory that steps of up to so many rows usually work in.</summary>
     public void Reserve(int rows)
     {
-        _keys.Reserve((long)rows * _indexer.KeyElements);
+        _keys.Reserve((long)rows * _indexer.HeadDim);
         _queries.Reserve((long)rows * _indexer.Heads * _indexer.HeadDim);
         _weights.Reserve((long)rows * _indexer.Heads);
         ReserveWorkers();
     }
 
     /// <summary>Projects the rows to index keys.</summary>
-    public void ProjectKeys(IndexerWeights weights, Workspace hidden, int rows) => _projections.Run(weights.Wk, hidden, rows, _keys);
+    public void ProjectKeys(IndexerWeights weights, Workspace hidden, int rows)
+    {
+        _projections.Run(weights.Wk, hidden, rows, _keys);
+        if (weights.PoolGate is not null)
+        {
+            _projections.Run(weights.PoolGate, hidden, rows, _gates);
+            _pooledRow.Reserve((long)rows * _indexer.KeyElements);
+        }
+    }
 
     /// <summary>Normalises and rotates the index key of a row.</summary>
     /// <returns>What the cache keeps.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ReadOnlySpan<float> PrepareKey(IndexerWeights weights, int row)
     {
-        Span<float> key = _keys.Span((long)row * _indexer.KeyElements, _indexer.KeyElements);
+        int depth = _indexer.HeadDim;
+        Span<float> key = _keys.Span((long)row * depth, depth);
         LayerNorm.Apply(key, weights.KNorm.Weights, weights.KNorm.Bias, _indexer.NormEpsilon);
         Rotate(row, key);
-        return key;
+        if (weights.PoolGate is null)
+        {
+            return key;
+        }
+
+        Span<float> pooled = _pooledRow.Span((long)row * _indexer.KeyElements, _indexer.KeyElements);
+        key.CopyTo(pooled);
+        _gates.Span((long)row * depth, depth).CopyTo(pooled[depth..]);
+        return pooled;
     }
 
     /// <summary>Selects for every row of the batch, whose index keys are in the cache.</summary>
@@ -104,8 +127,9 @@ internal sealed class IndexStage
     /// <param name="hidden">Hidden states.</param>
     public void Run(IndexerWeights weights, Workspace queryLatent, Workspace hidden)
     {
-        PlanRows(_indexer.TopK);
-        Selection.Begin(_step.Batch.Rows, _rowCount, _indexer.TopK);
+        PlanRows(_indexer.MostUnselected);
+        _embedding = weights.PoolEmbedding;
+        Selection.Begin(_step.Batch.Rows, _rowCount, _indexer.MostUnselected);
         if (_rowCount > 0)
         {
             _projections.Run(weights.WqB, queryLatent, _step.Batch.Rows, _queries);
@@ -155,6 +179,10 @@ internal sealed class IndexStage
         {
             _reader.Reserve(space.Rows, onlyRanges: false);
             space.Scores.Reserve(Kernels.ScratchLength(_indexer.HeadDim));
+            if (_indexer.PoolTokens > 0)
+            {
+                space.Keys.Reserve((long)BlockKeys * _indexer.HeadDim);
+            }
         }
     }
 
@@ -175,7 +203,7 @@ internal sealed class IndexStage
                 KeySource keys = _visible.Of(entry, query);
                 if (keys.Count > mostUnselected)
                 {
-                    _rows[_rowCount++] = new Row(entry.FirstRow + query, keys, isPath: entry.IsTree);
+                    _rows[_rowCount++] = new Row(entry.FirstRow + query, keys, keys.Count / _indexer.UnitTokens, isPath: entry.IsTree);
                 }
             }
         }
@@ -188,7 +216,7 @@ internal sealed class IndexStage
         int count = 0;
         while (first + count < _rowCount)
         {
-            int longest = Math.Max(most, _rows[first + count].Keys.Count);
+            int longest = Math.Max(most, _rows[first + count].Candidates);
             if (count > 0 && (count + 1L) * longest > MostScores)
             {
                 break;
@@ -223,7 +251,7 @@ internal sealed class IndexStage
                 rows++;
             }
 
-            int most = _rows[row + rows - 1].Keys.Count;
+            int most = _rows[row + rows - 1].Candidates;
             for (int key = 0; key < most; key += UnitKeys)
             {
                 if (_units.Length == _unitCount)
@@ -273,10 +301,20 @@ internal sealed class IndexStage
         for (int first = unit.FirstKey; first < unit.EndKey; first += BlockKeys)
         {
             int count = Math.Min(BlockKeys, unit.EndKey - first);
-            ref float block = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, first, count, space.Rows));
+            int tokens = count * _indexer.UnitTokens;
+            int firstToken = first * _indexer.UnitTokens;
+            ref float block = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, firstToken, tokens, space.Rows));
+            if (_embedding is not null)
+            {
+                Kernels.Pool(ref block, count, _indexer.PoolTokens, _indexer.HeadDim, in _embedding.Values[0], ref space.Keys.Start);
+                block = ref space.Keys.Start;
+            }
+
+            ref byte upcoming = ref _reader.Row(keys, _step.Layer, Math.Min(firstToken + tokens, keys.Count - 1));
+            nint upcomingBytes = BlockKeys * _indexer.UnitTokens * _step.Batch.Pool.Indexed!.Codec.RowBytes;
             for (int row = unit.FirstRow; row < unit.FirstRow + unit.Rows; row++)
             {
-                int visible = Math.Min(count, _rows[row].Keys.Count - first);
+                int visible = Math.Min(count, _rows[row].Candidates - first);
                 if (visible > 0)
                 {
                     int place = row - _waveStart;
@@ -288,7 +326,12 @@ internal sealed class IndexStage
                         _indexer.Heads,
                         ref _packedWeights.At((long)place * PackedHeads),
                         ref _scores.At(((long)place * _scoreStride) + first),
-                        ref space.Scores.Start);
+                        ref space.Scores.Start,
+                        ref upcoming,
+                        upcomingBytes);
+
+                    // The first row asks for it, and those that follow find it there.
+                    upcomingBytes = 0;
                 }
             }
         }
@@ -299,17 +342,30 @@ internal sealed class IndexStage
     {
         int place = _waveStart + unit;
         ref Row row = ref _rows[place];
-        Span<float> scores = _scores.Span((long)unit * _scoreStride, row.Keys.Count);
+        Span<float> scores = _scores.Span((long)unit * _scoreStride, row.Candidates);
         if (!RowMath.Current.AreFinite(scores))
         {
             RefuseNaN(row, scores);
         }
 
-        Span<int> selected = Selection.Place(row.Index, place, _indexer.TopK);
-        TopScores.Select(scores, selected.Length, selected);
-        foreach (ref int key in selected)
+        // What is selected comes first, and is then spread out from its end: nothing is overwritten before it has been read.
+        int size = _indexer.UnitTokens;
+        int tail = row.Keys.Count - (row.Candidates * size);
+        Span<int> selected = Selection.Place(row.Index, place, (_indexer.Units * size) + tail);
+        TopScores.Select(scores, _indexer.Units, selected[.._indexer.Units]);
+        for (int i = _indexer.Units - 1; i >= 0; i--)
         {
-            key = row.Keys.Token(key);
+            int first = selected[i] * size;
+            for (int j = size - 1; j >= 0; j--)
+            {
+                selected[(i * size) + j] = row.Keys.Token(first + j);
+            }
+        }
+
+        // The tokens that make no whole pool yet are always attended to.
+        for (int j = 0; j < tail; j++)
+        {
+            selected[(_indexer.Units * size) + j] = row.Keys.Token((row.Candidates * size) + j);
         }
     }
 
@@ -320,7 +376,7 @@ internal sealed class IndexStage
             if (float.IsNaN(scores[key]))
             {
                 throw new NotFiniteNumberException(FormattableString.Invariant(
-                    $"The index score of token {row.Keys.Token(key)} for row {row.Index} of the batch, in layer {_step.Layer}, is not a number: nothing can be selected by it. A weight, a hidden state or a cached index key is not finite, or too large. Roll the step back."));
+                    $"The index score of token {row.Keys.Token(key * _indexer.UnitTokens)} for row {row.Index} of the batch, in layer {_step.Layer}, is not a number: nothing can be selected by it. A weight, a hidden state or a cached index key is not finite, or too large. Roll the step back."));
             }
         }
     }
@@ -338,11 +394,14 @@ internal sealed class IndexStage
         }
     }
 
-    private readonly struct Row(int index, KeySource keys, bool isPath)
+    private readonly struct Row(int index, KeySource keys, int candidates, bool isPath)
     {
         /// <summary>Row of the batch.</summary>
         public readonly int Index = index;
         public readonly KeySource Keys = keys;
+
+        /// <summary>What is scored: keys, or whole pools of them.</summary>
+        public readonly int Candidates = candidates;
         private readonly bool _isPath = isPath;
 
         /// <summary>Whether the later row sees the keys of the earlier one and more, in the same order.</summary>
