@@ -109,7 +109,6 @@ internal sealed class IndexMapper(ProblemSink sink, ImmutableDictionary<string, 
     private string? Pattern(ConfigObject config, IndexerRule rule)
     {
         string? pattern = config.FindOn("indexer_types") is { } types ? Listed(types, "full", "shared")
-            : config.FindOn("index_topk_pattern") is { Value.Kind: JsonKind.String } text ? Checked(text, text.Value.Text!)
             : config.FindOn("index_topk_pattern") is { } list ? Listed(list, "F", "S")
             : Periodic(config, rule);
         if (pattern is { Length: > MostLayers })
@@ -122,6 +121,13 @@ internal sealed class IndexMapper(ProblemSink sink, ImmutableDictionary<string, 
 
     private string? Listed(JsonProperty property, string full, string shared)
     {
+        if (property.Value.Kind == JsonKind.String)
+        {
+            // What a text means is judged where a class makes use of it: one that accepts dense attention does not.
+            places[nameof(MlaSettings.IndexPattern)] = property.Span;
+            return property.Value.Text;
+        }
+
         if (property.Value.Kind != JsonKind.Array || property.Value.Items.Any(item => item.Text != full && item.Text != shared))
         {
             sink.Add(ConfigRules.WrongValue, property.Span, property.Name, property.Value.ToString(), $"an array of '{full}' and '{shared}', one for each layer");
