@@ -116,6 +116,7 @@ internal sealed class AttentionEngine
                 $"Layer {layer} has no indexer and attends to what an earlier layer of the step has selected; none has: a layer with an indexer comes first."));
         }
 
+        RefuseDecompressedTrees();
         _weights = weights;
         int rows = Batch.Rows;
         _hidden.Reserve(hidden.Length);
@@ -293,17 +294,23 @@ internal sealed class AttentionEngine
         }
     }
 
-    private void ChooseForms(TokenSelection? selection)
+    private void RefuseDecompressedTrees()
     {
-        _absorbed.Clear();
-        _decompressed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
             if (entry.IsTree && Batch.Form == MlaForm.Decompressed)
             {
                 throw new InvalidOperationException("A tree of new tokens is attended to in the absorbed form only; the batch's Form is Decompressed.");
             }
+        }
+    }
 
+    private void ChooseForms(TokenSelection? selection)
+    {
+        _absorbed.Clear();
+        _decompressed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
             // Rows that select attend to lists of latents; those before them, which see few enough keys, go the way of a layer without a selection.
             int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.MostUnselected - entry.CommittedKeys, 0, entry.NewTokens);
             BatchEntry first = entry.First(dense);
