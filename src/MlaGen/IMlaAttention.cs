@@ -99,8 +99,9 @@ public interface IMlaAttention<TSelf>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>; it may be <paramref name="hidden"/> itself.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
-    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>, or a layer without an indexer comes before one that selects for it.</exception>
     /// <exception cref="OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
+    /// <exception cref="NotFiniteNumberException">A score of the sparse indexer is not a number; the step can only be rolled back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>; the step can only be rolled back.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);

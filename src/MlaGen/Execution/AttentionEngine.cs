@@ -390,8 +390,8 @@ internal sealed class AttentionEngine
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
         Span<float> latent = projected[..Shape.KvLoraRank];
         Span<float> key = projected[Shape.KvLoraRank..];
-        Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
         ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
+        Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
         RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
         _positions.Rotate(row, Definition.RopeLayout, key, rotated);
         rotated.CopyTo(key);

@@ -51,7 +51,7 @@ public sealed class SparseLayerTests
 
         SparseResult result = run.Feed(sequence, _prompt);
 
-        double[][] keys = [.. Enumerable.Range(0, Tokens).Select(token => OracleMath.Widen(Row(sequence, 0, token)[^SparseTestLayers.IndexHeadDim..]))];
+        double[][] keys = [.. Enumerable.Range(0, Tokens).Select(token => OracleMath.Widen(Row(sequence, 0, token).AsSpan()[^SparseTestLayers.IndexHeadDim..]))];
         double[][] queries = SparseTestLayers.Oracle.Queries(weights, _prompt.Hidden, _prompt.Positions);
         double[][] headWeights = SparseTestLayers.Oracle.HeadWeights(weights, _prompt.Hidden);
         for (int query = 0; query < Tokens; query++)
