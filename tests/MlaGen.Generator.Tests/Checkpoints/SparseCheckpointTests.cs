@@ -43,6 +43,6 @@ public class SparseCheckpointTests
             "MLA0200 'model.layers.*.self_attn.indexer.wq_b.weight' (layers 0, 2) of checkpoint 'model' is [64, 128]; expected [128, 128] = [IndexHeads·IndexHeadDim, QLoraRank]",
             await Check(_indexer.Select(static tensor => tensor.Replace("[128, 128]", "[64, 128]", StringComparison.Ordinal) + " 0,2")));
 
-    private static async Task<string[]> Check(IEnumerable<string> indexer, string[]? others = null)
+    private static async Task<string[]> Check(IEnumerable<string> indexer, IEnumerable<string>? others = null)
         => [.. (await new CheckpointProject(_source, ("Model", Manifest([.. others ?? Tensors, .. indexer]))).Analyze()).Select(static diagnostic => $"{diagnostic.Id} {diagnostic.GetMessage(null)}")];
 }
