@@ -124,9 +124,9 @@ internal static class CheckpointCheck
 
         private string Hint(string projection, string tensor, LayerSet missing)
         {
-            if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal) && projection != ProjectionNames.IndexerKNorm)
+            if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal))
             {
-                return "; AttentionBias on the class asks for it";
+                return projection == ProjectionNames.IndexerKNorm ? string.Empty : "; AttentionBias on the class asks for it";
             }
 
             if (projection == Gate

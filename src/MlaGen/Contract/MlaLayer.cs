@@ -17,7 +17,7 @@ public sealed class MlaLayer<T>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
         MlaDefinition definition = T.Definition.Checked();
-        if (weights.Indexer is null && definition.Indexer is { IsShared: false })
+        if (weights is { Indexer: null } && definition.Indexer is { IsShared: false })
         {
             throw new ArgumentException("Every layer of this class has an indexer; these weights have none.", nameof(weights));
         }

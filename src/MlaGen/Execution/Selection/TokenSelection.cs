@@ -35,7 +35,7 @@ internal sealed class TokenSelection
             if (tokens > Array.MaxLength)
             {
                 throw new InsufficientMemoryException(FormattableString.Invariant(
-                    $"The step's rows select {tokens} tokens together; {Array.MaxLength} can be kept. It needs fewer rows."));
+                    $"The step's rows select {Counted.Of(tokens, "token")} together; {Array.MaxLength} can be kept. It needs fewer rows."));
             }
 
             // Sources that were made from it keep the old one.
