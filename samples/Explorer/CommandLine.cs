@@ -22,6 +22,8 @@ internal sealed class CommandLine
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
     private static readonly Option<int> Longest = Number("--context", "Cached tokens at most.", 1, 1 << 20, 32768);
     private static readonly Option<string> ModelName = Words("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
+    private static readonly Option<string> SparseName = Words("--model", "Shape: " + string.Join(", ", SparseModel.All.Select(static model => model.Name)) + ".", "V3.2", [.. SparseModel.All.Select(static model => model.Name)]);
+    private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
@@ -59,6 +61,8 @@ internal sealed class CommandLine
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
             Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
+            Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
+                SparseCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(SparseContext), options, report)),
             Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
                 PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>

@@ -40,10 +40,40 @@ public interface IMlaAttention<TSelf>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     static virtual void AttendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp) => MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
 
+    /// <summary>
+    /// The attention core alone on selected tokens, for engines that select themselves: with <see cref="IndexScores"/> and <see cref="TopTokens"/>, or otherwise. The softmax is over the selected
+    /// tokens, and no others are read.
+    /// </summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, Heads, KvLoraRank + QkRopeHeadDim]</c>; the softmax scale is applied inside.</param>
+    /// <param name="selected">Which tokens of its sequence each row attends to <c>[batch.Rows, most]</c>: indices of tokens that the row sees, in ascending order, and -1 behind the last one.</param>
+    /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, Heads, KvLoraRank]</c>; zeros for a row that selects nothing.</param>
+    /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, Heads]</c>; negative infinity for a row that selects nothing.</param>
+    /// <exception cref="ArgumentException">A span has another length, or a row selects what it does not see, or out of order; nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty, or a layer has not written the rows of its new tokens.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
+    static virtual void AttendLatent(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp) => MlaLayer.AttendLatent(batch, layer, queries, selected, output, logSumExp);
+
+    /// <summary>The scores of the class's sparse indexer alone, for engines that own their projections: <c>Σ_h w_h · relu(q_h · k_t · IndexHeadDim^-½) · IndexHeads^-½</c> for every cached token.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache; its rows have index keys.</param>
+    /// <param name="indexQueries">Rotated index queries <c>[batch.Rows, IndexHeads, IndexHeadDim]</c>.</param>
+    /// <param name="indexWeights">Weights of the index heads as <c>weights_proj</c> makes them <c>[batch.Rows, IndexHeads]</c>; both factors are applied inside.</param>
+    /// <param name="scores">Takes scores of the tokens of each row's sequence <c>[batch.Rows, tokens]</c>, as many tokens as the longest sequence has or more; negative infinity for those that the row does not see.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
+    /// <exception cref="InvalidOperationException">The class has no sparse indexer, the batch is empty, or a layer has not written the rows of its new tokens.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
+    static virtual void IndexScores(MlaBatch<TSelf> batch, int layer, ReadOnlySpan<float> indexQueries, ReadOnlySpan<float> indexWeights, Span<float> scores) => MlaLayer.IndexScores(batch, layer, indexQueries, indexWeights, scores);
+
     /// <summary>Writes the rows of the batch's new tokens, for engines that own their projections.</summary>
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>; rows of <see cref="MlaBatch.AddQueries"/> are passed over.</param>
+    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, and of a class with a sparse indexer its index key behind them; rows of <see cref="MlaBatch.AddQueries"/> are passed over.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
     /// <exception cref="InvalidOperationException">The batch is empty.</exception>
@@ -69,8 +99,9 @@ public interface IMlaAttention<TSelf>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>; it may be <paramref name="hidden"/> itself.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
-    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>.</exception>
+    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>, or a layer without an indexer comes before one that selects for it.</exception>
     /// <exception cref="OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
+    /// <exception cref="NotFiniteNumberException">A score of the sparse indexer is not a number; the step can only be rolled back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>; the step can only be rolled back.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);

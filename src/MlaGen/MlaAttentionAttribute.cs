@@ -124,6 +124,42 @@ public sealed class MlaAttentionAttribute : Attribute
     public bool AttentionSinks { get; set; }
 
     /// <summary>
+    /// Keys that a query attends to at most (<c>index_topk</c>): those to which a sparse indexer gives the highest scores. Queries that see no more attend to all. 0,
+    /// the default, means no indexer.
+    /// </summary>
+    public int IndexTopK { get; set; }
+
+    /// <summary>Heads of the sparse indexer (<c>index_n_heads</c>).</summary>
+    public int IndexHeads { get; set; }
+
+    /// <summary>Width of an index head's query, and of the one index key that the cache keeps of a token (<c>index_head_dim</c>).</summary>
+    public int IndexHeadDim { get; set; } = 128;
+
+    /// <summary>
+    /// Which elements of the indexer's rotary part form a pair (<c>indexer_rope_interleave</c>, or fixed by the model type): another layout than attention's in
+    /// DeepSeek-V3.2, whose attention pairs neighbours.
+    /// </summary>
+    public RopeLayout IndexRopeLayout { get; set; } = RopeLayout.HalfSplit;
+
+    /// <summary>Whether the last <see cref="QkRopeHeadDim"/> elements of the indexer's query and key are rotated, as in Hy4; else the first.</summary>
+    public bool IndexRopeLast { get; set; }
+
+    /// <summary>Epsilon of the norm of the index key, by mean and variance. Fixed by the model type: 1e-6, or <c>rms_norm_eps</c> in Hy4.</summary>
+    public double IndexNormEpsilon { get; set; } = 1e-6;
+
+    /// <summary>
+    /// Neighbouring tokens whose index keys are pooled to one (<c>index_kpool</c>, GLM-5.3-Flash): a query selects whole pools, <see cref="IndexTopK"/> tokens of them, and the tokens that
+    /// make no whole pool yet. 0, the default, means no pools.
+    /// </summary>
+    public int IndexPoolTokens { get; set; }
+
+    /// <summary>
+    /// For models whose layers share selections, a letter for each layer of the model: F for one with an indexer, S for one that attends to what the nearest layer before it with an indexer
+    /// has selected (<c>indexer_types</c>, <c>index_topk_pattern</c>, <c>index_topk_freq</c>). <see langword="null"/>: every layer has an indexer.
+    /// </summary>
+    public string? IndexPattern { get; set; }
+
+    /// <summary>
     /// How caches of the class keep the latents and the rotary key, exact or in fewer bytes, unless they are made with another
     /// <see cref="LatentCacheOptions.Format"/>.
     /// </summary>

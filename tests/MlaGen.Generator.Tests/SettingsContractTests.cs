@@ -60,7 +60,9 @@ public class SettingsContractTests
             Assert.Equal(expected, read.GetValue(settings));
 
             // DecodedWeights decides whether a configuration is accepted and has no part in what is emitted.
-            Assert.Equal(property.Name == nameof(MlaSettings.DecodedWeights), MlaSettings.Empty.ToSpec(_target) == settings.ToSpec(_target));
+            // The indexer's other settings have a meaning beside IndexTopK alone.
+            MlaSettings others = property.Name.StartsWith("Index", StringComparison.Ordinal) && property.Name != nameof(MlaSettings.IndexTopK) ? new MlaSettings { IndexTopK = 9 } : MlaSettings.Empty;
+            Assert.Equal(property.Name == nameof(MlaSettings.DecodedWeights), others.ToSpec(_target) == settings.Over(others).ToSpec(_target));
             Assert.Equal((property.Name, expected), Assert.Single(settings.All, static setting => setting.Value is not null));
             Assert.True(settings.Has(property.Name));
             Assert.Equal(settings, settings.Over(MlaSettings.Empty));
@@ -84,6 +86,7 @@ public class SettingsContractTests
         { } type when type == typeof(string) => ("\"linear_gate\"", "linear_gate"),
         { } type when type == typeof(MlaGen.OutputGate) => ("OutputGate.HeadWise", Model.OutputGate.HeadWise),
         { } type when type == typeof(double[]) => ("new[] { 1, 2.5 }", new EquatableArray<double>([1, 2.5])),
+        { } type when type == typeof(MlaGen.RopeLayout) && property.Name == nameof(MlaSettings.IndexRopeLayout) => ("RopeLayout.Interleaved", Model.RopeLayout.Interleaved),
         { } type when type == typeof(MlaGen.RopeLayout) => ("RopeLayout.HalfSplit", Model.RopeLayout.HalfSplit),
         { } type when type == typeof(MlaGen.RopeScaling) => ("RopeScaling.LongRope", Model.RopeScaling.LongRope),
         { } type when type == typeof(MlaGen.CacheFormat) => ("CacheFormat.Int8", Model.CacheFormat.Int8),

@@ -29,6 +29,14 @@ internal static class Shapes
 
     private const string DeepSeekYarn = "RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, ";
 
+    /// <summary>A sparse indexer, which not every layer has.</summary>
+    public const string Sparse = "HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, "
+        + "IndexTopK = 64, IndexHeads = 4, IndexHeadDim = 32, IndexRopeLayout = RopeLayout.Interleaved, IndexPattern = \"FFSSFS\"";
+
+    /// <summary>A sparse indexer that pools keys, in every layer.</summary>
+    public const string Pooled = "HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 0, VHeadDim = 32, "
+        + "IndexTopK = 64, IndexHeads = 4, IndexHeadDim = 32, IndexPoolTokens = 4";
+
     private const string KimiYarn = "RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1, ";
 
     private const string MiniCpm3Factors = "1.0591234137867171, 1.1241891283591912, 1.2596935748670968, 1.5380380402321725, 2.093982484148734, 3.1446935121267696, 4.937952647693647, 7.524541999994549, "

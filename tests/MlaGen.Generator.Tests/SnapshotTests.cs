@@ -27,6 +27,12 @@ public class SnapshotTests
     [Fact]
     public void Gate_through_the_query() => Snapshot.Verify(Generate("QueryGatedAttention", Shapes.QueryGated), IsClass);
 
+    [Fact]
+    public void Shared_selections() => Snapshot.Verify(Generate("SparseAttention", Shapes.Sparse), IsClass);
+
+    [Fact]
+    public void Pools() => Snapshot.Verify(Generate("PooledAttention", Shapes.Pooled), IsClass);
+
     private static bool IsClass(string hintName) => !hintName.Contains("Kernels-", StringComparison.Ordinal);
 
     private static GeneratorRunResult Generate(string name, string attribute) => Compilations.Generate(Compilations.Create(Shapes.Source(name, attribute)));

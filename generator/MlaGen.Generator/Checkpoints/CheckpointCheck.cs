@@ -48,6 +48,19 @@ internal static class CheckpointCheck
                 .Concat(Unread(static projection => !IsQuery(projection)));
         }
 
+        /// <summary>The layers that a projection belongs to: those of an indexer are not in layers that share another's selection.</summary>
+        private LayerSet LayersOf(string projection)
+        {
+            if (spec.Indexer is not { IsShared: true } indexer || !projection.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal))
+            {
+                return module.Layers;
+            }
+
+            // Of layers beyond the pattern, such as those for drafts, only the checkpoint knows.
+            LayerSet present = LayerSet.Of(module.Tensors.Where(static tensor => tensor.Tail.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal)).Select(static tensor => tensor.Entry.Layers));
+            return module.Layers.Where(layer => layer >= 0 && layer < indexer.Pattern.Length ? indexer.Pattern[layer] == IndexerSpec.Full : present.Has(layer));
+        }
+
         private static bool IsQuery(string projection) => projection.StartsWith("q_", StringComparison.Ordinal);
 
         /// <summary>What nothing reads and might change the arithmetic. Of a projection without weights only the weights are said to be missing.</summary>
@@ -59,6 +72,12 @@ internal static class CheckpointCheck
             {
                 string projection = rest.LastIndexOf('.') is > 0 and int dot ? rest.Substring(0, dot) : string.Empty;
                 bool isPacked = own.Contains(projection) && module.Find(projection, ProjectionNames.Weight).Count == 0;
+                LayerSet surplus = entry.Layers.And(module.Layers).Except(LayersOf(rest));
+                if (!surplus.IsEmpty)
+                {
+                    yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), surplus.ToString(), source, AttentionTensors.SharedObjection(rest)!);
+                }
+
                 if (!isPacked && isJudged(projection) && !(isRenamed && ProjectionNames.Gates.Contains(projection)) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
                 {
                     yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), entry.Layers.And(module.Layers).ToString(), source, because);
@@ -81,7 +100,7 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, bool isVector)
         {
             List<CheckpointTensors> found = module.Find(tensor);
-            LayerSet missing = module.Layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
+            LayerSet missing = LayersOf(projection).Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
             if (!missing.IsEmpty)
             {
                 yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path(tensor), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
@@ -107,7 +126,7 @@ internal static class CheckpointCheck
         {
             if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal))
             {
-                return "; AttentionBias on the class asks for it";
+                return projection == ProjectionNames.IndexerKNorm ? string.Empty : "; AttentionBias on the class asks for it";
             }
 
             if (projection == Gate

@@ -50,6 +50,11 @@ internal sealed class LayerSet
 
     public LayerSet Except(LayerSet other) => new(_layers.Where(layer => !other._layers.Contains(layer)));
 
+    /// <summary>The layers of a kind; a layer without a number is -1.</summary>
+    public LayerSet Where(Func<int, bool> isOfKind) => new(_layers.Where(isOfKind));
+
+    public bool Has(int layer) => _layers.Contains(layer);
+
     /// <summary>The set as a message shows it, in parentheses; empty when layers are not numbered.</summary>
     public override string ToString()
     {

@@ -108,7 +108,7 @@ internal static class AttentionGuards
     {
         foreach ((string key, Func<JsonValue, bool> isIdle, string reason) in _features)
         {
-            if (!profile.Ignored.Contains(key) && profile.GateKey != key && config.Find(key) is { } property && !isIdle(property.Value))
+            if (!profile.Ignored.Contains(key) && profile.GateKey != key && !(key == "index_kpool" && profile.Indexer is { HasPools: true }) && config.Find(key) is { } property && !isIdle(property.Value))
             {
                 Refuse(property, reason, sink);
             }

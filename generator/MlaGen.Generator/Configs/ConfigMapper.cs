@@ -13,9 +13,6 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
     private static readonly string[] _towers = ["text_config", "language_config"];
 
-    private static readonly string[] _indexerKeys =
-        ["index_n_heads", "index_head_dim", "indexer_rope_interleave", "indexer_types", "index_topk_freq", "index_skip_topk_offset", "index_topk_pattern", "index_share_for_mtp_iteration", "dsa_layers"];
-
     private readonly ImmutableDictionary<string, TextSpan>.Builder _places = ImmutableDictionary.CreateBuilder<string, TextSpan>(StringComparer.Ordinal);
 
     /// <summary>Maps a whole file.</summary>
@@ -31,7 +28,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
         MlaSettings settings = Dimensions(config, profile);
         settings = new RopeMapper(sink, _places, profile).Map(config, settings);
         settings = GateMapper.Map(config, profile, settings, sink);
-        int? indexTopK = Indexer(config, settings);
+        settings = new IndexMapper(sink, _places, profile).Map(config, settings, out int? indexTopK);
         AttentionGuards.Check(config, profile, sink);
         string? quantization = Quantization(root, json, config, profile, settings);
         Remarks(config, profile, settings);
@@ -108,7 +105,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
             VHeadDim = Dimension(nameof(MlaSettings.VHeadDim), config, 1, DimensionKeys.VHeadDim),
             MaxPositionEmbeddings = Dimension(nameof(MlaSettings.MaxPositionEmbeddings), config, 1, DimensionKeys.MaxPositionEmbeddings),
             AttentionBias = config.Boolean("attention_bias") ?? false,
-            LatentNormEpsilon = LatentNormEpsilon,
+            LatentNormEpsilon = profile.HasModelEpsilon ? config.Double("rms_norm_eps") ?? LatentNormEpsilon : LatentNormEpsilon,
         };
 
         if (profile.DefaultsHeadDims)
@@ -148,43 +145,6 @@ internal sealed class ConfigMapper(ProblemSink sink)
         return config.Int32(least, names);
     }
 
-    /// <summary>DeepSeek sparse attention: dense attention equals it as long as there are no more keys than it selects.</summary>
-    private int? Indexer(ConfigObject config, MlaSettings settings)
-    {
-        JsonProperty? place = config.FindOn("index_topk");
-        JsonProperty? shape = config.FindOn("index_n_heads") ?? config.FindOn("index_head_dim");
-        bool isSwitchedOff = place is null && config.Find("index_topk") is not null;
-        if ((place ?? shape) is not { } indexer)
-        {
-            return null;
-        }
-
-        // They shape the indexer alone, and no indexer is generated.
-        foreach (string key in _indexerKeys)
-        {
-            _ = config.Find(key);
-        }
-
-        if (isSwitchedOff)
-        {
-            return null;
-        }
-
-        if (place is null)
-        {
-            sink.Add(ConfigRules.WrongValue, indexer.Span, "index_topk", "missing", "a whole number beside the other keys of the indexer");
-            return null;
-        }
-
-        if (settings.QLoraRank == 0)
-        {
-            sink.Add(ConfigRules.UnsupportedFeature, place.Span, place.Name, place.Value.ToString(), "the indexer reads the query latent, and there is no q_lora_rank");
-        }
-
-        _places[nameof(ConfigModel.IndexTopK)] = place.Span;
-        return config.Int32(1, "index_topk");
-    }
-
     /// <summary>What stands around a nested language model: settings of other towers, and at most a copy of its own.</summary>
     private void CheckAround(JsonValue root, JsonValue tower, ModelProfile profile)
     {
@@ -212,7 +172,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
     private void Remarks(ConfigObject config, ModelProfile profile, MlaSettings settings)
     {
-        if (config.Find("rms_norm_eps", "norm_eps") is { } epsilon && config.Double("rms_norm_eps", "norm_eps") is { } value && value != LatentNormEpsilon)
+        if (!profile.HasModelEpsilon && config.Find("rms_norm_eps", "norm_eps") is { } epsilon && config.Double("rms_norm_eps", "norm_eps") is { } value && value != LatentNormEpsilon)
         {
             sink.Add(ConfigRules.LatentEpsilon, epsilon.Span, epsilon.Name, epsilon.Value.ToString());
         }

@@ -74,8 +74,8 @@ internal static class ConfigRules
 
     public static readonly DiagnosticDescriptor SparseIndexer = Error(
         "MLA0114",
-        "Sparse attention is not generated",
-        "The model attends through a sparse indexer to {0} a query; AllowDense = true on the class accepts dense attention, which is the same up to position {1}");
+        "Sparse indexer is not known",
+        "The model attends through a sparse indexer to {0} a query, and how its model type computes scores is not known; AllowDense = true on the class accepts dense attention, which is the same up to position {1}");
 
     public static readonly DiagnosticDescriptor UnusableValue = Error(
         "MLA0115",

@@ -35,6 +35,9 @@ internal static class KnownKeys
         ["attention_factor"] = nameof(MlaSettings.AttentionFactor),
         ["short_factor"] = nameof(MlaSettings.ShortFactor),
         ["long_factor"] = nameof(MlaSettings.LongFactor),
+        ["index_topk"] = nameof(MlaSettings.IndexTopK),
+        ["index_n_heads"] = nameof(MlaSettings.IndexHeads),
+        ["index_head_dim"] = nameof(MlaSettings.IndexHeadDim),
     }.ToImmutableDictionary(StringComparer.Ordinal);
 
     /// <summary>The attribute's property for a key, or null.</summary>

@@ -69,6 +69,12 @@ internal sealed record ModelProfile
     /// <summary>Whether each of its heads has a learned sink.</summary>
     public bool HasSinks { get; init; }
 
+    /// <summary>How its sparse indexer computes; null where its class has none, or none that is known.</summary>
+    public IndexerRule? Indexer { get; init; }
+
+    /// <summary>Whether the norms of the latents take <c>rms_norm_eps</c>; else 1e-6.</summary>
+    public bool HasModelEpsilon { get; init; }
+
     /// <summary>Whether it reads the position scale of Llama 4 and <c>apply_scale</c>.</summary>
     public bool HasMistralScaling { get; init; }
 
@@ -104,12 +110,12 @@ internal sealed record ModelProfile
         Mistral4,
         new() { Type = "deepseek_v2", Classes = Names("DeepseekV2"), Layout = LayoutRule.Interleaved },
         new() { Type = "deepseek_vl_v2", Classes = Names("DeepseekVLV2", "DeepseekOCR", "DeepseekOCR2"), Layout = LayoutRule.Interleaved, IsWrapper = true, DefaultTheta = 10000, DefaultsHeadDims = true },
-        new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved },
+        new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved, Indexer = new() },
         new() { Type = "kimi_linear", Aliases = Names("kimi_k3"), Classes = Names("KimiLinear", "KimiK3"), Layout = LayoutRule.None, GateKey = GateMapper.Switch, IsHybrid = true },
-        new() { Type = "axk2", Classes = Names("AXK2"), Layout = LayoutRule.Interleaved, Gate = OutputGate.Query, Ignored = Names("gated_norm_rank") },
-        new() { Type = "hy_v4", Classes = Names("HYV4"), Layout = LayoutRule.HalfSplit, Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Ignored = Names("learnable_sink_init") },
+        new() { Type = "axk2", Classes = Names("AXK2"), Layout = LayoutRule.Interleaved, Gate = OutputGate.Query, Indexer = new(), Ignored = Names("gated_norm_rank") },
+        new() { Type = "hy_v4", Classes = Names("HYV4"), Layout = LayoutRule.HalfSplit, Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Indexer = new(RotatesLast: true, HasModelEpsilon: true, Frequency: 4), Ignored = Names("learnable_sink_init") },
         new() { Type = "glm4_moe_lite", Classes = Names("Glm4MoeLite") },
-        new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa") },
+        new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa"), Indexer = new(RopeLayout.Interleaved) },
         new() { Type = "youtu", Aliases = Names("youtu_llm"), Classes = Names("Youtu", "YoutuLLM") },
         new() { Type = "axk1", Aliases = Names("AXK1"), Classes = Names("AXK1"), DefaultTheta = 10000 },
         new() { Type = "sarvam_mla", Classes = Names("SarvamMLA"), RopeTypes = _allRopeTypes.Add("deepseek_yarn"), Ignored = Names("use_qk_norm") },
@@ -139,7 +145,7 @@ internal sealed record ModelProfile
             Ignored = Names("use_qk_norm", "group_norm_size", "layer_group_size"),
         },
         NotMla("deepseek_v4", Names("deepseek_v41", "deepseek_v41_text"), Names("DeepseekV4", "DeepseekV41"), "DeepSeek-V4 keeps compressed keys and values shared by all heads (compress_ratios, o_lora_rank), and no latent"),
-        Refused("glm5_next", Names("glm5_next_text"), Names("Glm5Next"), "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"));
+        new() { Type = "glm5_next", Aliases = Names("glm5_next_text"), Classes = Names("Glm5Next"), Layout = LayoutRule.None, IsHybrid = true, Indexer = new(HasPools: true), HasModelEpsilon = true, Ignored = Names("mhc") });
 
     private static readonly Dictionary<string, ModelProfile> _byType = _all
         .SelectMany(static profile => profile.Aliases.Select(alias => profile with { Type = alias }).Prepend(profile))

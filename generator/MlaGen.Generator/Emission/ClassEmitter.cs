@@ -60,7 +60,25 @@ internal static class ClassEmitter
         Constant("QkRopeHeadDim", d.QkRopeHeadDim, "Width of the rotary key that all heads share (<c>qk_rope_head_dim</c>).");
         Constant("VHeadDim", d.VHeadDim, "Width of a head's value (<c>v_head_dim</c>).");
         Constant("MaxPositionEmbeddings", d.MaxPositionEmbeddings, "Positions run below this (<c>max_position_embeddings</c>).");
-        Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token: KvLoraRank + QkRopeHeadDim.");
+        Constant("CacheRowElements", d.CacheRowElements, "Numbers the cache keeps of a token" + (plan.Spec.Indexer is null ? string.Empty : " beside its index key") + ": KvLoraRank + QkRopeHeadDim.");
+        if (plan.Spec.Indexer is { } indexer)
+        {
+            Constant("IndexTopK", indexer.TopK, "Keys that a query attends to at most (<c>index_topk</c>).");
+            Constant("IndexHeads", indexer.Heads, "Heads of the sparse indexer (<c>index_n_heads</c>).");
+            Constant("IndexHeadDim", indexer.HeadDim, "Width of the index key that the cache keeps of a token (<c>index_head_dim</c>).");
+            if (indexer.PoolTokens > 0)
+            {
+                Constant("IndexPoolTokens", indexer.PoolTokens, "Neighbouring tokens whose index keys are pooled (<c>index_kpool</c>).");
+            }
+
+            if (indexer.IsShared)
+            {
+                writer.Summary("For each layer of the model F if it has an indexer, S if it attends to what the nearest such layer before it has selected.");
+                writer.Line($"public const string IndexPattern = \"{indexer.Pattern}\";");
+                writer.Line();
+            }
+        }
+
         writer.Summary($"Factor on the scores: {Words(plan.Rope.SoftmaxScaleDerivation)}.");
         writer.Line($"public const double SoftmaxScale = {CodeWriter.Literal(plan.Rope.SoftmaxScale)};");
         writer.Line();
@@ -115,6 +133,30 @@ internal static class ClassEmitter
             writer.Line($"    OutputGate = {Mla}OutputGate.{spec.OutputGate},");
         }
 
+        if (spec.Indexer is { } indexer)
+        {
+            bool isRotated = rope.InverseFrequencies.Count > 0;
+            writer.Line($"    Indexer = new {Runtime}IndexerDefinition");
+            writer.Line("    {");
+            writer.Line("        TopK = IndexTopK,");
+            writer.Line("        Heads = IndexHeads,");
+            writer.Line("        HeadDim = IndexHeadDim,");
+            writer.Line($"        RopeLayout = {Mla}RopeLayout.{(isRotated ? indexer.RopeLayout : RopeLayout.None)},");
+            writer.Line($"        RotatesLast = {(indexer.RopeLast ? "true" : "false")},");
+            writer.Line($"        NormEpsilon = {CodeWriter.Literal(indexer.NormEpsilon)},");
+            if (indexer.PoolTokens > 0)
+            {
+                writer.Line("        PoolTokens = IndexPoolTokens,");
+            }
+
+            if (indexer.IsShared)
+            {
+                writer.Line("        IsShared = true,");
+            }
+
+            writer.Line("    },");
+        }
+
         writer.Line();
         writer.Line(plan.BreakEvenQueries == 0
             ? "    // Decompressing never pays: the absorbed form does no more operations a cached token."
@@ -162,6 +204,11 @@ internal static class ClassEmitter
             }
 
             writer.Line("    OProj = weights.OProj,");
+            if (plan.Spec.Indexer is not null)
+            {
+                writer.Line($"    Indexer = {Runtime}IndexerWeights.Of(weights.IndexerWqB, weights.IndexerWk, weights.IndexerKNorm, weights.IndexerWeightsProj{(plan.Spec.Indexer.PoolTokens == 0 ? string.Empty : ", weights.IndexerPoolEmbedding, weights.IndexerPoolGate")}),");
+            }
+
             writer.Line("});");
         }
 
@@ -237,10 +284,37 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);");
         writer.Line();
+        writer.Summary("The attention core alone on selected tokens: the softmax is over them, and no others are read.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+        writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
+        writer.Line("/// <param name=\"selected\">Which tokens each row attends to <c>[batch.Rows, most]</c>: indices in its sequence, in ascending order, and -1 behind the last one.</param>");
+        writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row that selects nothing.</param>");
+        writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row that selects nothing.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length, or a row selects what it does not see, or out of order; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+        writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, global::System.ReadOnlySpan<int> selected, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, selected, output, logSumExp);");
+        writer.Line();
+        if (plan.Spec.Indexer is { PoolTokens: 0 } indexer)
+        {
+            writer.Summary("The scores of the sparse indexer alone, for engines that own their projections.");
+            writer.Line("/// <param name=\"batch\">The step.</param>");
+            writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
+            writer.Line($"/// <param name=\"indexQueries\">Rotated index queries <c>[batch.Rows, {indexer.Heads}, {indexer.HeadDim}]</c>.</param>");
+            writer.Line($"/// <param name=\"indexWeights\">Weights of the index heads <c>[batch.Rows, {indexer.Heads}]</c>; the factors on scores and weights are applied inside.</param>");
+            writer.Line("/// <param name=\"scores\">Takes scores of the tokens of each row's sequence <c>[batch.Rows, tokens]</c>; negative infinity for those that the row does not see.</param>");
+            writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+            writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+            writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+            writer.Line($"public static void IndexScores({batch} batch, int layer, {input} indexQueries, {input} indexWeights, {output} scores) => {Runtime}MlaLayer.IndexScores(batch, layer, indexQueries, indexWeights, scores);");
+            writer.Line();
+        }
+
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
-        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{(plan.Spec.Indexer is null ? string.Empty : ", then index key")} of each new token <c>[batch.Rows, {d.CacheRowElements + ((plan.Spec.Indexer?.HeadDim ?? 0) * (plan.Spec.Indexer is { PoolTokens: > 0 } ? 2 : 1))}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");

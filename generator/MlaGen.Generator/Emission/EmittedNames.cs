@@ -23,8 +23,10 @@ internal static class EmittedNames
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
+        "IndexTopK", "IndexHeads", "IndexHeadDim", "IndexPattern", "IndexScores",
         "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "Sinks", "GateProj", "OProj",
+        "IndexerWqB", "IndexerWk", "IndexerKNorm", "IndexerWeightsProj", "IndexPoolTokens", "IndexerPoolEmbedding", "IndexerPoolGate",
         "s_definition", "_layer");
 
     /// <summary>Kernels stand in a namespace of their own for each set of dimensions, so that their plain names cannot meet the user's.</summary>
@@ -52,6 +54,8 @@ internal static class EmittedNames
             ("Cores", ["global::MlaGen.CacheFormat?"]),
             ("Forward", [batch, Input, Output]),
             ("AttendLatent", [batch, "int", Input, Output, Output]),
+            ("AttendLatent", [batch, "int", Input, "global::System.ReadOnlySpan<int>", Output, Output]),
+            ("IndexScores", [batch, "int", Input, Input, Output]),
             ("AppendLatent", [batch, "int", Input]),
             ("get_Shape", []),
             ("get_Layer", []),

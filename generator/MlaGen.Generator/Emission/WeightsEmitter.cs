@@ -22,7 +22,7 @@ internal static class WeightsEmitter
                 writer.Line();
             }
 
-            WeightSet(writer, projections, spec.AllowDense);
+            WeightSet(writer, projections, spec.AllowDense, mayShare: spec.Indexer is { IsShared: true });
         });
         return writer.ToString();
     }
@@ -48,14 +48,39 @@ internal static class WeightsEmitter
 
         if (p.IsVector)
         {
-            using (writer.Braces($"public sealed class {p.Name} : {Runtime}NormWeight"))
+            using (writer.Braces($"public sealed class {p.Name} : {Runtime}{(p.Bias ? "LayerNormWeight" : "NormWeight")}"))
             {
                 Constant(writer, "Length", p.Rows, $"Elements: {p.Formula}.");
-                writer.Summary($"Takes {Counted.Of(p.Rows, "weight")}.");
+                writer.Summary($"Takes {Counted.Of(p.Rows, "weight")}{(p.Bias ? ", and a bias for each" : string.Empty)}.");
                 writer.Line("/// <param name=\"weights\">The weights.</param>");
-                writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights) : base(weights, Length, \"{p.Tensor}.weight\", \"{p.Formula}\") {{ }}");
+                if (p.Bias)
+                {
+                    writer.Line("/// <param name=\"bias\">The biases.</param>");
+                    writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights, global::System.ReadOnlySpan<float> bias) : base(weights, bias, Length, \"{p.Tensor}\", \"{p.Formula}\") {{ }}");
+                }
+                else
+                {
+                    writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights) : base(weights, Length, \"{p.Tensor}.weight\", \"{p.Formula}\") {{ }}");
+                }
+
                 writer.Line();
                 writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.Tensor}\", Length, \"{p.Formula}\") {{ }}");
+            }
+
+            return;
+        }
+
+        if (p.IsTable)
+        {
+            using (writer.Braces($"public sealed class {p.Name} : {Runtime}TableWeight"))
+            {
+                Constant(writer, "Rows", p.Rows, "Rows.");
+                Constant(writer, "Columns", p.Columns, "Elements of each.");
+                writer.Summary($"Takes {p.Shape} values, row-major.");
+                writer.Line("/// <param name=\"values\">The values.</param>");
+                writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> values) : base(values, Rows, Columns, \"{p.WeightTensor}\", \"{p.Formula}\") {{ }}");
+                writer.Line();
+                writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.WeightTensor}\", Rows, Columns, \"{p.Formula}\") {{ }}");
             }
 
             return;
@@ -84,21 +109,21 @@ internal static class WeightsEmitter
         }
     }
 
-    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionSpec> projections, bool allowDense)
+    private static void WeightSet(CodeWriter writer, IReadOnlyList<ProjectionSpec> projections, bool allowDense, bool mayShare)
     {
-        writer.Summary("The weights of one layer.");
+        writer.Summary(mayShare ? "The weights of one layer: with those of an indexer, or without any of them where the layer attends to what an earlier one has selected." : "The weights of one layer.");
         writer.Line(EmittedNames.GeneratedCode);
         using (writer.Braces("public sealed class Weights"))
         {
             writer.Summary("Takes weights that are already packed.");
             foreach (ProjectionSpec p in projections)
             {
-                writer.Line($"/// <param name=\"{Parameter(p)}\"><c>{p.Tensor}</c>: {p.What}.</param>");
+                writer.Line($"/// <param name=\"{Parameter(p)}\"><c>{p.Tensor}</c>: {p.What}{(IsOptional(p) ? "; or null" : string.Empty)}.</param>");
             }
 
-            using (writer.Braces($"public Weights({string.Join(", ", projections.Select(p => $"{p.Name} {Parameter(p)}"))})"))
+            using (writer.Braces($"public Weights({string.Join(", ", projections.Select(p => $"{Type(p)} {Parameter(p)}"))})"))
             {
-                foreach (ProjectionSpec p in projections)
+                foreach (ProjectionSpec p in projections.Where(p => !IsOptional(p)))
                 {
                     writer.Line($"global::System.ArgumentNullException.ThrowIfNull({Parameter(p)});");
                 }
@@ -112,25 +137,37 @@ internal static class WeightsEmitter
             foreach (ProjectionSpec p in projections)
             {
                 writer.Line();
-                writer.Summary($"<c>{p.Tensor}</c>: {p.What}.");
-                writer.Line($"public {p.Name} {p.Name} {{ get; }}");
+                writer.Summary($"<c>{p.Tensor}</c>: {p.What}{(IsOptional(p) ? "; null in a layer without an indexer" : string.Empty)}.");
+                writer.Line($"public {Type(p)} {p.Name} {{ get; }}");
             }
 
             writer.Line();
             writer.Summary("Loads and packs the weights of one layer by their Hugging Face names.");
             writer.Line("/// <param name=\"checkpoint\">Where the tensors are.</param>");
-            writer.Line("/// <param name=\"prefix\">What the names begin with, for example <c>model.layers.0.self_attn.</c>.</param>");
+            writer.Line("/// <param name=\"prefix\">What the names begin with, for example <c>model.layers.0.self_attn.</c>." + (mayShare ? " Its last number says which letter of IndexPattern counts." : string.Empty) + "</param>");
             writer.Line("/// <returns>The weights.</returns>");
             writer.Line("/// <exception cref=\"global::MlaGen.CheckpointException\">A tensor is missing, surplus, of another shape or of a type that weights cannot have.</exception>");
             using (writer.Braces("public static Weights Load(global::MlaGen.ICheckpoint checkpoint, string prefix)"))
             {
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(checkpoint);");
                 writer.Line("global::System.ArgumentNullException.ThrowIfNull(prefix);");
-                string read = string.Join(", ", projections.Select(static p => $"\"{p.Tensor}\""));
+                string read = Names(projections);
+                if (mayShare)
+                {
+                    writer.Line($"bool hasIndexer = {Runtime}LayerWeights.HasIndexer(checkpoint, prefix, IndexPattern);");
+                    read = $"hasIndexer ? new[] {{ {read} }} : new[] {{ {Names(projections.Where(static p => !p.IsIndexer))} }}";
+                }
+
                 writer.Line($"{Runtime}LayerWeights.RefuseUnread(checkpoint, prefix, allowDense: {(allowDense ? "true" : "false")}, {read});");
-                writer.Line($"return new Weights({string.Join(", ", projections.Select(p => $"new {p.Name}(checkpoint, prefix)"))});");
+                writer.Line($"return new Weights({string.Join(", ", projections.Select(p => $"{(IsOptional(p) ? "hasIndexer ? " : string.Empty)}new {p.Name}(checkpoint, prefix){(IsOptional(p) ? " : null" : string.Empty)}"))});");
             }
         }
+
+        bool IsOptional(ProjectionSpec p) => mayShare && p.IsIndexer;
+
+        string Type(ProjectionSpec p) => IsOptional(p) ? p.Name + "?" : p.Name;
+
+        static string Names(IEnumerable<ProjectionSpec> projections) => string.Join(", ", projections.Select(static p => $"\"{p.Tensor}\""));
     }
 
     private static void Constant(CodeWriter writer, string name, int value, string summary)

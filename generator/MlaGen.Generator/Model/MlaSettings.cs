@@ -68,6 +68,22 @@ internal sealed record MlaSettings
 
     public bool? AttentionSinks { get; init; }
 
+    public int? IndexTopK { get; init; }
+
+    public int? IndexHeads { get; init; }
+
+    public int? IndexHeadDim { get; init; }
+
+    public RopeLayout? IndexRopeLayout { get; init; }
+
+    public bool? IndexRopeLast { get; init; }
+
+    public double? IndexNormEpsilon { get; init; }
+
+    public int? IndexPoolTokens { get; init; }
+
+    public string? IndexPattern { get; init; }
+
     public CacheFormat? CacheFormat { get; init; }
 
     public bool? AllowDense { get; init; }
@@ -107,6 +123,14 @@ internal sealed record MlaSettings
         (nameof(OutputGate), OutputGate),
         (nameof(OutputGateName), OutputGateName),
         (nameof(AttentionSinks), AttentionSinks),
+        (nameof(IndexTopK), IndexTopK),
+        (nameof(IndexHeads), IndexHeads),
+        (nameof(IndexHeadDim), IndexHeadDim),
+        (nameof(IndexRopeLayout), IndexRopeLayout),
+        (nameof(IndexRopeLast), IndexRopeLast),
+        (nameof(IndexNormEpsilon), IndexNormEpsilon),
+        (nameof(IndexPoolTokens), IndexPoolTokens),
+        (nameof(IndexPattern), IndexPattern),
         (nameof(CacheFormat), CacheFormat),
         (nameof(AllowDense), AllowDense),
         (nameof(DecodedWeights), DecodedWeights),
@@ -148,9 +172,30 @@ internal sealed record MlaSettings
         OutputGate = OutputGate ?? other.OutputGate,
         OutputGateName = OutputGateName ?? other.OutputGateName,
         AttentionSinks = AttentionSinks ?? other.AttentionSinks,
+        IndexTopK = IndexTopK ?? other.IndexTopK,
+        IndexHeads = IndexHeads ?? other.IndexHeads,
+        IndexHeadDim = IndexHeadDim ?? other.IndexHeadDim,
+        IndexRopeLayout = IndexRopeLayout ?? other.IndexRopeLayout,
+        IndexRopeLast = IndexRopeLast ?? other.IndexRopeLast,
+        IndexNormEpsilon = IndexNormEpsilon ?? other.IndexNormEpsilon,
+        IndexPoolTokens = IndexPoolTokens ?? other.IndexPoolTokens,
+        IndexPattern = IndexPattern ?? other.IndexPattern,
         CacheFormat = CacheFormat ?? other.CacheFormat,
         AllowDense = AllowDense ?? other.AllowDense,
         DecodedWeights = DecodedWeights ?? other.DecodedWeights,
+    };
+
+    /// <summary>These settings without an indexer: attention to all keys.</summary>
+    public MlaSettings WithoutIndexer() => this with
+    {
+        IndexTopK = null,
+        IndexHeads = null,
+        IndexHeadDim = null,
+        IndexRopeLayout = null,
+        IndexRopeLast = null,
+        IndexNormEpsilon = null,
+        IndexPoolTokens = null,
+        IndexPattern = null,
     };
 
     /// <summary>The specification of a class, with the attribute's defaults for what was not written; required dimensions become 0.</summary>
@@ -191,5 +236,14 @@ internal sealed record MlaSettings
         OutputGateName = OutputGateName ?? "g_proj",
         AttentionSinks = AttentionSinks ?? false,
         AllowDense = AllowDense ?? false,
+        Indexer = IndexTopK is null or 0 ? null : new IndexerSpec(
+            IndexTopK.Value,
+            IndexHeads ?? 0,
+            IndexHeadDim ?? 128,
+            IndexRopeLayout ?? Model.RopeLayout.HalfSplit,
+            IndexRopeLast ?? false,
+            IndexNormEpsilon ?? 1e-6,
+            IndexPoolTokens ?? 0,
+            IndexPattern ?? string.Empty),
     };
 }

@@ -35,6 +35,9 @@ internal sealed record MlaSpec(
     /// <summary>Whether it stands in for sparse attention, so that the tensors of an indexer may lie beside its weights.</summary>
     public bool AllowDense { get; init; }
 
+    /// <summary>The sparse indexer, or null for attention to all keys.</summary>
+    public IndexerSpec? Indexer { get; init; }
+
     /// <summary>Where each value comes from, for a class whose dimensions a model's configuration gives; else empty.</summary>
     public EquatableArray<ValueSource> Provenance { get; init; }
 }

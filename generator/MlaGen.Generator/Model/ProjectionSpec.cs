@@ -19,6 +19,12 @@ internal sealed record ProjectionSpec(string Name, string Tensor, string What, i
     /// <summary>Whether it is the logits of attention sinks, a tensor by itself.</summary>
     public bool IsSinks => Tensor == ProjectionNames.Sinks;
 
+    /// <summary>Whether it is rows that are added as they are, and no factor of a product.</summary>
+    public bool IsTable => Tensor == ProjectionNames.IndexerPoolEmbedding;
+
+    /// <summary>Whether it is part of a sparse indexer.</summary>
+    public bool IsIndexer => Tensor.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal);
+
     /// <summary>Name of the tensor of its weights.</summary>
     public string WeightTensor => ProjectionNames.WeightTensor(Tensor);
 
@@ -63,6 +69,19 @@ internal sealed record ProjectionSpec(string Name, string Tensor, string What, i
         }
 
         list.Add(Matrix("OProj", ProjectionNames.OProj, "the layer's output from the values of all heads", d.HiddenSize, d.Heads * d.VHeadDim, "[HiddenSize, Heads·VHeadDim]", spec.AttentionBias));
+        if (spec.Indexer is { } indexer)
+        {
+            list.Add(Matrix("IndexerWqB", ProjectionNames.IndexerWqB, "index queries of all index heads from the query latent", indexer.Heads * indexer.HeadDim, d.QLoraRank, "[IndexHeads·IndexHeadDim, QLoraRank]", false));
+            list.Add(Matrix("IndexerWk", ProjectionNames.IndexerWk, "the index key from the hidden state", indexer.HeadDim, d.HiddenSize, "[IndexHeadDim, HiddenSize]", false));
+            list.Add(Vector("IndexerKNorm", ProjectionNames.IndexerKNorm, "norm of the index key, by mean and variance", indexer.HeadDim, "[IndexHeadDim]") with { Bias = true });
+            list.Add(Matrix("IndexerWeightsProj", ProjectionNames.IndexerWeightsProj, "weights of the index heads from the hidden state", indexer.Heads, d.HiddenSize, "[IndexHeads, HiddenSize]", false));
+            if (indexer.PoolTokens > 0)
+            {
+                list.Add(Matrix("IndexerPoolEmbedding", ProjectionNames.IndexerPoolEmbedding, "what the place in a pool adds to the logits by which a token's index key is weighed", indexer.PoolTokens, indexer.HeadDim, "[IndexPoolTokens, IndexHeadDim]", false));
+                list.Add(Matrix("IndexerPoolGate", ProjectionNames.IndexerPoolGate, "these logits from the hidden state", indexer.HeadDim, d.HiddenSize, "[IndexHeadDim, HiddenSize]", false));
+            }
+        }
+
         return list;
     }
 

@@ -28,13 +28,16 @@ internal static class ConfigUse
             ("original_max_position_embeddings", settings.OriginalMaxPositionEmbeddings is null && (settings.RopeScaling is not (null or RopeScaling.None) || settings.Llama4ScalingBeta is not (null or 0))),
             ("factor", NeedsFactor(settings)),
             ("short_factor", settings.ShortFactor is null && settings.RopeScaling == RopeScaling.LongRope),
+            ("index_n_heads", settings.IndexHeads is null && settings.IndexTopK > 0),
+            ("index_head_dim", settings.IndexHeadDim is null && settings.IndexTopK > 0),
             ("long_factor", settings.LongFactor is null && settings.RopeScaling == RopeScaling.LongRope),
         ];
         return required.Where(static key => key.IsMissing).Select(static key => key.Key);
     }
 
-    /// <summary>Whether the model is sparse and the class has not accepted dense attention in its place.</summary>
-    public static bool IsSparse(AttributeModel attribute, ConfigModel config) => config.IndexTopK is not null && attribute.Settings.AllowDense != true;
+    /// <summary>Whether the model is sparse in a way that is not known, and the class has not accepted dense attention in its place.</summary>
+    public static bool IsSparse(AttributeModel attribute, ConfigModel config)
+        => config.IndexTopK is not null && attribute.Settings.AllowDense != true && (Merge(attribute, config).IndexTopK ?? 0) == 0;
 
     /// <summary>Whether the model's attention weights are quantized in a way that is not read, and the class does not say that its own are decoded.</summary>
     public static bool IsQuantized(AttributeModel attribute, ConfigModel config) => config.Quantization is not null && attribute.Settings.DecodedWeights != true;
@@ -64,10 +67,13 @@ internal static class ConfigUse
 
     private static MlaSettings Merge(AttributeModel attribute, ConfigModel config)
     {
-        MlaSettings settings = WithFactor(attribute.Settings.Over(config.Settings), config);
+        MlaSettings settings = WithFactor(attribute.Settings.Over(Settings(attribute.Settings, config)), config);
         bool isLimited = config.IndexTopK is { } topK && attribute.Settings is { AllowDense: true, MaxPositionEmbeddings: null } && !(settings.MaxPositionEmbeddings <= topK);
         return isLimited ? settings with { MaxPositionEmbeddings = config.IndexTopK } : settings;
     }
+
+    /// <summary>What the file says, to a class that may have accepted dense attention in place of its indexer.</summary>
+    private static MlaSettings Settings(MlaSettings attribute, ConfigModel config) => attribute.AllowDense == true ? config.Settings.WithoutIndexer() : config.Settings;
 
     /// <summary>A factor that nobody states follows from the two lengths of the model: from what the file states, and not from what the class accepts.</summary>
     private static MlaSettings WithFactor(MlaSettings settings, ConfigModel config)
@@ -86,7 +92,7 @@ internal static class ConfigUse
     private static IEnumerable<ValueSource> Sources(MlaSettings attribute, ConfigModel config)
     {
         bool isFactorDerived = IsFactorOpen(attribute.Over(config.Settings)) && config.Settings.MaxPositionEmbeddings is not null;
-        Dictionary<string, object?> file = config.Settings.All.ToDictionary(static setting => setting.Property, static setting => setting.Value);
+        Dictionary<string, object?> file = Settings(attribute, config).All.ToDictionary(static setting => setting.Property, static setting => setting.Value);
         foreach ((string property, object? written) in attribute.All)
         {
             object? read = file[property];
@@ -98,7 +104,7 @@ internal static class ConfigUse
             {
                 yield return new ValueSource(property, read is null || read.Equals(written) ? "attribute" : $"attribute, overriding {Text(read)} of {config.File}");
             }
-            else if (property == nameof(MlaSettings.MaxPositionEmbeddings) && config.IndexTopK is { } topK && !((int?)read <= topK))
+            else if (property == nameof(MlaSettings.MaxPositionEmbeddings) && attribute.AllowDense == true && config.IndexTopK is { } topK && !((int?)read <= topK))
             {
                 yield return new ValueSource(property, $"index_topk of {config.File}, up to which dense and sparse attention agree");
             }

@@ -13,7 +13,7 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
+        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. IndexValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
         return problems.Count == 0 ? ConstantsValidator.Validate(spec) : problems;
     }
 

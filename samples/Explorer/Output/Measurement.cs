@@ -71,6 +71,12 @@ internal sealed record Measurement
     /// <summary>The same for the FMA peak: what the machine gave at the time.</summary>
     public double? PeakSpeedup { get; init; }
 
+    /// <summary>Time of a part of a step, as a part of the whole step's in the same round.</summary>
+    public double? ShareOfStep { get; init; }
+
+    /// <summary>Speed as a multiple of dense attention's in the same round.</summary>
+    public double? OverDense { get; init; }
+
     /// <summary>Milliseconds of <c>Warmup</c>.</summary>
     public double? WarmupMs { get; init; }
 

@@ -161,6 +161,8 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column ShareOfFloat32 = new("of float32", static m => Percent(m.ShareOfFloat32));
     public static readonly Column Speedup = new("speedup", static m => Number(m.Speedup, "0.00"));
     public static readonly Column PeakSpeedup = new("peak speedup", static m => Number(m.PeakSpeedup, "0.00"));
+    public static readonly Column ShareOfStep = new("of sparse", static m => Percent(m.ShareOfStep));
+    public static readonly Column OverDense = new("over dense", static m => Number(m.OverDense, "0.00"));
     public static readonly Column Warmup = new("warm-up ms", static m => Number(m.WarmupMs, "0.0"));
     public static readonly Column First = new("first ms", static m => Number(m.FirstMs, m.FirstMs < 10 ? "0.000" : "0.0"));
     public static readonly Column AfterPause = new("after a pause", static m => Number(m.AfterPauseMs, m.AfterPauseMs < 10 ? "0.000" : "0.0"));

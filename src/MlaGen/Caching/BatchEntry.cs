@@ -20,6 +20,12 @@ internal readonly record struct BatchEntry(LatentSequence Sequence, int FirstRow
     /// <summary>Tokens that the sequence has already.</summary>
     public int CommittedKeys => Keys - NewTokens;
 
+    /// <summary>Its first rows alone, as if it had no others.</summary>
+    public BatchEntry First(int queries) => this with { Queries = queries, NewTokens = queries, Keys = Keys - (Queries - queries) };
+
+    /// <summary>What is left without its first rows.</summary>
+    public BatchEntry From(int queries) => this with { FirstRow = FirstRow + queries, Queries = Queries - queries, NewTokens = NewTokens - queries };
+
     /// <summary>Keys that a query of this entry, which is no tree, sees: causal, with the last query aligned to the last key.</summary>
     public int VisibleKeys(int query) => Math.Max(0, Keys - Queries + query + 1);
 }

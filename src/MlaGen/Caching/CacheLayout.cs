@@ -10,26 +10,31 @@ public sealed class CacheLayout
     {
         Format = format;
         Codec = RowCodec.Create(format, definition.Shape);
+        IndexCodec = definition.Indexer is { } indexer ? RowCodec.CreateIndex(format, indexer.KeyElements, Codec.Elements) : null;
+        Segments = IndexCodec is null ? Codec.Segments : [.. Codec.Segments, .. IndexCodec.Segments];
         PageTokens = definition.Kernels.PageTokens;
     }
 
     /// <summary>How a row's elements are encoded.</summary>
     public CacheFormat Format { get; }
 
-    /// <summary>What a row consists of, in the order in which it lies: latent, then rotary key.</summary>
-    public IReadOnlyList<RowSegment> Segments => Codec.Segments;
+    /// <summary>What a row consists of, in order: latent, rotary key, and the index key of a class with a sparse indexer.</summary>
+    public IReadOnlyList<RowSegment> Segments { get; }
 
     /// <summary>Elements of a row.</summary>
-    public int RowElements => Codec.Elements;
+    public int RowElements => Codec.Elements + (IndexCodec?.Elements ?? 0);
 
     /// <summary>Bytes of a row.</summary>
-    public int RowBytes => Codec.RowBytes;
+    public int RowBytes => Codec.RowBytes + (IndexCodec?.RowBytes ?? 0);
 
     /// <summary>Tokens that a page holds unless <see cref="LatentCacheOptions.PageTokens"/> says otherwise: pages of a multiple of it are read without a copy.</summary>
     public int PageTokens { get; }
 
-    /// <summary>Between rows of floats and their bytes.</summary>
+    /// <summary>Between floats and bytes of what attention reads of a row.</summary>
     internal RowCodec Codec { get; }
+
+    /// <summary>Between floats and bytes of what a sparse indexer reads of a row; null for a class that has none.</summary>
+    internal RowCodec? IndexCodec { get; }
 
     /// <summary>The layout of a class's caches.</summary>
     /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>

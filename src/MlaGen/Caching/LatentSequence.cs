@@ -150,7 +150,10 @@ public sealed class LatentSequence : IDisposable
         }
     }
 
-    /// <summary>Copies what the cache keeps of a token in one layer, decoded: the latent, normalised, then the rotary key, rotated.</summary>
+    /// <summary>
+    /// Copies what the cache keeps of a token in one layer, decoded: the latent, normalised, then the rotary key, rotated, then, of a class with a
+    /// sparse indexer, the index key, zeros in a layer that shares the selection of another.
+    /// </summary>
     /// <remarks>
     /// A rotary key lies in halves, whatever its layout: the first elements of all pairs, then the second ones. Where
     /// <see cref="RopeLayout.Interleaved"/> makes pairs of neighbours, that is another order than the projection's: element 2i of it comes to i,
@@ -160,7 +163,7 @@ public sealed class LatentSequence : IDisposable
     /// </remarks>
     /// <param name="layer">Layer, below the cache's <see cref="LatentCache{TAttention}.Layers"/>.</param>
     /// <param name="token">Index of a committed token, below <see cref="Length"/>; not its position.</param>
-    /// <param name="destination">Takes exactly <see cref="MlaShape.CacheRowElements"/> values.</param>
+    /// <param name="destination">Takes exactly <see cref="CacheLayout.RowElements"/> values.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such layer or token.</exception>
     /// <exception cref="ArgumentException"><paramref name="destination"/> has another length.</exception>
     /// <exception cref="ObjectDisposedException">The sequence or its cache is disposed.</exception>
@@ -177,7 +180,11 @@ public sealed class LatentSequence : IDisposable
             throw new ArgumentException(FormattableString.Invariant($"A row has {Counted.Of(Pool.Layout.RowElements, "element")}, the destination {destination.Length}."), nameof(destination));
         }
 
-        Pool.Codec.DecodeRows(Row(layer, token), 1, destination);
+        foreach (RowPlane plane in Pool.Planes)
+        {
+            plane.Codec.DecodeRows(Row(plane, layer, token), 1, destination[..plane.Codec.Elements]);
+            destination = destination[plane.Codec.Elements..];
+        }
     }
 
     /// <summary>Frees the sequence's pages. Further calls do nothing.</summary>
@@ -199,12 +206,12 @@ public sealed class LatentSequence : IDisposable
         Forget(0);
     }
 
-    /// <summary>The stored bytes of a token in one layer, also of one reserved in the current step.</summary>
-    internal Span<byte> Row(int layer, int token)
+    /// <summary>The stored bytes of a token's part in one layer, also of one reserved in the current step.</summary>
+    internal Span<byte> Row(RowPlane plane, int layer, int token)
     {
         (int page, int index) = Math.DivRem(token, Pool.PageTokens);
-        int rowBytes = Pool.Layout.RowBytes;
-        return Pool.Rows(Pages[page], layer).Slice(index * rowBytes, rowBytes);
+        int rowBytes = plane.Codec.RowBytes;
+        return Pool.Rows(plane, Pages[page], layer).Slice(index * rowBytes, rowBytes);
     }
 
     /// <summary>Makes <paramref name="holder"/> the only one to change the sequence, and keeps the cache's memory in place.</summary>

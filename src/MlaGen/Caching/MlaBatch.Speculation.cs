@@ -128,7 +128,10 @@ public abstract partial class MlaBatch
             _positions[entry.FirstRow + i] = _positions[entry.FirstRow + path[i]];
             for (int layer = 0; layer < Pool.Layers; layer++)
             {
-                entry.Sequence.Row(layer, entry.CommittedKeys + path[i]).CopyTo(entry.Sequence.Row(layer, entry.CommittedKeys + i));
+                foreach (RowPlane plane in Pool.Planes)
+                {
+                    entry.Sequence.Row(plane, layer, entry.CommittedKeys + path[i]).CopyTo(entry.Sequence.Row(plane, layer, entry.CommittedKeys + i));
+                }
             }
         }
     }

@@ -179,6 +179,49 @@ public abstract partial class MlaBatch : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>
+    /// Copies which tokens of its sequence a row attends to, in ascending order, as the last indexer that ran in the step has selected them: for layers of classes
+    /// with a sparse indexer (<see cref="MlaAttentionAttribute.IndexTopK"/>). A row that sees no more tokens than it may select attends to all that it sees.
+    /// </summary>
+    /// <param name="row">Row of the batch.</param>
+    /// <param name="tokens">Takes the tokens' indices in the sequence.</param>
+    /// <returns>How many there are.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The batch has no such row.</exception>
+    /// <exception cref="ArgumentException">There are more tokens than <paramref name="tokens"/> takes; nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">No indexer has run in the step, or the class has none.</exception>
+    /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
+    public int ReadSelection(int row, Span<int> tokens)
+    {
+        using Use use = Begin(nameof(ReadSelection));
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        if (_engine?.Selection is not { } selection)
+        {
+            throw new InvalidOperationException("Nothing is selected yet: a layer with a sparse indexer runs first, and the selection ends with the step.");
+        }
+
+        foreach (ref readonly BatchEntry entry in Entries)
+        {
+            if (row >= entry.FirstRow && row < entry.FirstRow + entry.Queries)
+            {
+                KeySource keys = selection.IsAll(row) ? new VisibleKeys(this).Of(entry, row - entry.FirstRow) : selection.Keys(row, entry.Sequence);
+                if (keys.Count > tokens.Length)
+                {
+                    throw new ArgumentException(FormattableString.Invariant($"Row {row} attends to {Counted.Of(keys.Count, "token")}; there is room for {tokens.Length}."), nameof(tokens));
+                }
+
+                for (int key = 0; key < keys.Count; key++)
+                {
+                    tokens[key] = keys.Token(key);
+                }
+
+                return keys.Count;
+            }
+        }
+
+        throw new InvalidOperationException("The batch's entries do not cover its rows.");
+    }
+
     /// <summary>Begins to do something to the batch, which the returned value ends.</summary>
     /// <param name="what">What; named to whoever asks for something else meanwhile.</param>
     /// <exception cref="InvalidOperationException">Something is being done to the batch already.</exception>

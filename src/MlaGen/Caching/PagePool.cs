@@ -4,7 +4,7 @@ using MlaGen.Runtime;
 namespace MlaGen;
 
 /// <summary>
-/// The pages of one cache: [layer][token][row] each, counted by reference, so that one page id stands for all layers of its tokens.
+/// The pages of one cache: [layer][plane][token] each, counted by reference, so that one page id stands for all layers of its tokens.
 /// Every member may be called from any thread; a page's bytes belong to whoever holds the page.
 /// </summary>
 /// <remarks>
@@ -81,13 +81,22 @@ internal sealed class PagePool : IDisposable
         _pageBytes = (int)pageBytes;
         _layerBytes = _pageBytes / layers;
         _pagesPerSlab = Math.Max(1, Math.Min(SlabBytes, _memory.MaxBufferSize) / _pageBytes);
+        Attended = new RowPlane(layout.Codec, start: 0, PageTokens);
+        Indexed = layout.IndexCodec is { } index ? new RowPlane(index, Attended.Bytes, PageTokens) : null;
+        Planes = Indexed is null ? [Attended] : [Attended, Indexed];
     }
 
     /// <summary>What a row is.</summary>
     public CacheLayout Layout { get; }
 
-    /// <summary>Between rows of floats and the bytes in the pages.</summary>
-    public RowCodec Codec => Layout.Codec;
+    /// <summary>What attention reads: latents and rotary keys.</summary>
+    public RowPlane Attended { get; }
+
+    /// <summary>What a sparse indexer reads: index keys; null for a class that has none.</summary>
+    public RowPlane? Indexed { get; }
+
+    /// <summary>All that rows consist of.</summary>
+    public RowPlane[] Planes { get; }
 
     public int Layers { get; }
 
@@ -123,11 +132,11 @@ internal sealed class PagePool : IDisposable
     /// <summary>Pages that hold this many tokens.</summary>
     public int PagesFor(int tokens) => (int)(((long)tokens + PageTokens - 1) / PageTokens);
 
-    /// <summary>The rows of a page in one layer: <see cref="PageTokens"/> of them, one after the other.</summary>
-    public Span<byte> Rows(int page, int layer)
+    /// <summary>A plane of a page in one layer: of each of its <see cref="PageTokens"/> rows that part, one after the other.</summary>
+    public Span<byte> Rows(RowPlane plane, int page, int layer)
     {
         (int slab, int index) = Math.DivRem(page, _pagesPerSlab);
-        return _slabs[slab].Span.Slice((index * _pageBytes) + (layer * _layerBytes), _layerBytes);
+        return _slabs[slab].Span.Slice((index * _pageBytes) + (layer * _layerBytes) + plane.Start, plane.Bytes);
     }
 
     /// <summary>All bytes of a page, layer after layer.</summary>
@@ -140,10 +149,12 @@ internal sealed class PagePool : IDisposable
     /// <summary>Copies the first rows of a page, in every layer, to another.</summary>
     public void CopyRows(int source, int destination, int tokens)
     {
-        int bytes = Layout.RowBytes * tokens;
         for (int layer = 0; layer < Layers; layer++)
         {
-            Rows(source, layer)[..bytes].CopyTo(Rows(destination, layer));
+            foreach (RowPlane plane in Planes)
+            {
+                Rows(plane, source, layer)[..(plane.Codec.RowBytes * tokens)].CopyTo(Rows(plane, destination, layer));
+            }
         }
     }
 

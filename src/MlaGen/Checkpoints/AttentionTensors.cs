@@ -6,8 +6,6 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal static class AttentionTensors
 {
-    private const string Indexer = "indexer.";
-
     // Buffers that older releases saved; they are computed from the configuration.
     private static readonly string[] _buffers = ["rotary_emb.inv_freq", "rotary_emb.original_inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"];
 
@@ -16,7 +14,7 @@ internal static class AttentionTensors
     private static readonly string[] _cacheScales = ["k_scale", "v_scale", "kv_scale", "q_scale", "prob_scale", "prob_output_scale"];
 
     private static readonly string[] _weightScales = [ProjectionNames.ScaleInverse, ProjectionNames.Scale];
-    private static readonly string[] _indexerModules = ["wq_b", "wk", "k_norm", "weights_proj"];
+    private const string IndexerBuffers = ProjectionNames.IndexerPrefix + "rotary_emb";
 
     /// <summary>Why a tensor cannot be passed over, as the rest of a sentence after <c>because</c>; null for one that is read or that changes nothing.</summary>
     /// <param name="name">Its name behind the prefix: <c>q_a_proj.weight</c>.</param>
@@ -28,20 +26,20 @@ internal static class AttentionTensors
         int dot = name.LastIndexOf('.');
         string module = dot < 0 ? string.Empty : name.Substring(0, dot);
         string tensor = name.Substring(dot + 1);
-        if (_buffers.Contains(name) || (isScalar && _cacheScales.Contains(tensor)))
+        if (projections.Contains(name) || _buffers.Contains(name) || (isScalar && _cacheScales.Contains(tensor)))
         {
             return null;
         }
 
-        if (name.StartsWith(Indexer, StringComparison.Ordinal))
+        bool isOwn = projections.Contains(module);
+        if (!isOwn && name.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal))
         {
-            return IndexerObjection(module.Length < Indexer.Length ? string.Empty : module.Substring(Indexer.Length), allowDense);
+            return IndexerObjection(module, allowDense, hasIndexer: projections.Contains(ProjectionNames.IndexerWk));
         }
 
-        bool isOwn = projections.Contains(module);
         if (name == ProjectionNames.Sinks)
         {
-            return projections.Contains(name) ? null : "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
+            return "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
         }
 
         if (!isOwn && !ProjectionNames.All.Contains(module))
@@ -51,7 +49,7 @@ internal static class AttentionTensors
                 : "nothing reads it, and it might change what attention computes";
         }
 
-        bool isVector = module.EndsWith("layernorm", StringComparison.Ordinal);
+        bool isVector = module.EndsWith("norm", StringComparison.Ordinal);
         if (isOwn && (tensor is ProjectionNames.Weight or ProjectionNames.Bias || (!isVector && (_weightScales.Contains(tensor) || (isScalar && _activationScales.Contains(tensor))))))
         {
             return null;
@@ -80,15 +78,27 @@ internal static class AttentionTensors
     /// <summary>What to say where a gate's projection is missing and there is one of another name.</summary>
     public const string GateAdvice = "OutputGateName on the class says what the checkpoint calls it";
 
-    private static string? IndexerObjection(string module, bool allowDense)
+    /// <summary>Why a layer that attends to what an earlier one has selected cannot have a tensor, or null if it can.</summary>
+    public static string? SharedObjection(string name) => name.StartsWith(ProjectionNames.IndexerPrefix, StringComparison.Ordinal)
+        ? "it belongs to a sparse indexer, and by IndexPattern the layer has none: it attends to what an earlier one has selected"
+        : null;
+
+    private static string? IndexerObjection(string module, bool allowDense, bool hasIndexer)
     {
-        if (!_indexerModules.Contains(module) && module != "rotary_emb")
+        if (module == IndexerBuffers && (hasIndexer || allowDense))
         {
-            return "it is no known part of a sparse indexer, and dense attention in its place might differ at any length";
+            return null;
+        }
+
+        if (!ProjectionNames.Indexer.Contains(module) && module != IndexerBuffers)
+        {
+            return hasIndexer
+                ? "it is no known part of a sparse indexer, and might change what is selected"
+                : "it is no known part of a sparse indexer, and dense attention in its place might differ at any length";
         }
 
         return allowDense
             ? null
-            : "it belongs to a sparse indexer, and attention is dense: AllowDense = true with MaxPositionEmbeddings of at most the model's index_topk accepts that, since up to there both are the same";
+            : "it belongs to a sparse indexer, and the class has none: IndexTopK on the class reads it, or AllowDense = true with MaxPositionEmbeddings of at most the model's index_topk accepts dense attention, since up to there both are the same";
     }
 }

@@ -15,6 +15,17 @@ internal static class ProjectionNames
     /// <summary>Logits without a value, one a head: a tensor by itself.</summary>
     public const string Sinks = "learnable_sink_param";
 
+    /// <summary>What the names of a sparse indexer's projections begin with.</summary>
+    public const string IndexerPrefix = "indexer.";
+    public const string IndexerWqB = IndexerPrefix + "wq_b";
+    public const string IndexerWk = IndexerPrefix + "wk";
+    public const string IndexerKNorm = IndexerPrefix + "k_norm";
+    public const string IndexerWeightsProj = IndexerPrefix + "weights_proj";
+
+    /// <summary>Of an indexer that pools keys, each a tensor by itself.</summary>
+    public const string IndexerPoolEmbedding = IndexerPrefix + "index_kpool_compress_ape";
+    public const string IndexerPoolGate = IndexerPrefix + "index_kpool_compress_gate";
+
     /// <summary>What a projection's tensors are called behind its name.</summary>
     public const string Weight = "weight";
     public const string Bias = "bias";
@@ -32,6 +43,9 @@ internal static class ProjectionNames
     /// <summary>Everything that a projection's name can be, whatever the class, in the order in which a layer uses them.</summary>
     public static readonly string[] All = [QProj, QAProj, QALayernorm, QBProj, KvAProjWithMqa, KvALayernorm, KvBProj, OProj];
 
+    /// <summary>Those of a sparse indexer, likewise.</summary>
+    public static readonly string[] Indexer = [IndexerWqB, IndexerWk, IndexerKNorm, IndexerWeightsProj];
+
     /// <summary>What published models call the projection of output gates from the hidden state.</summary>
     public static readonly string[] Gates = ["g_proj", "linear_gate"];
 
@@ -39,5 +53,9 @@ internal static class ProjectionNames
     public static readonly string[] Tensors = [Weight, Bias, ScaleInverse, Scale];
 
     /// <summary>The tensor without which there is nothing of a projection.</summary>
-    public static string WeightTensor(string projection) => projection == Sinks ? Sinks : $"{projection}.{Weight}";
+    /// <param name="projection">Name of the projection, with or without what stands before it.</param>
+    public static string WeightTensor(string projection)
+        => _tensors.Any(tensor => projection.EndsWith(tensor, StringComparison.Ordinal)) ? projection : $"{projection}.{Weight}";
+
+    private static readonly string[] _tensors = [Sinks, IndexerPoolEmbedding, IndexerPoolGate];
 }

@@ -20,6 +20,14 @@ internal static class DefinitionCheck
         Require(float.IsFinite(definition.SoftmaxScale) && float.IsFinite(definition.QLatentScale) && float.IsFinite(definition.KvLatentScale), "factors are finite");
         Require(Enum.IsDefined(definition.OutputGate) && (definition.OutputGate != OutputGate.Query || shape.QLoraRank > 0), "output gates come from the hidden state, or from a query latent");
         Require(RunsAnywhere(definition.Kernels.Absorbed) && RunsAnywhere(definition.Kernels.Decompressed), "each form has a core that runs anywhere, the last one");
+        if (definition.Indexer is { } indexer)
+        {
+            Require(indexer.TopK > 0 && indexer.Heads > 0 && indexer.HeadDim > 0 && shape.QLoraRank > 0, "an indexer has dimensions and a query latent");
+            Require(indexer.RopeLayout == RopeLayout.None || indexer.HeadDim >= shape.QkRopeHeadDim, "an index key has room for its rotary part");
+            Require(indexer.PoolTokens >= 0 && indexer.Units > 0, "a query selects at least one pool");
+            Require(double.IsFinite(indexer.NormEpsilon), "the epsilon of the index key's norm is finite");
+        }
+
         foreach (AbsorbedCore core in definition.Kernels.Absorbed)
         {
             AbsorbedLayout layout = core.Layout;

@@ -33,6 +33,15 @@ public sealed class LayerWeights
     /// <summary>The layer's output from the values of all heads.</summary>
     public required Projection OProj { get; init; }
 
+    /// <summary>The layer's own sparse indexer; null where it has none, or attends to what an earlier layer has selected.</summary>
+    public IndexerWeights? Indexer { get; init; }
+
+    /// <summary>Whether a layer of a model whose layers share selections has an indexer of its own.</summary>
+    /// <param name="checkpoint">Where the tensors are.</param>
+    /// <param name="prefix">What the names of the layer's tensors begin with.</param>
+    /// <param name="pattern">For each layer of the model F if it has one, S if not.</param>
+    public static bool HasIndexer(ICheckpoint checkpoint, string prefix, string pattern) => WeightReader.HasIndexer(checkpoint, prefix, pattern);
+
     /// <summary>Refuses a checkpoint that has more under a layer's prefix than the layer reads: it would be left out of the arithmetic in silence.</summary>
     /// <param name="checkpoint">Where the tensors are.</param>
     /// <param name="prefix">What the names of the layer's tensors begin with.</param>

@@ -53,6 +53,9 @@ public sealed class MlaDefinition
     /// <summary>New tokens from which on a long context is cheaper decompressed; 0 if it never is.</summary>
     public required int BreakEvenQueries { get; init; }
 
+    /// <summary>The sparse indexer; null for attention to all keys.</summary>
+    public IndexerDefinition? Indexer { get; init; }
+
     /// <summary>This definition, if it was emitted for this runtime and is whole; whatever uses one asks first.</summary>
     /// <exception cref="InvalidOperationException">It was emitted for another version of the package, or contradicts itself.</exception>
     internal MlaDefinition Checked()

@@ -16,7 +16,12 @@ public sealed class MlaLayer<T>
     public MlaLayer(int layer, LayerWeights weights)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
-        T.Definition.Checked();
+        MlaDefinition definition = T.Definition.Checked();
+        if (weights is { Indexer: null } && definition.Indexer is { IsShared: false })
+        {
+            throw new ArgumentException("Every layer of this class has an indexer; these weights have none.", nameof(weights));
+        }
+
         Layer = layer;
         _weights = weights;
     }
@@ -65,7 +70,62 @@ public static class MlaLayer
         Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
         Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
         Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
-        batch.Engine.AttendLatent(layer, queries, output, logSumExp);
+        batch.Engine.AttendLatent(layer, queries, [], output, logSumExp);
+    }
+
+    /// <summary>Runs the core alone on selected tokens.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed queries.</param>
+    /// <param name="selected">Which tokens each row attends to.</param>
+    /// <param name="output">Takes weighted sums of latents.</param>
+    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
+    public static void AttendLatent<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AttendLatent");
+        batch.ThrowIfNotOpen();
+        MlaShape shape = T.Shape;
+        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
+        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
+        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
+        CheckRows(selected.Length, batch.Rows, "selected", "most selected tokens");
+        batch.Engine.AttendLatent(layer, queries, selected, output, logSumExp);
+    }
+
+    /// <summary>Scores cached tokens by the sparse indexer alone.</summary>
+    /// <typeparam name="T">The generated class.</typeparam>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="indexQueries">Rotated index queries.</param>
+    /// <param name="indexWeights">Weights of the index heads.</param>
+    /// <param name="scores">Takes scores of the tokens of each row's sequence.</param>
+    public static void IndexScores<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> indexQueries, ReadOnlySpan<float> indexWeights, Span<float> scores)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("IndexScores");
+        batch.ThrowIfNotOpen();
+        IndexerDefinition indexer = T.Definition.Indexer ?? throw new InvalidOperationException($"{typeof(T)} has no sparse indexer: IndexTopK on the class gives it one.");
+        if (indexer.PoolTokens > 0)
+        {
+            throw new InvalidOperationException($"The indexer of {typeof(T)} pools keys, which takes weights: its tokens have no scores by themselves.");
+        }
+
+        Check(indexQueries.Length, batch.Rows, indexer.Heads, indexer.HeadDim, "indexQueries", "IndexHeads, IndexHeadDim");
+        Check(indexWeights.Length, batch.Rows, indexer.Heads, 1, "indexWeights", "IndexHeads");
+        CheckRows(scores.Length, batch.Rows, "scores", "tokens");
+        foreach (ref readonly BatchEntry entry in batch.Entries)
+        {
+            if (entry.Keys > scores.Length / batch.Rows)
+            {
+                throw new ArgumentException(FormattableString.Invariant($"scores takes [batch.Rows, tokens]; a sequence has {Counted.Of(entry.Keys, "token")}, and there is room for {scores.Length / batch.Rows}."), nameof(scores));
+            }
+        }
+
+        batch.Engine.IndexScores(layer, indexQueries, indexWeights, scores);
     }
 
     /// <summary>Writes finished rows.</summary>
@@ -79,7 +139,8 @@ public static class MlaLayer
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("AppendLatent");
         batch.ThrowIfNotOpen();
-        Check(rows.Length, batch.Rows, 1, T.Shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
+        string formula = T.Definition.Indexer is null ? "KvLoraRank + QkRopeHeadDim" : T.Definition.Indexer.PoolTokens == 0 ? "KvLoraRank + QkRopeHeadDim + IndexHeadDim" : "KvLoraRank + QkRopeHeadDim + 2·IndexHeadDim";
+        Check(rows.Length, batch.Rows, 1, batch.Pool.Layout.RowElements, "rows", formula);
         batch.Engine.AppendLatent(layer, rows);
     }
 
@@ -88,6 +149,15 @@ public static class MlaLayer
     public static void Warmup<T>()
         where T : class, IMlaAttention<T>
         => Runtime.Warmup.Run<T>();
+
+    /// <summary>Refuses a span that is not as much for each row.</summary>
+    private static void CheckRows(int found, int rows, string name, string width)
+    {
+        if (found == 0 || found % rows != 0)
+        {
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [batch.Rows, {width}], as much for each of {Counted.Of(rows, "row")}; found {Counted.Of(found, "element")}."), name);
+        }
+    }
 
     internal static void Check(int found, int rows, int heads, int width, string name, string formula)
     {

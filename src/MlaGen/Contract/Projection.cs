@@ -53,7 +53,7 @@ public abstract class Projection
     /// <param name="groups">Rows that start on a panel of their own.</param>
     protected Projection(ICheckpoint checkpoint, string name, int rows, int columns, string formula, bool bias, params ReadOnlySpan<int> groups)
     {
-        WeightMatrix source = WeightReader.OpenMatrix(checkpoint, name + ".weight", rows, columns, formula, MissingTensor.Hint);
+        WeightMatrix source = WeightReader.OpenMatrix(checkpoint, ProjectionNames.WeightTensor(name), rows, columns, formula, MissingTensor.Hint);
         if (bias)
         {
             _bias = WeightReader.ReadVector(checkpoint, name + ".bias", rows, formula[..formula.IndexOf(',')] + "]", MissingTensor.Hint);

@@ -17,6 +17,9 @@ internal sealed class AttentionEngine
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
     private readonly DecompressedStage _decompressed;
+    private readonly IndexStage? _index;
+    private readonly TokenSelection _given = new();
+    private readonly VisibleKeys _visible;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
@@ -44,6 +47,8 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
+        _visible = new VisibleKeys(batch);
+        _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
         _queryInput = _step.Memory.Add();
@@ -62,6 +67,9 @@ internal sealed class AttentionEngine
         _valueHead = ValueHead;
         _gateRow = GateRow;
     }
+
+    /// <summary>What the step's rows attend to, if the last layer that ran had or shared an indexer; else null.</summary>
+    public TokenSelection? Selection => _index is { } index && index.Selection.IsOf(Batch.Step) ? index.Selection : null;
 
     private MlaBatch Batch => _step.Batch;
 
@@ -84,6 +92,7 @@ internal sealed class AttentionEngine
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
         _result.Reserve((long)rows * Shape.HiddenSize);
         _logSumExp.Reserve((long)rows * Shape.Heads);
+        _index?.Reserve(rows);
         ReserveAbsorbed(absorbed);
         _absorbed.Reserve(absorbed);
         ReserveGates(rows);
@@ -101,7 +110,13 @@ internal sealed class AttentionEngine
     public void Forward(LayerWeights weights, int layer, ReadOnlySpan<float> hidden, Span<float> output)
     {
         Begin(layer, writes: true);
-        ChooseForms();
+        if (Definition.Indexer is not null && weights.Indexer is null && Selection is null)
+        {
+            throw new InvalidOperationException(FormattableString.Invariant(
+                $"Layer {layer} has no indexer and attends to what an earlier layer of the step has selected; none has: a layer with an indexer comes first."));
+        }
+
+        RefuseDecompressedTrees();
         _weights = weights;
         int rows = Batch.Rows;
         _hidden.Reserve(hidden.Length);
@@ -113,8 +128,18 @@ internal sealed class AttentionEngine
 
         _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
         ReserveGates(rows);
-        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        if (weights.Indexer is not null)
+        {
+            _index!.ProjectKeys(weights.Indexer, _hidden, rows);
+        }
 
+        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        if (weights.Indexer is not null)
+        {
+            _index!.Run(weights.Indexer, _queryLatent, _hidden);
+        }
+
+        ChooseForms(Selection);
         Workspace queryInput = GatesFromQuery ? _queryInput : weights.QAProj is null ? _hidden : _queryLatent;
         _projections.Run(weights.QProj, queryInput, rows, GatesFromQuery ? _projectedQueries : _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
@@ -138,13 +163,16 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>The absorbed core alone; arguments are checked.</summary>
-    public void AttendLatent(int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed queries.</param>
+    /// <param name="selected">Which tokens each row attends to <c>[rows, most]</c>, -1 behind the last one; empty for all that it sees.</param>
+    /// <param name="output">Takes weighted sums of latents.</param>
+    /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
+    public void AttendLatent(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp)
     {
+        TokenSelection? selection = selected.IsEmpty ? null : Given(selected);
         Begin(layer, writes: false);
-        if (!Batch.IsWritten(layer))
-        {
-            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before AttendLatent."));
-        }
+        RequireWritten(layer, "AttendLatent");
 
         _absorbedQueries.Reserve(queries.Length);
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
@@ -153,7 +181,7 @@ internal sealed class AttentionEngine
         _absorbed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
-            _absorbed.Add(entry);
+            _absorbed.Add(entry, selection);
         }
 
         _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp, sinks: null);
@@ -161,16 +189,26 @@ internal sealed class AttentionEngine
         _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
     }
 
+    /// <summary>The scores of the sparse indexer alone; arguments are checked.</summary>
+    public void IndexScores(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> weights, Span<float> scores)
+    {
+        Begin(layer, writes: false);
+        RequireWritten(layer, "IndexScores");
+        _index!.Score(queries, weights, scores);
+    }
+
     /// <summary>Writes finished rows; arguments are checked.</summary>
     public void AppendLatent(int layer, ReadOnlySpan<float> rows)
     {
         Begin(layer, writes: true);
-        int elements = Shape.CacheRowElements;
+        int elements = Batch.Pool.Layout.RowElements;
+        int attended = Shape.CacheRowElements;
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
             for (int i = 0; i < entry.NewTokens; i++)
             {
-                Store(rows.Slice((entry.FirstRow + i) * elements, elements), entry, i);
+                ReadOnlySpan<float> row = rows.Slice((entry.FirstRow + i) * elements, elements);
+                Store(row[..attended], row[attended..], entry, i);
             }
         }
 
@@ -184,6 +222,60 @@ internal sealed class AttentionEngine
         MlaForm.Decompressed => true,
         _ => breakEvenQueries > 0 && newTokens > breakEvenQueries * ((double)cachedTokens / (cachedTokens + breakEvenQueries)),
     };
+
+    /// <summary>Takes a caller's selection, once all of it is known to be tokens that the rows see.</summary>
+    private TokenSelection Given(ReadOnlySpan<int> selected)
+    {
+        int width = selected.Length / Batch.Rows;
+        _given.Begin(Batch.Rows, Batch.Rows, width);
+        _visible.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            for (int query = 0; query < entry.Queries; query++)
+            {
+                int row = entry.FirstRow + query;
+                ReadOnlySpan<int> tokens = selected.Slice(row * width, width);
+                int end = tokens.IndexOf(-1);
+                tokens = end < 0 ? tokens : tokens[..end];
+                if (end >= 0 && selected.Slice((row * width) + end, width - end).ContainsAnyExcept(-1))
+                {
+                    throw new ArgumentException(FormattableString.Invariant($"Row {row} has tokens behind a -1, which ends its selection."), nameof(selected));
+                }
+
+                KeySource keys = _visible.Of(entry, query);
+                int key = 0;
+                for (int i = 0; i < tokens.Length; i++)
+                {
+                    if (i > 0 && tokens[i] <= tokens[i - 1])
+                    {
+                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]} behind {tokens[i - 1]}: selections are in ascending order."), nameof(selected));
+                    }
+
+                    while (key < keys.Count && keys.Token(key) < tokens[i])
+                    {
+                        key++;
+                    }
+
+                    if (key == keys.Count || keys.Token(key) != tokens[i])
+                    {
+                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]}, which it does not see: it sees {Counted.Of(keys.Count, "token")}."), nameof(selected));
+                    }
+                }
+
+                tokens.CopyTo(_given.Place(row, row, tokens.Length));
+            }
+        }
+
+        return _given;
+    }
+
+    private void RequireWritten(int layer, string what)
+    {
+        if (!Batch.IsWritten(layer))
+        {
+            throw new InvalidOperationException(FormattableString.Invariant($"Layer {layer} has no rows yet of the batch's {Counted.Of(Batch.NewTokens, "new token")}: AppendLatent comes before {what}."));
+        }
+    }
 
     private void Begin(int layer, bool writes)
     {
@@ -202,25 +294,36 @@ internal sealed class AttentionEngine
         }
     }
 
-    private void ChooseForms()
+    private void RefuseDecompressedTrees()
     {
-        _absorbed.Clear();
-        _decompressed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
             if (entry.IsTree && Batch.Form == MlaForm.Decompressed)
             {
                 throw new InvalidOperationException("A tree of new tokens is attended to in the absorbed form only; the batch's Form is Decompressed.");
             }
+        }
+    }
 
-            if (!entry.IsTree && IsDecompressed(Batch.Form, entry.NewTokens, entry.Keys - entry.NewTokens, Definition.BreakEvenQueries))
+    private void ChooseForms(TokenSelection? selection)
+    {
+        _absorbed.Clear();
+        _decompressed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            // Rows that select attend to lists of latents; those before them, which see few enough keys, go the way of a layer without a selection.
+            int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.MostUnselected - entry.CommittedKeys, 0, entry.NewTokens);
+            BatchEntry first = entry.First(dense);
+            if (dense > 0 && !entry.IsTree && IsDecompressed(Batch.Form, dense, entry.CommittedKeys, Definition.BreakEvenQueries))
             {
-                _decompressed.Add(entry);
+                _decompressed.Add(first);
             }
             else
             {
-                _absorbed.Add(entry);
+                _absorbed.Add(first, selection);
             }
+
+            _absorbed.Add(entry.From(dense), selection);
         }
     }
 
@@ -287,11 +390,12 @@ internal sealed class AttentionEngine
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
         Span<float> latent = projected[..Shape.KvLoraRank];
         Span<float> key = projected[Shape.KvLoraRank..];
+        ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
         Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
         RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
-        _positions.Rotate(row, key, rotated);
+        _positions.Rotate(row, Definition.RopeLayout, key, rotated);
         rotated.CopyTo(key);
-        Store(projected, entry, row - entry.FirstRow);
+        Store(projected, indexKey, entry, row - entry.FirstRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -310,7 +414,7 @@ internal sealed class AttentionEngine
         {
             Span<float> query = _queries.Span((((long)row * Shape.Heads) + head) * width, width);
             Span<float> part = query[Shape.QkNopeHeadDim..];
-            _positions.Rotate(row, part, rotated);
+            _positions.Rotate(row, Definition.RopeLayout, part, rotated);
             rotated.CopyTo(part);
             if (factor != 1)
             {
@@ -414,14 +518,30 @@ internal sealed class AttentionEngine
     }
 
     /// <summary>Writes a finished row to the cache, in its format.</summary>
+    /// <param name="row">Latent and rotary key.</param>
+    /// <param name="indexKey">What a sparse indexer reads; empty where the layer has none.</param>
+    /// <param name="entry">Whose row it is.</param>
+    /// <param name="newToken">Which of its new tokens.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Store(ReadOnlySpan<float> row, in BatchEntry entry, int newToken)
+    private void Store(ReadOnlySpan<float> row, ReadOnlySpan<float> indexKey, in BatchEntry entry, int newToken)
     {
-        int token = entry.Keys - entry.NewTokens + newToken;
-        Span<byte> destination = entry.Sequence.Row(_step.Layer, token);
+        int token = entry.CommittedKeys + newToken;
+        PagePool pool = Batch.Pool;
         try
         {
-            Batch.Pool.Codec.EncodeRow(row, destination, token);
+            pool.Attended.Codec.EncodeRow(row, entry.Sequence.Row(pool.Attended, _step.Layer, token), token);
+            if (pool.Indexed is { } indexed)
+            {
+                Span<byte> destination = entry.Sequence.Row(indexed, _step.Layer, token);
+                if (indexKey.IsEmpty)
+                {
+                    destination.Clear();
+                }
+                else
+                {
+                    indexed.Codec.EncodeRow(indexKey, destination, token);
+                }
+            }
         }
         catch (OverflowException exception)
         {

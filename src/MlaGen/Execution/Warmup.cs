@@ -62,7 +62,7 @@ internal static class Warmup
         // Positions are given, so that there may be more tokens than the class has positions.
         batch.Add(few, TileTokens, new int[TileTokens]);
         batch.Add(whole, block, new int[block]);
-        T.AppendLatent(batch, 0, new float[batch.Rows * shape.CacheRowElements]);
+        T.AppendLatent(batch, 0, new float[batch.Rows * layout.RowElements]);
         batch.Commit();
 
         batch.AddQueries(few, TileTokens);

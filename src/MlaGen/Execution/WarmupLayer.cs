@@ -8,6 +8,10 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
     /// <summary>Keys that whole tiles of every product make up.</summary>
     private const int WholeTile = 12;
 
+    /// <summary>Of any number of lanes, whole pairs of vectors of index heads, and one that is left.</summary>
+    private const int IndexHeads = 33;
+    private const int IndexHeadDim = 17;
+
     private readonly MlaLayer<WarmupLayer> _layer;
 
     /// <param name="type">Type of the weights.</param>
@@ -25,6 +29,15 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
             KvBProj = new Zeros(type, Shape.Heads * (Shape.QkNopeHeadDim + value), Shape.KvLoraRank, Shape.QkNopeHeadDim, value),
             OProj = new Zeros(type, Shape.HiddenSize, Shape.Heads * value),
             Sinks = new ZeroSinks(Shape.Heads),
+            Indexer = new IndexerWeights
+            {
+                WqB = new Zeros(type, IndexHeads * IndexHeadDim, Shape.QLoraRank),
+                Wk = new Zeros(type, IndexHeadDim, Shape.HiddenSize),
+                KNorm = new ZeroLayerNorm(IndexHeadDim),
+                WeightsProj = new Zeros(type, IndexHeads, Shape.HiddenSize),
+                PoolEmbedding = new ZeroTable(IndexHeadDim),
+                PoolGate = new Zeros(type, IndexHeadDim, Shape.HiddenSize),
+            },
         });
     }
 
@@ -48,6 +61,18 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
         // The gate that takes the most steps; what one from the hidden state adds, a projection, runs in any layer.
         OutputGate = OutputGate.Query,
         BreakEvenQueries = 1,
+
+        // Its steps attend to all tokens at first, and to a selection at last. Pools of one token are keys.
+        Indexer = new IndexerDefinition
+        {
+            TopK = 29,
+            Heads = IndexHeads,
+            HeadDim = IndexHeadDim,
+            RopeLayout = RopeLayout.HalfSplit,
+            RotatesLast = false,
+            NormEpsilon = 1e-6,
+            PoolTokens = 1,
+        },
     };
 
     public int Layer => _layer.Layer;
@@ -58,6 +83,10 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     private sealed class Zeros(TensorType type, int rows, int columns, params ReadOnlySpan<int> groups)
         : Projection(PackedMatrix.Pack(rows, columns, type, static (_, _, destination) => destination.Clear(), groups));
+
+    private sealed class ZeroLayerNorm(int length) : LayerNormWeight(new float[length], new float[length], length, "norm", "length");
+
+    private sealed class ZeroTable(int length) : TableWeight(new float[length], 1, length, "table", "length");
 
     private sealed class ZeroSinks(int length) : SinkWeight(new float[length], length, "sinks", "length");
 

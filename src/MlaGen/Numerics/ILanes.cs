@@ -39,6 +39,17 @@ internal interface ILanes<TSelf>
     /// <summary><c>left · right + addend</c>: fused where the processor fuses, two roundings elsewhere.</summary>
     static abstract TSelf MultiplyAdd(TSelf left, TSelf right, TSelf addend);
 
+    /// <summary>Zero in place of what is negative; what is not a number stays so.</summary>
+    static abstract TSelf Rectify(TSelf value);
+
+    static abstract TSelf Subtract(TSelf left, TSelf right);
+
+    static abstract TSelf Divide(TSelf left, TSelf right);
+
+    static abstract TSelf Max(TSelf left, TSelf right);
+
+    static abstract TSelf Exp(TSelf value);
+
     /// <summary><c>1 / (1 + e^-value)</c>.</summary>
     static abstract TSelf Sigmoid(TSelf value);
 

@@ -55,9 +55,9 @@ internal sealed class RotaryPositions(MlaDefinition definition)
 
     /// <summary>Rotates one rotary part. Interleaved pairs come out de-interleaved, first elements then second, as transformers' V3 family caches them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Rotate(int row, ReadOnlySpan<float> source, Span<float> destination)
+    public void Rotate(int row, RopeLayout layout, ReadOnlySpan<float> source, Span<float> destination)
     {
-        if (definition.RopeLayout == RopeLayout.None)
+        if (layout == RopeLayout.None)
         {
             source.CopyTo(destination);
             return;
@@ -65,7 +65,7 @@ internal sealed class RotaryPositions(MlaDefinition definition)
 
         ReadOnlySpan<float> cosines = _cosines.AsSpan(row * _pairs, _pairs);
         ReadOnlySpan<float> sines = _sines.AsSpan(row * _pairs, _pairs);
-        bool interleaved = definition.RopeLayout == RopeLayout.Interleaved;
+        bool interleaved = layout == RopeLayout.Interleaved;
         int done = interleaved ? RotatePairs(source, cosines, sines, destination) : 0;
         for (int i = done; i < _pairs; i++)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
@@ -53,6 +54,10 @@ internal static class WeightReader
         return ReadFloats(Find(checkpoint, name, [length], shapeFormula, hint, LoadableTypes.Vectors, LoadableTypes.IsVector), length);
     }
 
+    /// <summary>Reads a table, BF16, F16 or F32, as floats <c>[rows, columns]</c>.</summary>
+    public static float[] ReadTable(ICheckpoint checkpoint, string name, int rows, int columns, string shapeFormula)
+        => ReadFloats(Find(checkpoint, name, [rows, columns], shapeFormula, MissingTensor.Hint, LoadableTypes.Vectors, LoadableTypes.IsVector), rows * columns);
+
     /// <summary>Refuses a checkpoint that has a tensor the class would ignore.</summary>
     /// <param name="checkpoint">Where to look.</param>
     /// <param name="name">Full name of the tensor that must not exist.</param>
@@ -105,6 +110,28 @@ internal static class WeightReader
         {
             throw Surplus(refused.Tensor, refused.Because);
         }
+    }
+
+    /// <summary>
+    /// Whether a layer of a model whose layers share selections has an indexer of its own: by its number, the last one in the prefix, where the pattern has a
+    /// letter for it, else by what the checkpoint has.
+    /// </summary>
+    /// <exception cref="CheckpointException">The pattern says that the layer has none, and there is a tensor of one.</exception>
+    public static bool HasIndexer(ICheckpoint checkpoint, string prefix, string pattern)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(pattern);
+        string? own = checkpoint.Names.Where(name => name.StartsWith(prefix + ProjectionNames.IndexerPrefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal).FirstOrDefault();
+        bool isNumbered = int.TryParse(prefix.Split('.').LastOrDefault(static part => part.Length > 0 && part.All(char.IsAsciiDigit)), NumberStyles.None, CultureInfo.InvariantCulture, out int layer);
+        if (!isNumbered || layer >= pattern.Length)
+        {
+            return own is not null;
+        }
+
+        return pattern[layer] == 'F' || own is null || !checkpoint.TryGetTensor(own, out CheckpointTensor? tensor)
+            ? pattern[layer] == 'F'
+            : throw Surplus(tensor, AttentionTensors.SharedObjection(own[prefix.Length..])!);
     }
 
     private static CheckpointException Surplus(CheckpointTensor tensor, string because) =>

@@ -14,7 +14,7 @@ internal static class UnreadTensors
     private const string Quantized = "it belongs to a quantization that is not read";
     private const string OtherQuery = "QLoraRank is not 0: queries pass through q_a_proj and q_b_proj";
     private const string NoBias = "the latent norms have no bias";
-    private const string Sparse = "it belongs to a sparse indexer, and attention is dense: AllowDense = true with MaxPositionEmbeddings of at most the model's index_topk accepts that, since up to there both are the same";
+    private const string Sparse = "it belongs to a sparse indexer, and the class has none: IndexTopK on the class reads it, or AllowDense = true with MaxPositionEmbeddings of at most the model's index_topk accepts dense attention, since up to there both are the same";
     private const string UnknownIndexer = "it is no known part of a sparse indexer, and dense attention in its place might differ at any length";
 
     /// <summary>Name behind the prefix, type and shape; whether the class has <c>AllowDense</c>; and why it is refused, if it is.</summary>

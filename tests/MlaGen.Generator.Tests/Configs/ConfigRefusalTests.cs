@@ -38,7 +38,6 @@ public class ConfigRefusalTests
     [InlineData("DeepSeek-OCR / OCR-2 (language tower)", "MLA0105")]
     [InlineData("DeepSeek-V4-Flash", "MLA0105")]
     [InlineData("DeepSeek-V4-Pro", "MLA0105")]
-    [InlineData("GLM-5.3-Flash (hybrid KDA + NoPE-DSA-MLA)", "MLA0108")]
     [InlineData("openPangu 2.0 / Pangu V2 MoE", "MLA0108")]
     public void A_published_model_that_cannot_be_generated_is_refused(string name, string id)
     {

@@ -91,12 +91,12 @@ public class GateTests
     [Theory]
     [InlineData(Axk2)]
     [InlineData(Hy4)]
-    public void Only_the_indexer_is_missing_of_a_sparse_model(string json)
+    public void A_sparse_model_has_its_indexer_beside_its_gate(string json)
     {
-        ParsedConfig config = ConfigRun.Parse(json);
+        MlaSpec spec = ConfigRun.Spec(json);
 
-        Assert.True(config.Model.IsValid);
-        Assert.Null(ConfigRun.Resolve(config));
+        Assert.NotNull(spec.Indexer);
+        Assert.NotEqual(Model.OutputGate.None, spec.OutputGate);
     }
 
     [Theory]

@@ -127,7 +127,7 @@ public class ModelConfigAnalyzerTests
         string json = Line("\"q_lora_rank\": 1536", "\"q_lora_rank\": 1536, " + Sparse);
 
         Assert.Equal(
-            ["/models/model/config.json(5,24): error MLA0114: The model attends through a sparse indexer to 2048 keys a query; AllowDense = true on the class accepts dense attention, which is the same up to position 2048"],
+            ["/models/model/config.json(5,24): error MLA0114: The model attends through a sparse indexer to 2048 keys a query, and how its model type computes scores is not known; AllowDense = true on the class accepts dense attention, which is the same up to position 2048"],
             await Show(ConfigProject.Of(json)));
         Assert.Empty(ConfigProject.Of(json).Generate().GeneratedSources);
         Assert.Empty(await Show(ConfigProject.Of(json, ConfigProject.OneClass.Replace("\"model\"", "\"model\", AllowDense = true", StringComparison.Ordinal))));

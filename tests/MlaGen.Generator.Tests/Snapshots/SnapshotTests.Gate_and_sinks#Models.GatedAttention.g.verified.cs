@@ -74,7 +74,7 @@ partial class GatedAttention : global::MlaGen.IMlaAttention<global::Models.Gated
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Contract = 2,
+        Contract = 3,
         Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
         Kernels = global::MlaGen.Emitted.Heads8Latent64Rope16Nope32Value32.Kernels.Instance,
         CacheFormat = global::MlaGen.CacheFormat.Float32,
@@ -203,6 +203,20 @@ partial class GatedAttention : global::MlaGen.IMlaAttention<global::Models.Gated
     /// <exception cref="global::System.InvalidOperationException">The batch is empty, or a layer has not written the rows of its new tokens.</exception>
     /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
     public static void AttendLatent(global::MlaGen.MlaBatch<global::Models.GatedAttention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
+
+    /// <summary>
+    /// The attention core alone on selected tokens: the softmax is over them, and no others are read.
+    /// </summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="layer">Layer of the cache.</param>
+    /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, 8, 80]</c>; the softmax scale is applied inside.</param>
+    /// <param name="selected">Which tokens each row attends to <c>[batch.Rows, most]</c>: indices in its sequence, in ascending order, and -1 behind the last one.</param>
+    /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, 8, 64]</c>; zeros for a row that selects nothing.</param>
+    /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, 8]</c>; negative infinity for a row that selects nothing.</param>
+    /// <exception cref="global::System.ArgumentException">A span has another length, or a row selects what it does not see, or out of order; nothing was changed.</exception>
+    /// <exception cref="global::System.InvalidOperationException">The batch is empty, or a layer has not written the rows of its new tokens.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
+    public static void AttendLatent(global::MlaGen.MlaBatch<global::Models.GatedAttention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.ReadOnlySpan<int> selected, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, queries, selected, output, logSumExp);
 
     /// <summary>
     /// Writes the rows of the batch's new tokens, for engines that own their projections.

@@ -84,7 +84,7 @@ internal static class CaseRun
         using LatentSequence sequence = run.CreateSequence(new float[PoisonTokens * spec.RowWidth], spec.RowWidth);
         for (int token = 0; token < sequence.Length; token++)
         {
-            sequence.Row(0, token).Fill(RunOptions.NaN);
+            sequence.Row(sequence.Pool.Attended, 0, token).Fill(RunOptions.NaN);
         }
 
         run.Batch.AddQueries(sequence, 1);

@@ -30,7 +30,7 @@ internal static class Steps
         {
             for (int i = 0; i < entry.NewTokens; i++)
             {
-                Span<float> row = MemoryMarshal.Cast<byte, float>(entry.Sequence.Row(layer, entry.Keys - entry.NewTokens + i));
+                Span<float> row = MemoryMarshal.Cast<byte, float>(entry.Sequence.Row(entry.Sequence.Pool.Attended, layer, entry.Keys - entry.NewTokens + i));
                 for (int e = 0; e < row.Length; e++)
                 {
                     row[e] = Element(content(entry.FirstRow + i), layer, e);

@@ -24,21 +24,30 @@ internal sealed class GoldenFile
         foreach (JsonProperty tensor in header.RootElement.EnumerateObject().Where(property => property.Name != "__metadata__"))
         {
             int[] offsets = tensor.Value.GetProperty("data_offsets").Deserialize<int[]>()!;
-            ReadOnlySpan<byte> values = data[offsets[0]..offsets[1]];
-            if (tensor.Value.GetProperty("dtype").GetString() == "I32")
+            ReadOnlySpan<byte> content = data[offsets[0]..offsets[1]];
+            switch (tensor.Value.GetProperty("dtype").GetString())
             {
-                file._integers.Add(tensor.Name, MemoryMarshal.Cast<byte, int>(values).ToArray());
-                continue;
+                case "F32":
+                    file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(content).ToArray());
+                    break;
+                case "I32":
+                    file._integers.Add(tensor.Name, MemoryMarshal.Cast<byte, int>(content).ToArray());
+                    break;
+                default:
+                    Assert.Fail($"{tensor.Name} is {tensor.Value}.");
+                    break;
             }
-
-            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
-            file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(values).ToArray());
         }
 
         return file;
     }
 
     public float[] Tensor(string name) => _tensors[name];
+
+    /// <summary>A tensor that not every file has.</summary>
+    public float[]? Find(string name) => _tensors.GetValueOrDefault(name);
+
+    public int[]? FindIntegers(string name) => _integers.GetValueOrDefault(name);
 
     public int[] Integers(string name) => _integers[name];
 }

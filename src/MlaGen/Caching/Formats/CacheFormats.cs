@@ -5,6 +5,7 @@ internal static class CacheFormats
 {
     public const string Latent = "latent";
     public const string Rope = "rope";
+    public const string Index = "index";
 
     /// <summary>How a format encodes the rotary key: never in fewer than 16 bits.</summary>
     public static CacheFormat RopeEncoding(CacheFormat format) => format is CacheFormat.Float32 or CacheFormat.Float16 ? format : CacheFormat.BFloat16;

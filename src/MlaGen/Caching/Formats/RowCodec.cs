@@ -8,9 +8,12 @@ internal sealed class RowCodec
 {
     private readonly SegmentCodec[] _codecs;
 
-    private RowCodec(CacheFormat format, RowSegment[] segments, SegmentCodec[] codecs)
+    private readonly int _firstElement;
+
+    private RowCodec(CacheFormat format, RowSegment[] segments, SegmentCodec[] codecs, int firstElement)
     {
         Format = format;
+        _firstElement = firstElement;
         Segments = segments;
         _codecs = codecs;
         Elements = segments.Sum(static segment => segment.Elements);
@@ -32,7 +35,7 @@ internal sealed class RowCodec
     /// <summary>Whether a row is its floats as they are: it can then be read where it lies.</summary>
     public bool HoldsFloats { get; }
 
-    /// <summary>The codec of a layer's cache, for this process's tier.</summary>
+    /// <summary>The codec of what attention reads of a row, for this process's tier.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
     public static RowCodec Create(CacheFormat format, MlaShape shape) => SimdTiers.Current switch
     {
@@ -42,7 +45,20 @@ internal sealed class RowCodec
         _ => Create<Lanes1>(format, shape.KvLoraRank, shape.QkRopeHeadDim),
     };
 
-    /// <summary>The codec that decodes with vectors of one width.</summary>
+    /// <summary>The codec of what an indexer reads of a row, for this process's tier.</summary>
+    /// <param name="format">The cache's format.</param>
+    /// <param name="elements">Elements of an index key.</param>
+    /// <param name="firstElement">Elements of the row before it, for errors.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static RowCodec CreateIndex(CacheFormat format, int elements, int firstElement) => SimdTiers.Current switch
+    {
+        SimdTier.Vector512 => Create<Lanes512>(format, [(CacheFormats.Index, format, elements)], firstElement),
+        SimdTier.Vector256 => Create<Lanes256>(format, [(CacheFormats.Index, format, elements)], firstElement),
+        SimdTier.Vector128 => Create<Lanes128>(format, [(CacheFormats.Index, format, elements)], firstElement),
+        _ => Create<Lanes1>(format, [(CacheFormats.Index, format, elements)], firstElement),
+    };
+
+    /// <summary>The codec of latent and rotary key that decodes with vectors of one width.</summary>
     public static RowCodec Create<V>(CacheFormat format, int latent, int rope)
         where V : struct, ILanes<V>
     {
@@ -52,8 +68,14 @@ internal sealed class RowCodec
             parts.Add((CacheFormats.Rope, CacheFormats.RopeEncoding(format), rope));
         }
 
+        return Create<V>(format, parts, firstElement: 0);
+    }
+
+    private static RowCodec Create<V>(CacheFormat format, IReadOnlyList<(string Name, CacheFormat Encoding, int Elements)> parts, int firstElement)
+        where V : struct, ILanes<V>
+    {
         SegmentCodec[] codecs = [.. parts.Select(static part => CacheFormats.Codec<V>(part.Encoding, part.Elements))];
-        return new RowCodec(format, [.. parts.Zip(codecs, static (part, codec) => new RowSegment(part.Name, part.Elements, part.Encoding, codec.Bytes))], codecs);
+        return new RowCodec(format, [.. parts.Zip(codecs, static (part, codec) => new RowSegment(part.Name, part.Elements, part.Encoding, codec.Bytes))], codecs, firstElement);
     }
 
     /// <summary>Encodes a row.</summary>
@@ -74,7 +96,7 @@ internal sealed class RowCodec
             if (bad >= 0)
             {
                 throw new OverflowException(FormattableString.Invariant(
-                    $"Element {element + bad} of token {token}'s cached row is {row[element + bad]:R}, which a cache of {Format} cannot hold. Roll the step back, or choose another CacheFormat."));
+                    $"Element {_firstElement + element + bad} of token {token}'s cached row is {row[element + bad]:R}, which a cache of {Format} cannot hold. Roll the step back, or choose another CacheFormat."));
             }
 
             element += codec.Elements;

@@ -11,7 +11,7 @@ public sealed class RowSegment
         Bytes = bytes;
     }
 
-    /// <summary>What it is: <c>latent</c> or <c>rope</c>. At most eight ASCII characters, by which cache files know it.</summary>
+    /// <summary>What it is: <c>latent</c>, <c>rope</c>, or <c>index</c>, the key of a sparse indexer. At most eight ASCII characters, by which cache files know it.</summary>
     public string Name { get; }
 
     /// <summary>Numbers of it.</summary>

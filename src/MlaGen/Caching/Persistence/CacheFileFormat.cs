@@ -26,7 +26,8 @@ namespace MlaGen;
 ///         4                     the numbers themselves
 ///            zeros, so that the pages begin at a multiple of 64
 ///         8  checksum of the index up to here
-/// pages      [layer][token][row] each, in whole; zeros beyond the longest sequence's tokens
+/// pages      [layer][token][row] each, in whole; of a class with a sparse indexer [layer], then [token][latent, rotary key], then
+///            [token][index key]; zeros beyond the longest sequence's tokens
 /// </code>
 /// Files of <see cref="FirstVersion"/> are read as well: they have the facts of <see cref="FactsOfFirstVersion"/>.
 /// The checksum is CRC-64: one that certainly notices any damage to 64 neighbouring bits.
@@ -143,6 +144,16 @@ internal static class CacheFileFormat
         Add(bytes, definition.KvLatentScale);
         Add(bytes, definition.Llama4ScalingBeta);
         Add(bytes, definition.OriginalMaxPositionEmbeddings);
+        if (definition.Indexer is { } indexer)
+        {
+            Add(bytes, indexer.TopK);
+            Add(bytes, indexer.Heads);
+            Add(bytes, (int)indexer.RopeLayout);
+            Add(bytes, indexer.RotatesLast ? 1 : 0);
+            Add(bytes, indexer.NormEpsilon);
+            Add(bytes, indexer.PoolTokens);
+        }
+
         return hash.GetCurrentHashAsUInt64();
     }
 

@@ -160,10 +160,12 @@ internal sealed class CacheFileWriter
             // Whatever memory held before lies beyond the tokens: it is nobody's to read.
             _pool.Page(_pages[i]).CopyTo(buffer);
             int layerBytes = buffer.Length / _pool.Layers;
-            int usedBytes = _pool.Layout.RowBytes * _pageTokens[i];
             for (int layer = 0; layer < _pool.Layers; layer++)
             {
-                buffer.AsSpan(layer * layerBytes, layerBytes)[usedBytes..].Clear();
+                foreach (RowPlane plane in _pool.Planes)
+                {
+                    buffer.AsSpan((layer * layerBytes) + plane.Start, plane.Bytes)[(plane.Codec.RowBytes * _pageTokens[i])..].Clear();
+                }
             }
 
             BinaryPrimitives.WriteUInt64LittleEndian(start.AsSpan(headerBytes + (i * CacheFileFormat.Word)), CacheFileFormat.Checksum(buffer));

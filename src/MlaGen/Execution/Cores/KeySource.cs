@@ -27,6 +27,9 @@ internal readonly struct KeySource
 
     public LatentSequence Sequence { get; }
 
+    /// <summary>Whether it is a list alone, whose tokens may lie anywhere.</summary>
+    public bool IsList => _run == 0 && Count > 0;
+
     /// <summary>How many keys there are.</summary>
     public int Count { get; }
 

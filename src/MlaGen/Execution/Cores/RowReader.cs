@@ -10,7 +10,7 @@ internal abstract class RowReader
     /// <param name="prefetchTokens">Tokens from a row that is used where it lies to the one that is asked for meanwhile.</param>
     public static RowReader Create(RowOperand operand, PagePool pool, int blockTokens, int prefetchTokens) => operand switch
     {
-        RowOperand.Float32 => new FloatRowReader(pool, blockTokens, prefetchTokens),
+        RowOperand.Float32 => new FloatRowReader(pool, pool.Attended, blockTokens, prefetchTokens),
         _ => throw new ArgumentOutOfRangeException(nameof(operand), operand, "There is no such operand."),
     };
 

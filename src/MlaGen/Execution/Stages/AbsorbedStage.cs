@@ -32,10 +32,10 @@ internal sealed class AbsorbedStage
     private readonly Workspace _packed;
     private readonly Workspace _unitSums;
     private readonly AttentionSums _sums;
+    private readonly VisibleKeys _visible;
     private Row[] _rows = [];
     private Unit[] _units = [];
-    private int[] _listed = [];
-    private int _listedCount;
+    private bool _hasLists;
     private int _rowCount;
     private int _unitCount;
     private Workspace _queries = null!;
@@ -51,6 +51,7 @@ internal sealed class AbsorbedStage
         _packed = step.Memory.Add();
         _unitSums = step.Memory.Add();
         _sums = new AttentionSums(step.Shape, Layout.Queries.Columns);
+        _visible = new VisibleKeys(step.Batch);
         _wholeRow = WholeRow;
         _pack = PackPanel;
         _attend = AttendUnit;
@@ -64,10 +65,17 @@ internal sealed class AbsorbedStage
     private int PackedLength => Layout.Queries.Length(Shape.CacheRowElements);
 
     /// <summary>Forgets the rows of the last call.</summary>
-    public void Clear() => _rowCount = _listedCount = 0;
+    public void Clear()
+    {
+        _rowCount = 0;
+        _hasLists = false;
+        _visible.Clear();
+    }
 
     /// <summary>Adds the rows of one entry of the batch.</summary>
-    public void Add(in BatchEntry entry)
+    /// <param name="entry">The entry.</param>
+    /// <param name="selection">Which of the keys that a row sees it attends to; null for all of them.</param>
+    public void Add(in BatchEntry entry, TokenSelection? selection = null)
     {
         if (_rows.Length < _rowCount + entry.Queries)
         {
@@ -76,35 +84,11 @@ internal sealed class AbsorbedStage
 
         for (int query = 0; query < entry.Queries; query++)
         {
-            _rows[_rowCount++] = new Row(entry.FirstRow + query, entry.IsTree ? TreePath(entry, query) : KeySource.Range(entry.Sequence, entry.VisibleKeys(query)));
+            int row = entry.FirstRow + query;
+            bool isSelected = selection is not null && !selection.IsAll(row);
+            _hasLists |= isSelected || entry.IsTree;
+            _rows[_rowCount++] = new Row(row, isSelected ? selection!.Keys(row, entry.Sequence) : _visible.Of(entry, query));
         }
-    }
-
-    /// <summary>A token of a tree sees the committed tokens and its own path.</summary>
-    private KeySource TreePath(in BatchEntry entry, int query)
-    {
-        long needed = (long)_listedCount + entry.NewTokens;
-        if (_listed.Length < needed)
-        {
-            if (needed > Array.MaxLength)
-            {
-                throw new InsufficientMemoryException(FormattableString.Invariant(
-                    $"The paths through the step's trees are more than {Array.MaxLength} tokens long together. It needs smaller trees."));
-            }
-
-            // Sources that were made from it keep the old one.
-            Array.Resize(ref _listed, (int)Math.Min(Math.Max(needed, 2L * _listed.Length), Array.MaxLength));
-        }
-
-        int first = _listedCount;
-        int length = _step.Batch.VisibleNewTokens(entry, query, _listed.AsSpan(first));
-        foreach (ref int token in _listed.AsSpan(first, length))
-        {
-            token += entry.CommittedKeys;
-        }
-
-        _listedCount += length;
-        return KeySource.Path(entry.Sequence, entry.CommittedKeys, _listed, first, length);
     }
 
     /// <summary>Whether any row was added.</summary>
@@ -185,7 +169,7 @@ internal sealed class AbsorbedStage
     {
         space.Sums.Reserve((1L + int.Log2(parts)) * _sums.Length);
         space.Scores.Reserve(Layout.ScoreLength);
-        _reader.Reserve(space.Rows, onlyRanges: _listedCount == 0);
+        _reader.Reserve(space.Rows, onlyRanges: !_hasLists);
     }
 
     /// <summary>Units of a row at most where so many rows are shared between the threads: a power of two.</summary>
@@ -333,7 +317,7 @@ internal sealed class AbsorbedStage
         int end = (int)(blocks * (part + 1) / parts);
         var block = new AbsorbedBlock
         {
-            CachedRowBytes = _step.Batch.Pool.Layout.RowBytes,
+            CachedRowBytes = _step.Batch.Pool.Attended.Codec.RowBytes,
             Queries = ref Unsafe.As<float, byte>(ref queries),
             Scores = ref space.Scores.Start,
             Sums = ref sums,

@@ -1,0 +1,66 @@
+using Explorer.Measuring;
+using Explorer.Models;
+using Explorer.Output;
+using MlaGen;
+using Samples;
+
+namespace Explorer.Commands;
+
+/// <summary>One decoded token by sparse attention, part by part, beside dense attention in the same rounds, over growing contexts.</summary>
+internal static class SparseCommand
+{
+    /// <summary>Its table.</summary>
+    internal static readonly Column[] Columns =
+    [
+        Column.Kernel, Column.Context, Column.Threads, Column.Milliseconds, Column.ShareOfStep, Column.OverDense, Column.TokensPerSecond,
+        Column.ShareOfPeak, Column.Gigabytes, Column.Spread,
+    ];
+
+    private const int ShortestContext = 1024;
+
+    public static void Run(SparseModel model, int longest, MeasurementOptions options, Report report)
+    {
+        for (int context = Math.Min(ShortestContext, longest); ; context = Math.Min(2 * context, longest))
+        {
+            Measure(model, context, options, report);
+            if (context == longest)
+            {
+                break;
+            }
+        }
+
+        report.Note(CompareCommand.Crossover(report.Measurements, SparseDecode.SparseName, SparseDecode.DenseName));
+        report.Note(FormattableString.Invariant($"Up to {Counted.Of(model.TopK, "token")} a layer attends to all tokens and scores none: there sparse is what an indexer would cost that did not know."));
+        report.Show(
+            $"One decoded token: sparse and dense attention, {model.Name}, {model.TopK} of all tokens",
+            Columns);
+    }
+
+    private static void Measure(SparseModel model, int context, MeasurementOptions options, Report report)
+    {
+        using MlaExecutor executor = new(options.Threads);
+        using Crew crew = new(options.Threads);
+        FmaPeak peak = new(crew);
+        using SparseDecode decode = model.Open(model, context, executor);
+        report.WithProgress(Counted.Of(context, "token"), progress =>
+        {
+            // Sparse first, so that its parts find the selection that they belong to.
+            Rounds rounds = Rounds.Run([peak, decode.Dense, decode.Sparse, .. decode.Parts], options.Seconds * 3, progress);
+            Add(decode.Dense);
+            Add(decode.Sparse);
+            foreach (Workload part in decode.Parts)
+            {
+                RoundTimes times = rounds.Median(part, decode.Sparse);
+                Add(part, times.Seconds / times.ReferenceSeconds);
+            }
+
+            void Add(Workload workload, double? share = null)
+            {
+                Measurement measurement = Measurement.Of(rounds, workload, peak, options.Threads) with { Model = model.Name, Context = context, ShareOfStep = share };
+                report.Add(share is null ? measurement with { TokensPerSecond = 1e3 / measurement.Ms, OverDense = Over(rounds.Median(workload, decode.Dense)) } : measurement);
+            }
+
+            static double Over(RoundTimes times) => times.ReferenceSeconds / times.Seconds;
+        });
+    }
+}
