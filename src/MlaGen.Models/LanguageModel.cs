@@ -97,14 +97,14 @@ public abstract class LanguageModel
 
         if (tokens.Length != batch.Rows)
         {
-            throw new ArgumentException(FormattableString.Invariant($"Expected a token for each of the batch's {batch.Rows} rows; found {tokens.Length}."), nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"Expected as many tokens as the batch has rows, {batch.Rows}; found {tokens.Length}."), nameof(tokens));
         }
 
         Check(tokens, Config.VocabularySize, nameof(tokens));
         Check(wanted, batch.Rows, nameof(wanted));
         if (logits.Length != (long)wanted.Length * Config.VocabularySize)
         {
-            throw new ArgumentException(FormattableString.Invariant($"Expected [wanted.Length, VocabularySize] = [{wanted.Length}, {Config.VocabularySize}] scores; found {logits.Length}."), nameof(logits));
+            throw new ArgumentException(FormattableString.Invariant($"Expected [wanted.Length, VocabularySize] = [{wanted.Length}, {Config.VocabularySize}]; found {logits.Length}."), nameof(logits));
         }
 
         _decoder.Forward(batch, tokens, wanted, logits);

@@ -40,6 +40,7 @@ public sealed class PackageContentTests(PackageFeed feed)
 
     [Theory]
     [InlineData("MlaGen")]
+    [InlineData("MlaGen.Models")]
     [InlineData("MlaGen.Templates")]
     public void Every_package_brings_the_page_and_the_picture_that_it_names(string name)
     {

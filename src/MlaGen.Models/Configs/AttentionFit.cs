@@ -29,14 +29,7 @@ internal sealed class AttentionFit
             config.Integer("v_head_dim", 1, Most, _family.DerivesVHeadDim ? Math.Max(1, model.HiddenSize / heads) : null),
             model.MaxPositions);
         _rotary = RotaryConfig.Read(model, _shape.QkRopeHeadDim, _family.ScalesScores);
-        Bias = config.Flag("attention_bias", false);
     }
-
-    /// <summary>Whether the projections have biases: the checkpoint tells, and the class when it loads.</summary>
-    public bool Bias { get; }
-
-    /// <summary>The dimensions.</summary>
-    public MlaShape Shape => _shape;
 
     /// <summary>What differs, as <c>key is this, but the class has that</c>; nothing where the class fits.</summary>
     public IReadOnlyList<string> Differences(MlaDefinition definition)

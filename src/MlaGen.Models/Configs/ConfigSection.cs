@@ -84,7 +84,7 @@ internal sealed class ConfigSection(string file, JsonElement json, string path =
     /// <summary>Reads an array of exactly so many numbers.</summary>
     public double[] Numbers(string key, int count, double least, double most)
     {
-        string expected = $"{count} numbers, each {Between(least, most)}";
+        string expected = $"an array of length {count}, each {Between(least, most)}";
         if (Find(key) is not { } value)
         {
             throw Wrong(key, expected, "nothing");

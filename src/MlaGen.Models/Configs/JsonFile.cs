@@ -22,7 +22,7 @@ internal static class JsonFile
         using FileStream stream = File.OpenRead(path);
         if (stream.Length > MostBytes)
         {
-            throw new ModelConfigException(FormattableString.Invariant($"has {stream.Length} bytes; at most {MostBytes} are read"), path);
+            throw new ModelConfigException(FormattableString.Invariant($"is too long: expected a size in bytes of at most {MostBytes}, found {stream.Length}"), path);
         }
 
         byte[] bytes = new byte[stream.Length];

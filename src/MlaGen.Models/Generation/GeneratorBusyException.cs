@@ -4,7 +4,7 @@ namespace MlaGen.Models;
 public sealed class GeneratorBusyException : Exception
 {
     internal GeneratorBusyException(int waiting)
-        : base(FormattableString.Invariant($"{waiting} requests are waiting already; no more are taken.")) => Waiting = waiting;
+        : base(FormattableString.Invariant($"As many requests wait as may, {waiting}: no more are taken.")) => Waiting = waiting;
 
     /// <summary>Requests that wait.</summary>
     public int Waiting { get; }

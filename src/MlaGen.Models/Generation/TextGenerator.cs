@@ -89,7 +89,7 @@ public sealed class TextGenerator : IDisposable
         int positions = (int)Math.Min(_model.Shape.MaxPositionEmbeddings, Math.Min(_cache.MaxTokens, int.MaxValue - 1L));
         if (prompt.Length == 0 || prompt.Length > positions)
         {
-            throw new ArgumentException(FormattableString.Invariant($"Expected a prompt of 1 to {positions} tokens; found {prompt.Length}."), nameof(prompt));
+            throw new ArgumentException(FormattableString.Invariant($"Expected a prompt whose length is from 1 to {positions}; found {prompt.Length}."), nameof(prompt));
         }
 
         foreach (int token in prompt.Span)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MlaGen.Models.Tests.Golden;
 
 namespace MlaGen.Models.Tests.Generation;
@@ -25,20 +26,21 @@ public sealed class TextGeneratorTests
     public async Task A_request_among_others_tells_what_it_tells_alone()
     {
         (int[] Prompt, GenerationOptions Options)[] requests = [.. Enumerable.Range(0, 24).Select(Request)];
-        int[][] alone = new int[requests.Length][];
+        GeneratedToken[][] alone = new GeneratedToken[requests.Length][];
         for (int i = 0; i < requests.Length; i++)
         {
             // Nothing is shared: every prompt is computed from its beginning.
             using TextGenerator generator = new(TinyModels.Load(Name), options: Options() with { SharePrefixes = false });
-            alone[i] = await Tokens(generator, requests[i].Prompt, requests[i].Options);
+            alone[i] = [.. await All(generator, requests[i].Prompt, requests[i].Options)];
         }
 
         // Too little room for all at once: requests wait, join and leave.
         using TextGenerator shared = new(TinyModels.Load(Name), options: Options() with { CacheTokens = 640, MaxActive = 5 });
-        int[][] among = await Task.WhenAll(requests.Select(request => Task.Run(() => Tokens(shared, request.Prompt, request.Options))));
+        List<GeneratedToken>[] among = await Task.WhenAll(requests.Select(request => Task.Run(() => All(shared, request.Prompt, request.Options))));
 
-        Assert.Equal(alone, among);
-        Assert.True(alone.Select(static tokens => string.Join(",", tokens)).Distinct().Count() > 20, "requests hardly differ: nothing could be mistaken for another");
+        // The tokens, and the bits of what they were chosen by.
+        Assert.Equal(alone.Select(Told), among.Select(Told));
+        Assert.True(alone.Select(Told).Distinct().Count() > 20, "requests hardly differ: nothing could be mistaken for another");
         Assert.Equal(shared.PrefixPages, shared.UsedPages);
         Assert.True(shared.PrefixPages > 0);
     }
@@ -79,6 +81,25 @@ public sealed class TextGeneratorTests
         Assert.Equal(expected, await kept);
         await WaitForNobody(generator);
         Assert.Equal(0, generator.UsedPages);
+    }
+
+    [Fact]
+    public async Task Who_stops_reading_is_not_served_any_more()
+    {
+        using TextGenerator generator = new(TinyModels.Load(Name), options: Options());
+        GenerationOptions endless = _greedy with { MaxTokens = 1900 };
+        long start = Stopwatch.GetTimestamp();
+        Assert.Equal(1900, (await Tokens(generator, [1], endless)).Length);
+        TimeSpan whole = Stopwatch.GetElapsedTime(start);
+
+        await foreach (GeneratedToken _ in generator.GenerateAsync(new[] { 1 }, endless))
+        {
+            break;
+        }
+
+        start = Stopwatch.GetTimestamp();
+        await WaitForNobody(generator);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, whole / 2);
     }
 
     [Fact]
@@ -172,9 +193,13 @@ public sealed class TextGeneratorTests
         {
             MaxTokens = 10 + (i % 9),
             StopTokens = [],
+            LogProbs = 0,
             Sampling = new SamplingOptions { Seed = i, Temperature = i % 3, TopK = i % 5 == 0 ? 20 : 0, TopP = i % 2 == 0 ? 0.9 : 1, MinP = i % 7 == 0 ? 0.05 : 0, RepetitionPenalty = i % 4 == 0 ? 1.2 : 1 },
         });
     }
+
+    private static string Told(IEnumerable<GeneratedToken> tokens) =>
+        string.Join(",", tokens.Select(static token => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProb!.Value):x8}"));
 
     private static async Task<int[]> Tokens(TextGenerator generator, int[] prompt, GenerationOptions options) =>
         [.. (await All(generator, prompt, options)).Select(static token => token.Token)];

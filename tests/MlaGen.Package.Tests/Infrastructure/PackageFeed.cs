@@ -19,6 +19,7 @@ public sealed class PackageFeed : IDisposable
         : this(static feed =>
         {
             feed.Pack("src/MlaGen/MlaGen.csproj");
+            feed.Pack("src/MlaGen.Models/MlaGen.Models.csproj");
             feed.Pack("templates/MlaGen.Templates.csproj");
         })
     {
@@ -63,8 +64,9 @@ public sealed class PackageFeed : IDisposable
     /// <param name="name">Name of directory and project.</param>
     /// <param name="properties">Further properties as XML.</param>
     /// <param name="items">Further items as XML.</param>
+    /// <param name="package">The package.</param>
     /// <returns>The directory.</returns>
-    public string CreateProject(string name, string properties = "", string items = "")
+    public string CreateProject(string name, string properties = "", string items = "", string package = "MlaGen")
     {
         string directory = Directory.CreateDirectory(Path.Combine(Root, name)).FullName;
         File.WriteAllText(
@@ -79,7 +81,7 @@ public sealed class PackageFeed : IDisposable
                 {properties}
               </PropertyGroup>
               <ItemGroup>
-                <PackageReference Include="MlaGen" Version="{Version}" />
+                <PackageReference Include="{package}" Version="{Version}" />
                 {items}
               </ItemGroup>
             </Project>
