@@ -151,9 +151,9 @@ public sealed class ChatCompletionsTests : IAsyncLifetime
 
         Assert.Equal(RunningServer.Model, list.GetProperty("data").EnumerateArray().Single().GetProperty("id").GetString());
         Assert.Equal(RunningServer.Model, one.GetProperty("id").GetString());
-        Assert.Matches(@"chat_server_requests_total\{[^}]*outcome=""completed""[^}]*\} 1 ", metrics);
-        Assert.Matches($@"gen_ai_server_tokens_total\{{[^}}]*gen_ai_token_type=""output""[^}}]*\}} {WordClient.Words} ", metrics);
-        Assert.Matches(@"gen_ai_server_time_to_first_token_seconds_count\{[^}]*\} 1 ", metrics);
+        Assert.Matches(@"chat_server_requests_total\{[^}]*outcome=""completed""[^}]*\} 1\n", metrics);
+        Assert.Matches($@"gen_ai_server_tokens_total\{{[^}}]*gen_ai_token_type=""output""[^}}]*\}} {WordClient.Words}\n", metrics);
+        Assert.Matches(@"gen_ai_server_time_to_first_token_seconds_count\{[^}]*\} 1\n", metrics);
         Assert.Contains("dotnet_gc_collections", metrics, StringComparison.Ordinal);
         using HttpResponseMessage missing = await _server.Client.GetAsync(new Uri("/v1/models/other/one", UriKind.Relative));
         Assert.Equal("model_not_found", (await RunningServer.AssertErrorAsync(HttpStatusCode.NotFound, missing)).GetProperty("code").GetString());

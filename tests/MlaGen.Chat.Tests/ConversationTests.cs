@@ -30,6 +30,7 @@ public sealed class ConversationTests
         await RunAsync(new Script("Hello", $"/save {file}"), system: "Be kind.");
         Script resumed = new($"/resume {file}", "/history", "More");
         await RunAsync(resumed);
+        Assert.Empty(resumed.Problems);
 
         string first = WordClient.Answer(WordClient.Text(("system", "Be kind."), ("user", "Hello")), seed: 7);
         Assert.Equal([("system", "Be kind."), ("user", "Hello"), ("assistant", first)], resumed.Shown);

@@ -74,7 +74,7 @@ public sealed class LimitTests
         Assert.Equal(0, server.Engine.Ended);
         string metrics = "";
         await RunningServer.UntilAsync(() => (metrics = server.Client.GetStringAsync("/metrics").GetAwaiter().GetResult()).Contains("cancelled", StringComparison.Ordinal));
-        Assert.Matches(@"chat_server_requests_total\{[^}]*outcome=""cancelled""[^}]*\} 1 ", metrics);
+        Assert.Matches(@"chat_server_requests_total\{[^}]*outcome=""cancelled""[^}]*\} 1\n", metrics);
     }
 
     [Theory]

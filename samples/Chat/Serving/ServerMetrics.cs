@@ -8,6 +8,8 @@ internal sealed class ServerMetrics
 {
     public const string MeterName = "MlaGen.Chat";
 
+    private static readonly InstrumentAdvice<double> _seconds = new() { HistogramBucketBoundaries = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200] };
+
     private readonly UpDownCounter<long> _active;
     private readonly Counter<long> _requests;
     private readonly Counter<long> _tokens;
@@ -20,8 +22,8 @@ internal sealed class ServerMetrics
         _active = meter.CreateUpDownCounter<long>("chat.server.active_requests", "{request}", "Requests that generate at this moment.");
         _requests = meter.CreateCounter<long>("chat.server.requests", "{request}", "Requests that have ended, by how.");
         _tokens = meter.CreateCounter<long>("gen_ai.server.tokens", "{token}", "Tokens of prompts and of answers.");
-        _firstToken = meter.CreateHistogram<double>("gen_ai.server.time_to_first_token", "s", "From a request's arrival to its first token.");
-        _duration = meter.CreateHistogram<double>("gen_ai.server.request.duration", "s", "From a request's arrival to its end.");
+        _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "From a request's arrival to its first token.", advice: _seconds);
+        _duration = meter.CreateHistogram("gen_ai.server.request.duration", "s", "From a request's arrival to its end.", advice: _seconds);
     }
 
     public void Entered() => _active.Add(1);

@@ -19,7 +19,7 @@ internal sealed record Transcript(int Version, string Model, IReadOnlyList<Trans
     {
         NamedFiles.CheckWritable("/save", path);
         Transcript transcript = new(CurrentVersion, model, [.. messages.Select(static message => new TranscriptMessage(message.Role.Value, message.Text))]);
-        string target = Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+        string target = NamedFiles.TargetOf(path);
         string beside = Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.tmp");
         try
         {
