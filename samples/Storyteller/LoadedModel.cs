@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
@@ -8,15 +9,18 @@ using Storyteller.Text;
 namespace Storyteller;
 
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
-internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer, string Directory)
+internal sealed record LoadedModel(LanguageModel Model, StoryTokenizer Tokenizer, string Directory)
 {
     private const string TokenizerFile = "tokenizer.json";
 
-    public static LoadedModel Load(string directory)
+    public static LoadedModel Load(string directory, WeightFormat weights = WeightFormat.Stored)
     {
-        // The kernels are compiled while the weights are read; whoever calls one too early compiles it once more.
-        Task.Run(static () => StoryAttention.Warmup());
-        StoryModel model = StoryModel.Load(directory);
+        LanguageModel model = LanguageModel.Load(directory, [AttentionClass.Of<StoryAttention>()], new ModelOptions { Weights = weights });
+        if (model.Config.EndTokens.IsEmpty)
+        {
+            throw new InvalidDataException($"{model.Config.File} has no eos_token_id, with which every story begins and ends");
+        }
+
         string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
@@ -24,11 +28,14 @@ internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer, s
             : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
+    /// <summary>The token that ends a story, and stands before every one.</summary>
+    public int EndToken => Model.Config.EndTokens[0];
+
     /// <summary>The tokens of a text, after the token that stands before every story.</summary>
     /// <exception cref="UserException">There are more than the model has positions for.</exception>
     public int[] TokensOf(string text)
     {
-        int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
+        int[] tokens = [EndToken, .. Tokenizer.Encode(text)];
         int most = StoryAttention.Shape.MaxPositionEmbeddings;
         return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
