@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Chat.Engine;
 using Chat.Serving.Wire;
 using Microsoft.Extensions.AI;
+using MlaGen.Models;
 
 namespace Chat.Serving;
 
@@ -54,6 +55,10 @@ internal sealed class EngineFeed(IChatClient engine, Generation generation, Serv
             }
 
             return more;
+        }
+        catch (GeneratorBusyException)
+        {
+            throw ApiException.Busy();
         }
         catch (Exception problem) when (!_hasBegun && problem is ArgumentException or NotSupportedException)
         {
