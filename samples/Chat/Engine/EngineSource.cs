@@ -25,7 +25,7 @@ internal static class EngineSource
         ModelTokenizer tokenizer = ModelTokenizer.Load(directory);
         ChatTemplate? template = ChatTemplate.Load(directory);
         told.WriteLine($"{name}: loading …");
-        LanguageModel model = LanguageModel.Load(directory, [.. Models.Classes], new ModelOptions { Weights = settings.Weights });
+        LanguageModel model = LanguageModel.Load(directory, KnownModels.Classes, new ModelOptions { Weights = settings.Weights });
 
         List<IDisposable> resources = [];
         try
