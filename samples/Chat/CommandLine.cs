@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
@@ -78,7 +79,7 @@ internal static class CommandLine
         // An option's value is taken as it is, also when it begins with '@' (a response file) or looks like bundled options.
         ParserConfiguration configuration = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
         ParseResult result = command.Parse(arguments, configuration);
-        if (result.CommandResult.Command == command && result.Action is null)
+        if (result.CommandResult.Command == command && result.Action is null or ParseErrorAction)
         {
             result = command.Parse(["chat", .. arguments], configuration);
         }
