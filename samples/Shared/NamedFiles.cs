@@ -59,7 +59,7 @@ internal static class NamedFiles
     }
 
     /// <summary>Where links lead.</summary>
-    private static string TargetOf(string path)
+    public static string TargetOf(string path)
     {
         FileInfo file = new(path);
         return file.LinkTarget is null ? file.FullName : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;

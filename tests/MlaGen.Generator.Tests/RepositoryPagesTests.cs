@@ -87,6 +87,6 @@ public partial class RepositoryPagesTests
     [GeneratedRegex("\"(MLAGEN_(?:FULL_GRIDS|LARGE_MEMORY|[A-Z]+_MINUTES))\"")]
     private static partial Regex LongerRuns();
 
-    [GeneratedRegex("`(MLAGEN_[A-Z_]+)=[0-9]+ dotnet test tests/MlaGen.Tests -c Release --filter Category=([A-Za-z]+)`")]
+    [GeneratedRegex(@"`(MLAGEN_[A-Z_]+)=[0-9]+ dotnet test tests/MlaGen\.(?:Chat\.)?Tests -c Release --filter Category=([A-Za-z]+)`")]
     private static partial Regex LongerCommands();
 }

@@ -1,0 +1,2 @@
+// Metrics of a process are told by all its servers: only one runs at a time.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
