@@ -64,6 +64,8 @@ internal sealed record MlaSettings
 
     public CacheFormat? CacheFormat { get; init; }
 
+    public MlaPrecision? Precision { get; init; }
+
     public bool? AllowDense { get; init; }
 
     public bool? DecodedWeights { get; init; }
@@ -99,6 +101,7 @@ internal sealed record MlaSettings
         (nameof(ScaleKvLora), ScaleKvLora),
         (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
         (nameof(CacheFormat), CacheFormat),
+        (nameof(Precision), Precision),
         (nameof(AllowDense), AllowDense),
         (nameof(DecodedWeights), DecodedWeights),
     ];
@@ -137,6 +140,7 @@ internal sealed record MlaSettings
         ScaleKvLora = ScaleKvLora ?? other.ScaleKvLora,
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
         CacheFormat = CacheFormat ?? other.CacheFormat,
+        Precision = Precision ?? other.Precision,
         AllowDense = AllowDense ?? other.AllowDense,
         DecodedWeights = DecodedWeights ?? other.DecodedWeights,
     };
@@ -175,6 +179,7 @@ internal sealed record MlaSettings
         Llama4ScalingBeta ?? 0,
         CacheFormat ?? Model.CacheFormat.Float32)
     {
+        Precision = Precision ?? MlaPrecision.Highest,
         AllowDense = AllowDense ?? false,
     };
 }

@@ -23,6 +23,9 @@ internal sealed record MlaSpec(
     double Llama4ScalingBeta,
     CacheFormat CacheFormat)
 {
+    /// <summary>How exactly attention multiplies.</summary>
+    public MlaPrecision Precision { get; init; }
+
     /// <summary>Whether it stands in for sparse attention, so that the tensors of an indexer may lie beside its weights.</summary>
     public bool AllowDense { get; init; }
 
@@ -96,4 +99,12 @@ internal enum CacheFormat
     Float16,
     Float8,
     Int8,
+}
+
+/// <summary>Mirrors MlaGen.MlaPrecision, value by value.</summary>
+internal enum MlaPrecision
+{
+    Highest,
+    High,
+    Medium,
 }

@@ -81,6 +81,7 @@ internal static class AttributeParser
         nameof(MlaSettings.ScaleKvLora) => settings with { ScaleKvLora = (bool)value.Value! },
         nameof(MlaSettings.Llama4ScalingBeta) => settings with { Llama4ScalingBeta = (double)value.Value! },
         nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
+        nameof(MlaSettings.Precision) => settings with { Precision = (MlaPrecision)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },
         nameof(MlaSettings.DecodedWeights) => settings with { DecodedWeights = (bool)value.Value! },
         // A newer runtime beside an older generator: not a value to drop in silence.

@@ -122,6 +122,11 @@ internal static class SpecValidator
         {
             yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), "Float32, BFloat16, Float16, Float8 or Int8");
         }
+
+        if (spec.Precision is not (MlaPrecision.Highest or MlaPrecision.High or MlaPrecision.Medium))
+        {
+            yield return Problem.At(nameof(spec.Precision), Rules.UnusableNumber, nameof(spec.Precision), Text((int)spec.Precision), "Highest, High or Medium");
+        }
     }
 
     internal static bool IsFinite(float value) => !float.IsNaN(value) && !float.IsInfinity(value);

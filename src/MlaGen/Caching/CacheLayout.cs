@@ -11,6 +11,7 @@ public sealed class CacheLayout
         Format = format;
         Codec = RowCodec.Create(format, definition.Shape);
         PageTokens = definition.Kernels.PageTokens;
+        Precision = definition.Precision;
     }
 
     /// <summary>How a row's elements are encoded.</summary>
@@ -27,6 +28,9 @@ public sealed class CacheLayout
 
     /// <summary>Tokens that a page holds unless <see cref="LatentCacheOptions.PageTokens"/> says otherwise: pages of a multiple of it are read without a copy.</summary>
     public int PageTokens { get; }
+
+    /// <summary>The class's own precision.</summary>
+    internal MlaPrecision Precision { get; }
 
     /// <summary>Between rows of floats and their bytes.</summary>
     internal RowCodec Codec { get; }

@@ -47,6 +47,12 @@ internal sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.PageTokens);
         ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes);
 
+        if (options.Precision is { } precision && !Enum.IsDefined(precision))
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), precision, "There is no such precision.");
+        }
+
+        Precision = options.Precision ?? layout.Precision;
         _memory = options.Memory ?? AlignedMemoryPool.Instance;
         _fault = options.Fault;
         Layout = layout;
@@ -85,6 +91,9 @@ internal sealed class PagePool : IDisposable
 
     /// <summary>What a row is.</summary>
     public CacheLayout Layout { get; }
+
+    /// <summary>How exactly attention multiplies.</summary>
+    public MlaPrecision Precision { get; }
 
     /// <summary>Between rows of floats and the bytes in the pages.</summary>
     public RowCodec Codec => Layout.Codec;

@@ -35,8 +35,8 @@ internal sealed class AttentionEngine
         _step = new StepContext(batch, definition);
         _positions = new RotaryPositions(definition);
         _projections = new ProjectionStage(_step);
-        _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
-        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
+        _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
+        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision));
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
         _latent = _step.Memory.Add();

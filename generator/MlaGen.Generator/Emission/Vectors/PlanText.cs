@@ -52,6 +52,12 @@ internal static class PlanText
             $"limits are {CodeWriter.Count(MethodPlan.MostIlInstructions)}, {CodeWriter.Count(MethodPlan.MostMultiplyAdds)} and {MethodPlan.MostLocals}.";
     }
 
+    /// <summary>How a core of machine code is cut.</summary>
+    public static string Matrix(MatrixPlan plan) =>
+        $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}; score tiles of {plan.TokenTile} tokens, value tiles of up to {plan.ColumnTiles.Max()} columns by {MatrixPlan.DimensionPanel} dimensions.\n" +
+        $"Registers. A score tile takes {plan.ScoreRegisters(Math.Min(2, plan.Panels))}, a value tile {plan.ValueRegisters} of 32.\n" +
+        $"Caches. The latents of two tokens are laid beside each other for one panel of dimensions at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+
     private static TilePlan Widest(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.OrderByDescending(tile => core.RegistersOf(tile).Total).First();
 
     private static string Ledger(RegisterLedger ledger, string vectors, string row) =>

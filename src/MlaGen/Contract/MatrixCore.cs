@@ -1,0 +1,141 @@
+using System.ComponentModel;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// An absorbed core whose products are machine code that the generator assembled; its softmax is managed. Routines work on whole tiles of tokens:
+/// the rows of a last, short one are copied, and zeros stand behind them, so that nothing beyond the rows is read.
+/// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public abstract class MatrixCore : AbsorbedCore
+{
+    private readonly MatrixLayout _matrix;
+    private readonly nint[] _routines = new nint[2];
+    private readonly Lock _writing = new();
+    private volatile bool _written;
+
+    /// <summary>Describes the core.</summary>
+    /// <param name="target">What it needs of the machine.</param>
+    /// <param name="precision">How exactly it multiplies.</param>
+    /// <param name="operand">In which form it reads rows.</param>
+    /// <param name="layout">Sizes of the memory that it works on.</param>
+    /// <param name="matrix">Sizes that its routines were assembled for.</param>
+    protected MatrixCore(CoreTarget target, MlaPrecision precision, RowOperand operand, AbsorbedLayout layout, MatrixLayout matrix)
+        : base(target, operand, layout)
+    {
+        Precision = precision;
+        _matrix = matrix;
+    }
+
+    /// <inheritdoc/>
+    public sealed override MlaPrecision Precision { get; }
+
+    /// <summary>Scores of whole tiles of tokens: <c>[token][column]</c>.</summary>
+    protected abstract MachineRoutine Scores { get; }
+
+    /// <summary>Weighted sums of the latents of whole tiles of tokens, added to those so far.</summary>
+    protected abstract MachineRoutine Values { get; }
+
+    internal sealed override string? Refusal => _written ? null : Write();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public sealed override void Attend(ref AbsorbedBlock block)
+    {
+        int whole = block.Tokens / _matrix.TokenTile * _matrix.TokenTile;
+        if (whole > 0)
+        {
+            AttendRows(ref block, ref block.Rows, whole, whole);
+        }
+
+        int rest = block.Tokens - whole;
+        if (rest > 0)
+        {
+            ref byte tail = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref block.Scores, Layout.ScoreLength - TailLength));
+            Span<byte> rows = MemoryMarshal.CreateSpan(ref tail, _matrix.TokenTile * _matrix.RowBytes);
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref block.Rows, whole * _matrix.RowBytes), rest * _matrix.RowBytes).CopyTo(rows);
+            rows[(rest * _matrix.RowBytes)..].Clear();
+            AttendRows(ref block, ref tail, rest, _matrix.TokenTile);
+        }
+    }
+
+    private int TailLength => _matrix.TokenTile * _matrix.RowBytes / sizeof(float);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void AttendRows(ref AbsorbedBlock block, ref byte rows, int tokens, int paddedTokens)
+    {
+        int columns = Layout.Queries.Columns;
+
+        // Scratch and queries are pinned memory of the library's own; a cache's memory may be anybody's.
+        fixed (byte* first = &rows, queries = &block.Queries)
+        fixed (float* scores = &block.Scores, sums = &block.Sums, statistics = &block.Statistics)
+        {
+            var arguments = new MatrixArguments
+            {
+                Rows = (nint)first,
+                Tokens = paddedTokens,
+                Queries = (nint)queries,
+                Scores = (nint)scores,
+                Sums = (nint)sums,
+                Rescale = (nint)(statistics + (2 * columns)),
+                Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride)),
+            };
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[0])(&arguments);
+            PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[1])(&arguments);
+        }
+    }
+
+    private string? Write()
+    {
+        using (Uninterrupted.Hold(_writing))
+        {
+            if (_written)
+            {
+                return null;
+            }
+
+            MachineRoutine scores = Scores;
+            MachineRoutine values = Values;
+            if (ExecutableMemory.TryWrite([scores.Code.ToArray(), values.Code.ToArray()], _routines) is { } refusal)
+            {
+                return refusal;
+            }
+
+            _routines[0] += scores.Entry;
+            _routines[1] += values.Entry;
+            _written = true;
+            return null;
+        }
+    }
+
+    /// <summary>What a routine is called with: addresses, sizes, and room in which it keeps counts.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MatrixArguments
+    {
+        public nint Rows;
+        public nint Tokens;
+        public nint Queries;
+        public nint Scores;
+        public nint Sums;
+        public nint Rescale;
+        public nint Scratch;
+        public nint Kept0;
+        public nint Kept1;
+        public nint Kept2;
+        public nint Kept3;
+    }
+}
+
+/// <summary>Sizes that the routines of a core were assembled for. Emitted once a core.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class MatrixLayout
+{
+    /// <summary>Tokens of a tile: routines take whole ones.</summary>
+    public required int TokenTile { get; init; }
+
+    /// <summary>Bytes from a row to the next.</summary>
+    public required int RowBytes { get; init; }
+}
