@@ -18,5 +18,5 @@ internal sealed record KernelShape(int Heads, int KvLoraRank, int QkRopeHeadDim,
     /// <summary>A name that no other shape has, and that can be read.</summary>
     public string Name => $"Heads{Heads}Latent{KvLoraRank}Rope{QkRopeHeadDim}Nope{QkNopeHeadDim}Value{VHeadDim}{(HasMachineCode ? "MachineCode" : string.Empty)}";
 
-    public static KernelShape Of(Dimensions d, MlaPrecision precision) => new(d.Heads, d.KvLoraRank, d.QkRopeHeadDim, d.QkNopeHeadDim, d.VHeadDim, precision != MlaPrecision.Highest);
+    public static KernelShape Of(Dimensions d, MlaPrecision precision = MlaPrecision.Highest) => new(d.Heads, d.KvLoraRank, d.QkRopeHeadDim, d.QkNopeHeadDim, d.VHeadDim, precision != MlaPrecision.Highest);
 }

@@ -17,6 +17,8 @@ namespace MlaGen.Generator.Planning;
 /// <param name="BlockTokens">Tokens of a block.</param>
 /// <param name="ScoreStride">Floats from a token's scores to the next token's.</param>
 /// <param name="DepthUnroll">Pairs of elements that one turn of the score loop takes.</param>
+/// <param name="DimensionPanel">Latent dimensions that are worked on at a time.</param>
+/// <param name="Terms">Terms of bfloat16 that queries and probabilities are taken as.</param>
 internal sealed record MatrixPlan(
     string Target,
     MlaPrecision Precision,
@@ -28,25 +30,36 @@ internal sealed record MatrixPlan(
     EquatableArray<int> ColumnTiles,
     int BlockTokens,
     int ScoreStride,
-    int DepthUnroll)
+    int DepthUnroll,
+    int DimensionPanel,
+    int Terms)
 {
+    /// <summary>Tiles there are.</summary>
+    public const int Tiles = 8;
+
+    /// <summary>Rows of a tile, and columns of one of sums.</summary>
+    public const int TileRows = 16;
+
+    /// <summary>Elements of bfloat16 in a tile's row: the depth of one product.</summary>
+    public const int TileDepth = 32;
+
     /// <summary>Columns of a panel of queries: the floats of a vector.</summary>
     public const int PanelColumns = 16;
-
-    /// <summary>Latent dimensions that are worked on at a time: two vectors of sums, and a cache line of a row.</summary>
-    public const int DimensionPanel = 32;
 
     /// <summary>Bytes of a vector.</summary>
     public const int VectorBytes = 64;
 
     /// <summary>What its class is told apart by.</summary>
-    public string Name => Target;
+    public string Name => HasTiles ? $"{Target}{Precision}" : Target;
+
+    /// <summary>Whether products are those of tiles.</summary>
+    public bool HasTiles => Target == "Amx";
 
     /// <summary>In which form it reads rows.</summary>
     public string Operand => Precision == MlaPrecision.Medium ? "BFloat16" : "ExactBFloat16";
 
     /// <summary>What it needs of the machine, in words.</summary>
-    public string TargetText => "AVX512-BF16";
+    public string TargetText => HasTiles ? "AMX-BF16" : "AVX512-BF16";
 
     /// <summary>Bytes from a row to the next.</summary>
     public int RowBytes => 2 * Depth;
@@ -61,13 +74,22 @@ internal sealed record MatrixPlan(
     public int ScoreBytes => sizeof(float) * ScoreStride;
 
     /// <summary>Bytes from a pair of tokens to the next among those whose latents were laid beside each other.</summary>
-    public int PairBytes => 2 * VectorBytes;
+    public int PairBytes => 4 * DimensionPanel;
 
     /// <summary>Bytes for the pairs of a block, for one panel of dimensions.</summary>
     public int PairedBytes => BlockTokens / 2 * PairBytes;
 
-    /// <summary>Floats behind the scores: the pairs of a block, and the rows of a last, short tile.</summary>
-    public int Scratch => (PairedBytes + (TokenTile * RowBytes)) / sizeof(float);
+    /// <summary>Words of 32 bits for the tiles of a panel's probabilities; none where pairs of them replace the scores.</summary>
+    public int PanelWeights => HasTiles ? BlockTokens * Terms * PanelColumns / 2 : 0;
+
+    /// <summary>Bytes of the sums of two panels of columns by a panel of dimensions, where they go through memory.</summary>
+    public int SumBytes => HasTiles ? Math.Min(2, Panels) * PanelColumns * DimensionPanel * sizeof(float) : 0;
+
+    /// <summary>Floats behind the scores: tiles of probabilities, the pairs of a block, sums, and the rows of a last, short tile.</summary>
+    public int Scratch => (Panels * PanelWeights) + ((PairedBytes + SumBytes + (TokenTile * RowBytes)) / sizeof(float));
+
+    /// <summary>Tiles of sums of a score tile that takes so many panels at once, and as many of values.</summary>
+    public int SumTiles(int panels) => Math.Max(TokenTile / TileRows * panels, DimensionPanel / TileRows * panels);
 
     /// <summary>Vector registers of a score tile that takes so many panels at once: sums, vectors of queries, and a broadcast.</summary>
     public int ScoreRegisters(int panels) => (TokenTile * panels) + panels + 1;

@@ -44,6 +44,11 @@ public abstract class MatrixCore : AbsorbedCore
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void Attend(ref AbsorbedBlock block)
     {
+        if (Target == CoreTarget.Amx && !TileThread.IsPrepared)
+        {
+            throw new InvalidOperationException("Tiles are used on an executor's own threads alone: this one is not.");
+        }
+
         int whole = block.Tokens / _matrix.TokenTile * _matrix.TokenTile;
         if (whole > 0)
         {
@@ -80,10 +85,20 @@ public abstract class MatrixCore : AbsorbedCore
                 Scores = (nint)scores,
                 Sums = (nint)sums,
                 Rescale = (nint)(statistics + (2 * columns)),
-                Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride)),
+                Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
             ((delegate* unmanaged<MatrixArguments*, void>)_routines[0])(&arguments);
-            PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
+            if (_matrix.PanelWeights == 0)
+            {
+                PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
+            }
+            else
+            {
+                float* weights = scores + (Layout.BlockTokens * Layout.ScoreStride);
+                TileSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, _matrix.Terms, ref *scores, ref *statistics, ref *(uint*)weights, _matrix.PanelWeights);
+                arguments.Scores = (nint)weights;
+            }
+
             ((delegate* unmanaged<MatrixArguments*, void>)_routines[1])(&arguments);
         }
     }
@@ -126,6 +141,9 @@ public abstract class MatrixCore : AbsorbedCore
         public nint Kept1;
         public nint Kept2;
         public nint Kept3;
+        public nint Kept4;
+        public nint Kept5;
+        public nint Kept6;
     }
 }
 
@@ -138,4 +156,10 @@ public sealed class MatrixLayout
 
     /// <summary>Bytes from a row to the next.</summary>
     public required int RowBytes { get; init; }
+
+    /// <summary>Terms of bfloat16 that queries and probabilities are taken as.</summary>
+    public required int Terms { get; init; }
+
+    /// <summary>Words of 32 bits for the tiles of probabilities of a panel of sixteen columns; 0 if pairs of probabilities replace the scores.</summary>
+    public required int PanelWeights { get; init; }
 }

@@ -12,7 +12,7 @@ namespace MlaGen.Runtime;
 public sealed class QueryPairs : QueryPacking
 {
     /// <summary>Columns of a panel.</summary>
-    private const int Width = 16;
+    internal const int Width = 16;
 
     private readonly int _terms;
 

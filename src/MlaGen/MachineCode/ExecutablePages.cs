@@ -53,6 +53,26 @@ internal static partial class ExecutablePages
     // What GetCurrentProcess gives.
     private static nint CurrentProcess => -1;
 
+    /// <summary>Gives reserved addresses back.</summary>
+    public static void Release(nint address, nint length)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            const uint ReleaseAll = 0x8000;
+            VirtualFree(address, 0, ReleaseAll);
+            return;
+        }
+
+        Unmap(address, length);
+    }
+
+    [LibraryImport(Posix, EntryPoint = "munmap")]
+    private static partial int Unmap(nint address, nint length);
+
+    [LibraryImport(Windows)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static partial bool VirtualFree(nint address, nint length, uint type);
+
     [LibraryImport(Posix, EntryPoint = "mmap", SetLastError = true)]
     private static partial nint Map(nint address, nint length, int protection, int flags, int file, nint offset);
 

@@ -24,7 +24,7 @@ internal static class MatrixArguments
     public static AssemblerMemoryOperand Kept(int index) => Word(7 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 11;
+    public const int Count = 14;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -17,7 +17,7 @@ internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
         writer.Line($"    BlockTokens = {plan.BlockTokens},");
         writer.Line($"    ScoreStride = {plan.ScoreStride},");
         writer.Line($"    Scratch = {plan.Scratch},");
-        writer.Line($"    Queries = new QueryPairs(columns: {plan.Columns}, terms: 1),");
+        writer.Line($"    Queries = new QueryPairs(columns: {plan.Columns}, terms: {plan.Terms}),");
         writer.Line("    PrefetchTokens = 0,");
         writer.Line($"    MostParts = {split.MostParts},");
         writer.Line($"    SingleBlockParts = {split.SingleBlockParts},");
@@ -28,16 +28,19 @@ internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
         writer.Line("{");
         writer.Line($"    TokenTile = {plan.TokenTile},");
         writer.Line($"    RowBytes = {plan.RowBytes},");
+        writer.Line($"    Terms = {plan.Terms},");
+        writer.Line($"    PanelWeights = {plan.PanelWeights},");
         writer.Line("};");
     }
 
     public void Routines()
     {
-        writer.Summary($"Scores of a block: score[token][column] = Σ row[token][d] · query[d][column], {plan.Depth} products each, two at a time. Columns lie in lanes.");
-        Routine("Scores", PairRoutines.Scores(plan));
+        string how = plan.HasTiles ? "tile by tile" : "two at a time";
+        writer.Summary($"Scores of a block: score[token][column] = Σ row[token][d] · query[d][column], {plan.Depth} products each, {how}.");
+        Routine("Scores", plan.HasTiles ? TileRoutines.Scores(plan) : PairRoutines.Scores(plan));
         writer.Line();
-        writer.Summary("Values of a block: sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i], two tokens at a time. Dimensions lie in lanes.");
-        Routine("Values", PairRoutines.Values(plan));
+        writer.Summary($"Values of a block: sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i], {how}.");
+        Routine("Values", plan.HasTiles ? TileRoutines.Values(plan) : PairRoutines.Values(plan));
     }
 
     private void Routine(string name, Routine routine)

@@ -49,13 +49,12 @@ internal static class PairRoutines
             AssemblerMemoryOperand row = MatrixArguments.Kept(0);
             AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
             AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
-            Label lower = builder.Constant("lower", Interleaving(0));
-            Label upper = builder.Constant("upper", Interleaving(MatrixPlan.DimensionPanel / 2));
+            (Label lower, Label upper) = Interleavings(builder);
             code.mov(rax, MatrixArguments.Rows);
             code.mov(row, rax);
             code.mov(rax, MatrixArguments.Sums);
             code.mov(sum, rax);
-            code.mov(dimensionsLeft, plan.ValueDim / MatrixPlan.DimensionPanel);
+            code.mov(dimensionsLeft, plan.ValueDim / plan.DimensionPanel);
             Label dimensions = builder.Begin("dimensions");
             LayBeside(builder, plan, lower, upper);
             code.add(row, MatrixPlan.VectorBytes);
@@ -137,7 +136,7 @@ internal static class PairRoutines
     }
 
     /// <summary>Lays the latents of two tokens beside each other, element by element, for a panel of dimensions of all tokens.</summary>
-    private static void LayBeside(RoutineBuilder builder, MatrixPlan plan, Label lower, Label upper)
+    public static void LayBeside(RoutineBuilder builder, MatrixPlan plan, Label lower, Label upper)
     {
         Assembler code = builder.Code;
         code.vmovups(zmm30, __zmmword_ptr[lower]);
@@ -146,13 +145,17 @@ internal static class PairRoutines
         code.mov(rdx, MatrixArguments.Scratch);
         code.mov(r9, MatrixArguments.Tokens);
         Label pairs = builder.Begin("pairs");
-        code.vmovups(zmm0, __zmmword_ptr[rax]);
-        code.vmovups(zmm1, __zmmword_ptr[rax + plan.RowBytes]);
-        code.vmovaps(zmm2, zmm0);
-        code.vpermt2w(zmm2, zmm30, zmm1);
-        code.vpermt2w(zmm0, zmm31, zmm1);
-        code.vmovups(__zmmword_ptr[rdx], zmm2);
-        code.vmovups(__zmmword_ptr[rdx + MatrixPlan.VectorBytes], zmm0);
+        for (int line = 0; line < plan.PairBytes; line += 2 * MatrixPlan.VectorBytes)
+        {
+            code.vmovups(zmm0, __zmmword_ptr[rax + (line / 2)]);
+            code.vmovups(zmm1, __zmmword_ptr[rax + (plan.RowBytes + (line / 2))]);
+            code.vmovaps(zmm2, zmm0);
+            code.vpermt2w(zmm2, zmm30, zmm1);
+            code.vpermt2w(zmm0, zmm31, zmm1);
+            code.vmovups(__zmmword_ptr[rdx + line], zmm2);
+            code.vmovups(__zmmword_ptr[rdx + (line + MatrixPlan.VectorBytes)], zmm0);
+        }
+
         code.add(rax, 2 * plan.RowBytes);
         code.add(rdx, plan.PairBytes);
         code.sub(r9, 2);
@@ -217,15 +220,21 @@ internal static class PairRoutines
         }
     }
 
-    /// <summary>For each word of a vector, which of two vectors' words it takes: those from an element on, one of each in turn.</summary>
-    private static byte[] Interleaving(int first)
+    /// <summary>For each word of a vector, which of two vectors' words it takes: one of each in turn, of their lower halves and of their upper ones.</summary>
+    public static (Label Lower, Label Upper) Interleavings(RoutineBuilder builder)
     {
-        byte[] words = new byte[MatrixPlan.VectorBytes];
-        for (int i = 0; i < MatrixPlan.DimensionPanel; i++)
-        {
-            words[2 * i] = (byte)(first + (i / 2) + (i % 2 * MatrixPlan.DimensionPanel));
-        }
+        const int Words = MatrixPlan.VectorBytes / sizeof(short);
+        return (builder.Constant("lower", Interleaving(0)), builder.Constant("upper", Interleaving(Words / 2)));
 
-        return words;
+        static byte[] Interleaving(int first)
+        {
+            byte[] words = new byte[MatrixPlan.VectorBytes];
+            for (int i = 0; i < Words; i++)
+            {
+                words[2 * i] = (byte)(first + (i / 2) + (i % 2 * Words));
+            }
+
+            return words;
+        }
     }
 }

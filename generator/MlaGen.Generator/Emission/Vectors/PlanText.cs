@@ -53,10 +53,19 @@ internal static class PlanText
     }
 
     /// <summary>How a core of machine code is cut.</summary>
-    public static string Matrix(MatrixPlan plan) =>
-        $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}; score tiles of {plan.TokenTile} tokens, value tiles of up to {plan.ColumnTiles.Max()} columns by {MatrixPlan.DimensionPanel} dimensions.\n" +
-        $"Registers. A score tile takes {plan.ScoreRegisters(Math.Min(2, plan.Panels))}, a value tile {plan.ValueRegisters} of 32.\n" +
-        $"Caches. The latents of two tokens are laid beside each other for one panel of dimensions at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+    public static string Matrix(MatrixPlan plan)
+    {
+        string caches = $"Caches. The latents of two tokens are laid beside each other for {plan.DimensionPanel} dimensions at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+        int panels = Math.Min(2, plan.Panels);
+        return plan.HasTiles
+            ? $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}, {panels} at a time; {plan.TokenTile} tokens by them of scores, {plan.DimensionPanel} dimensions by them of values.\n" +
+              $"Tiles. Scores have {plan.TokenTile / MatrixPlan.TileRows * panels} of {MatrixPlan.Tiles} for sums, values {plan.DimensionPanel / MatrixPlan.TileRows * panels}; the others take turns at operands.\n" +
+              $"Terms. Queries and probabilities are {(plan.Terms == 1 ? "rounded to bfloat16 once" : "sums of two terms of bfloat16, and cost two products")}.\n" +
+              caches
+            : $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}; score tiles of {plan.TokenTile} tokens, value tiles of up to {plan.ColumnTiles.Max()} columns by {plan.DimensionPanel} dimensions.\n" +
+              $"Registers. A score tile takes {plan.ScoreRegisters(panels)}, a value tile {plan.ValueRegisters} of 32.\n" +
+              caches;
+    }
 
     private static TilePlan Widest(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.OrderByDescending(tile => core.RegistersOf(tile).Total).First();
 
