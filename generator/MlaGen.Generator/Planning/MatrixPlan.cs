@@ -88,6 +88,16 @@ internal sealed record MatrixPlan(
     /// <summary>Floats behind the scores: tiles of probabilities, the pairs of a block, sums, and the rows of a last, short tile.</summary>
     public int Scratch => (Panels * PanelWeights) + ((PairedBytes + SumBytes + (TokenTile * RowBytes)) / sizeof(float));
 
+    /// <summary>Cache lines of the next tile's rows that a step of the depth asks for: all of them by the end of a tile.</summary>
+    public int PrefetchLines
+    {
+        get
+        {
+            int steps = Depth / TileDepth * ((Panels + 1) / 2);
+            return ((TokenTile * RowBytes / VectorBytes) + steps - 1) / steps;
+        }
+    }
+
     /// <summary>Tiles of sums of a score tile that takes so many panels at once, and as many of values.</summary>
     public int SumTiles(int panels) => Math.Max(TokenTile / TileRows * panels, DimensionPanel / TileRows * panels);
 

@@ -74,7 +74,7 @@ public abstract class MatrixCore : AbsorbedCore
         int columns = Layout.Queries.Columns;
 
         // Scratch and queries are pinned memory of the library's own; a cache's memory may be anybody's.
-        fixed (byte* first = &rows, queries = &block.Queries)
+        fixed (byte* first = &rows, queries = &block.Queries, upcoming = &block.Upcoming)
         fixed (float* scores = &block.Scores, sums = &block.Sums, statistics = &block.Statistics)
         {
             var arguments = new MatrixArguments
@@ -84,6 +84,7 @@ public abstract class MatrixCore : AbsorbedCore
                 Queries = (nint)queries,
                 Scores = (nint)scores,
                 Sums = (nint)sums,
+                Upcoming = (nint)upcoming + block.Distance,
                 Rescale = (nint)(statistics + (2 * columns)),
                 Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
@@ -137,6 +138,7 @@ public abstract class MatrixCore : AbsorbedCore
         public nint Sums;
         public nint Rescale;
         public nint Scratch;
+        public nint Upcoming;
         public nint Kept0;
         public nint Kept1;
         public nint Kept2;

@@ -127,6 +127,13 @@ internal sealed class Processor
                 }
 
                 break;
+            case Mnemonic.Cmove:
+                if (_comparison == 0)
+                {
+                    Write(i, 0, Read(i, 1));
+                }
+
+                break;
             case Mnemonic.Jne:
                 return _comparison != 0 ? i.NearBranchTarget : i.NextIP;
             case Mnemonic.Jg:
@@ -139,7 +146,7 @@ internal sealed class Processor
                 ulong back = BinaryPrimitives.ReadUInt64LittleEndian(Memory(_general[Register.RSP - Register.RAX], 8, write: false));
                 _general[Register.RSP - Register.RAX] += 8;
                 return back;
-            case Mnemonic.Prefetcht0:
+            case Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1:
                 break;
             default:
                 StepVector(i);

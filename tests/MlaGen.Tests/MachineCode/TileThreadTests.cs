@@ -20,11 +20,11 @@ public sealed class TileThreadTests
             while (!collecting.IsCancellationRequested)
             {
                 GC.Collect();
-                Thread.Yield();
+                Thread.Sleep(1);
             }
         });
         collector.Start();
-        for (int generation = 0; generation < 3; generation++)
+        foreach (int exceptions in (int[])[Exceptions, 100, 100])
         {
             using var executor = new MlaExecutor(Threads);
             float[] before = Attend(executor);
@@ -36,17 +36,17 @@ public sealed class TileThreadTests
                     Assert.True(TileThread.IsPrepared);
                     Interlocked.Increment(ref prepared);
                     SpinWait.SpinUntil(() => Volatile.Read(ref prepared) == Threads);
-                    Fail();
+                    Fail(exceptions);
                 },
                 Threads,
                 CancellationToken.None);
-            Fail();
+            Fail(exceptions);
             Assert.Equal(before, Attend(executor));
         }
 
         collecting.Cancel();
         collector.Join();
-        Fail();
+        Fail(Exceptions);
     }
 
     [Fact]
@@ -68,7 +68,7 @@ public sealed class TileThreadTests
                     Assert.NotSame(caller, Thread.CurrentThread);
                     Assert.InRange(worker, 0, Threads - 1);
                     Assert.True(TileThread.IsPrepared);
-                    Fail(exceptions: 10);
+                    Fail(10);
                     Interlocked.Increment(ref runs);
                 },
                 units,
@@ -107,7 +107,7 @@ public sealed class TileThreadTests
     }
 
     /// <summary>Exceptions that the processor raises, and a stack that is deep.</summary>
-    private static void Fail(int exceptions = Exceptions)
+    private static void Fail(int exceptions)
     {
         int caught = 0;
         for (int i = 0; i < exceptions; i++)

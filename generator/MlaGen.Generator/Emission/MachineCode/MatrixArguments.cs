@@ -20,11 +20,14 @@ internal static class MatrixArguments
 
     public static AssemblerMemoryOperand Scratch => Word(6);
 
+    /// <summary>Rows that will be needed behind these; they are only asked for, and may lie anywhere.</summary>
+    public static AssemblerMemoryOperand Upcoming => Word(7);
+
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(7 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(8 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 14;
+    public const int Count = 15;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -30,6 +30,12 @@ internal static class TileRoutines
             code.mov(r10d, plan.RowBytes);
             code.mov(r11d, plan.Terms * MatrixPlan.VectorBytes);
             Label tokens = builder.Begin("tokens");
+
+            // While a tile is worked on, the rows of the next one are asked for; behind the last one of a block, those of the next block.
+            code.mov(r9, rax);
+            code.add(r9, plan.TokenTile * plan.RowBytes);
+            code.cmp(left, plan.TokenTile);
+            code.cmove(r9, MatrixArguments.Upcoming);
             code.mov(rdx, MatrixArguments.Queries);
             if (plan.Panels >= 2)
             {
@@ -106,6 +112,8 @@ internal static class TileRoutines
     {
         Assembler code = builder.Code;
         AssemblerMemoryOperand left = MatrixArguments.Kept(1);
+        AssemblerMemoryOperand end = MatrixArguments.Kept(2);
+        int depthBytes = plan.Depth / MatrixPlan.TileDepth * plan.Terms * TileBytes;
         int tokenTiles = plan.TokenTile / TileRows;
         int sums = tokenTiles * panels;
 
@@ -125,7 +133,9 @@ internal static class TileRoutines
             code.tilezero(Tile(i));
         }
 
-        code.mov(r9d, plan.Depth / MatrixPlan.TileDepth);
+        code.add(rdx, depthBytes);
+        code.mov(end, rdx);
+        code.sub(rdx, depthBytes);
         Label depth = builder.Begin($"{name}Depth");
         if (keepsRows)
         {
@@ -155,18 +165,25 @@ internal static class TileRoutines
             }
         }
 
-        code.add(rax, MatrixPlan.VectorBytes);
-        code.add(rdx, plan.Terms * TileBytes);
-        code.dec(r9d);
-        code.jne(depth);
-        code.mov(r9d, plan.ScoreBytes);
-        for (int i = 0; i < sums; i++)
+        for (int line = 0; line < plan.PrefetchLines; line++)
         {
-            code.tilestored(__[r8 + r9 + ((i / panels * TileRows * plan.ScoreBytes) + (i % panels * MatrixPlan.VectorBytes))], Tile(i));
+            code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
         }
 
+        code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
+        code.add(rax, MatrixPlan.VectorBytes);
+        code.add(rdx, plan.Terms * TileBytes);
+        code.cmp(rdx, end);
+        code.jne(depth);
+        code.mov(r11d, plan.ScoreBytes);
+        for (int i = 0; i < sums; i++)
+        {
+            code.tilestored(__[r8 + r11 + ((i / panels * TileRows * plan.ScoreBytes) + (i % panels * MatrixPlan.VectorBytes))], Tile(i));
+        }
+
+        code.mov(r11d, plan.Terms * MatrixPlan.VectorBytes);
         code.sub(rax, plan.RowBytes);
-        code.add(rdx, (panels * plan.PanelBytes) - (plan.Depth / MatrixPlan.TileDepth * plan.Terms * TileBytes));
+        code.add(rdx, (panels * plan.PanelBytes) - depthBytes);
         code.add(r8, panels * MatrixPlan.VectorBytes);
         if (count > 1)
         {

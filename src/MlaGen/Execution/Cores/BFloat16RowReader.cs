@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace MlaGen.Runtime;
 
 /// <summary>Rows as bfloat16, one after the other: where they lie, if one page of bfloat16 holds them all, copied together, or decoded and rounded.</summary>
-internal sealed class BFloat16RowReader(PagePool pool, int blockTokens, int prefetchTokens) : RowReader
+internal sealed class BFloat16RowReader(PagePool pool, int blockTokens) : RowReader
 {
     /// <summary>Rows that are decoded at a time: their floats stay in the first-level cache.</summary>
     private const int DecodedRows = 8;
@@ -60,12 +60,12 @@ internal sealed class BFloat16RowReader(PagePool pool, int blockTokens, int pref
         return ref start;
     }
 
+    /// <summary>The rows behind the block: those within it a routine asks for by itself.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override ref byte Upcoming(in KeySource keys, int layer, int first, int count, out nint distance)
     {
-        bool inPlace = AreInPlace(keys, first, count);
-        distance = inPlace ? prefetchTokens * _codec.RowBytes : 0;
-        (int page, int index) = Math.DivRem(keys.Token(inPlace ? first : Math.Min(first + count, keys.Count - 1)), _pageTokens);
+        distance = 0;
+        (int page, int index) = Math.DivRem(keys.Token(Math.Min(first + count, keys.Count - 1)), _pageTokens);
         return ref Page(keys, page, layer)[index * _codec.RowBytes];
     }
 

@@ -11,7 +11,7 @@ internal abstract class RowReader
     public static RowReader Create(RowOperand operand, PagePool pool, int blockTokens, int prefetchTokens) => operand switch
     {
         RowOperand.Float32 => new FloatRowReader(pool, blockTokens, prefetchTokens),
-        RowOperand.BFloat16 or RowOperand.ExactBFloat16 => new BFloat16RowReader(pool, blockTokens, prefetchTokens),
+        RowOperand.BFloat16 or RowOperand.ExactBFloat16 => new BFloat16RowReader(pool, blockTokens),
         _ => throw new ArgumentOutOfRangeException(nameof(operand), operand, "There is no such operand."),
     };
 
