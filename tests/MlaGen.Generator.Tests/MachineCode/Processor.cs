@@ -173,7 +173,7 @@ internal sealed class Processor
             case Mnemonic.Tilezero:
                 Array.Clear(Tile(i.Op0Register));
                 break;
-            case Mnemonic.Tileloadd:
+            case Mnemonic.Tileloadd or Mnemonic.Tileloaddt1:
                 EachTileRow(i, Tile(i.Op0Register), write: false);
                 break;
             case Mnemonic.Tilestored:

@@ -150,8 +150,9 @@ internal static class TileRoutines
         {
             for (int term = 0; term < plan.Terms; term++)
             {
+                // Queries stream by, a tile of tokens after the other: rows are what should stay in the first-level cache.
                 AssemblerRegisterTMM query = Tile(sums + rowTiles + (loaded++ % queryTiles));
-                code.tileloadd(query, __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
+                code.tileloaddt1(query, __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
                 for (int token = 0; token < tokenTiles; token++)
                 {
                     AssemblerRegisterTMM row = Tile(sums + (keepsRows ? token : 0));

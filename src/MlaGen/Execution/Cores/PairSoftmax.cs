@@ -29,26 +29,19 @@ internal static class PairSoftmax
     private static void Column(int tokens, int paddedTokens, int columns, int stride, ref float scores, ref float statistics)
     {
         Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-        Vector512<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            maximum = Vector512.Max(maximum, Vector512.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, stride);
-        }
+        Vector512<float> maximum = Maximum(before, tokens, stride, ref scores);
 
         // As in the managed cores: a column that has seen no key yet is compared with zero.
         Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
         Vector512<float> rescale = VectorMath.Exp(before - origin);
         Vector512<float> sum = Vector512<float>.Zero;
-        score = ref scores;
+        ref float score = ref scores;
         int pairs = tokens / 2;
         for (int pair = 0; pair < pairs; pair++)
         {
             Vector512<uint> first = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
             Vector512<uint> second = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin));
-            sum += first.AsSingle();
-            sum += second.AsSingle();
+            sum += first.AsSingle() + second.AsSingle();
             BFloat16Lanes.Pair(first, second).AsSingle().StoreUnsafe(ref score);
             score = ref Unsafe.Add(ref score, 2 * stride);
         }
@@ -70,6 +63,34 @@ internal static class PairSoftmax
         maximum.StoreUnsafe(ref statistics);
         Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref statistics, (nuint)columns), rescale, sum).StoreUnsafe(ref statistics, (nuint)columns);
         rescale.StoreUnsafe(ref statistics, (nuint)(2 * columns));
+    }
+
+    /// <summary>The largest score of each column: four tokens at a time, since each comparison waits for the one before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Maximum(Vector512<float> before, int tokens, int stride, ref float scores)
+    {
+        Vector512<float> first = before;
+        Vector512<float> second = before;
+        Vector512<float> third = before;
+        Vector512<float> fourth = before;
+        ref float score = ref scores;
+        int token = 0;
+        for (; token <= tokens - 4; token += 4)
+        {
+            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
+            second = Vector512.Max(second, Vector512.LoadUnsafe(ref score, (nuint)stride));
+            third = Vector512.Max(third, Vector512.LoadUnsafe(ref score, (nuint)(2 * stride)));
+            fourth = Vector512.Max(fourth, Vector512.LoadUnsafe(ref score, (nuint)(3 * stride)));
+            score = ref Unsafe.Add(ref score, 4 * stride);
+        }
+
+        for (; token < tokens; token++)
+        {
+            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
+            score = ref Unsafe.Add(ref score, stride);
+        }
+
+        return Vector512.Max(Vector512.Max(first, second), Vector512.Max(third, fourth));
     }
 
     /// <summary>

@@ -42,46 +42,35 @@ internal static class TileSoftmax
     private static void Panel(int tokens, int paddedTokens, int columns, int stride, int terms, ref float scores, ref float statistics, ref uint weights)
     {
         Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-        Vector512<float> maximum = before;
-        ref float score = ref scores;
-        for (int token = 0; token < tokens; token++)
-        {
-            maximum = Vector512.Max(maximum, Vector512.LoadUnsafe(ref score));
-            score = ref Unsafe.Add(ref score, stride);
-        }
+        Vector512<float> maximum = PairSoftmax.Maximum(before, tokens, stride, ref scores);
 
         // As in the managed cores: a column that has seen no key yet is compared with zero.
         Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
         Vector512<float> rescale = VectorMath.Exp(before - origin);
         Vector512<float> sum = Vector512<float>.Zero;
-        score = ref scores;
+        ref float score = ref scores;
         for (int first = 0; first < paddedTokens; first += Tokens)
         {
             int left = tokens - first;
-            for (int pair = 0; pair < Tokens / 2; pair++)
+            if (left >= Tokens)
             {
-                Vector512<float> one = 2 * pair < left ? VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin) : Vector512<float>.Zero;
-                Vector512<float> two = (2 * pair) + 1 < left ? VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin) : Vector512<float>.Zero;
-                Vector512<uint> firstOne = Round(one);
-                Vector512<uint> firstTwo = Round(two);
-                BFloat16Lanes.Pair(firstOne, firstTwo).StoreUnsafe(ref weights, (nuint)(pair * Width));
-                if (terms == 2)
+                for (int pair = 0; pair < Tokens / 2; pair++)
                 {
-                    Vector512<uint> secondOne = Round(one - firstOne.AsSingle());
-                    Vector512<uint> secondTwo = Round(two - firstTwo.AsSingle());
-                    BFloat16Lanes.Pair(secondOne, secondTwo).StoreUnsafe(ref weights, (nuint)(TileWords + (pair * Width)));
-                    one = firstOne.AsSingle() + secondOne.AsSingle();
-                    two = firstTwo.AsSingle() + secondTwo.AsSingle();
+                    Vector512<float> one = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
+                    Vector512<float> two = VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin);
+                    sum += Store(one, two, terms, ref Unsafe.Add(ref weights, pair * Width));
+                    score = ref Unsafe.Add(ref score, 2 * stride);
                 }
-                else
+            }
+            else
+            {
+                for (int pair = 0; pair < Tokens / 2; pair++)
                 {
-                    one = firstOne.AsSingle();
-                    two = firstTwo.AsSingle();
+                    Vector512<float> one = 2 * pair < left ? VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin) : Vector512<float>.Zero;
+                    Vector512<float> two = (2 * pair) + 1 < left ? VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin) : Vector512<float>.Zero;
+                    sum += Store(one, two, terms, ref Unsafe.Add(ref weights, pair * Width));
+                    score = ref Unsafe.Add(ref score, 2 * stride);
                 }
-
-                sum += one;
-                sum += two;
-                score = ref Unsafe.Add(ref score, 2 * stride);
             }
 
             for (int term = 0; term < terms; term++)
@@ -94,6 +83,24 @@ internal static class TileSoftmax
         maximum.StoreUnsafe(ref statistics);
         Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref statistics, (nuint)columns), rescale, sum).StoreUnsafe(ref statistics, (nuint)columns);
         rescale.StoreUnsafe(ref statistics, (nuint)(2 * columns));
+    }
+
+    /// <summary>Writes the terms of a pair of probabilities, and gives the sum of what was written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Store(Vector512<float> one, Vector512<float> two, int terms, ref uint words)
+    {
+        Vector512<uint> firstOne = Round(one);
+        Vector512<uint> firstTwo = Round(two);
+        BFloat16Lanes.Pair(firstOne, firstTwo).StoreUnsafe(ref words);
+        if (terms == 1)
+        {
+            return firstOne.AsSingle() + firstTwo.AsSingle();
+        }
+
+        Vector512<uint> secondOne = Round(one - firstOne.AsSingle());
+        Vector512<uint> secondTwo = Round(two - firstTwo.AsSingle());
+        BFloat16Lanes.Pair(secondOne, secondTwo).StoreUnsafe(ref words, TileWords);
+        return (firstOne.AsSingle() + secondOne.AsSingle()) + (firstTwo.AsSingle() + secondTwo.AsSingle());
     }
 
     /// <summary>Rounded to the nearest bfloat16, halves away from zero; what is not a number stays so, since its lower half is zero.</summary>
