@@ -12,6 +12,6 @@ public enum MlaPrecision
     /// <summary>Operands may be taken as sums of two bfloat16 terms, which keeps 16 bits of each. At most 1e-5 relative to the exact result on the stored rows.</summary>
     High,
 
-    /// <summary>Operands may be rounded to bfloat16 once, which keeps 8 bits of each. At most 3e-3 relative to the exact result on the stored rows.</summary>
+    /// <summary>Operands may be rounded to bfloat16 once, which keeps 8 bits of each. At most 3e-3 relative to the exact result on the stored rows for scores up to 5 in magnitude, and in proportion beyond.</summary>
     Medium,
 }

@@ -22,7 +22,7 @@ internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList
         string[] nested = ["language_model.model.", "model.language_model.", "language_model.", "model."];
         return new AttentionModules(
             LatentLayers(config, layers),
-            [.. queries, ProjectionNames.KvAProjWithMqa, ProjectionNames.KvBProj, ProjectionNames.OProj],
+            [.. queries, ProjectionNames.KvAProjWithMqa, ProjectionNames.KvBProj, .. settings.OutputGateName is { } gate ? [gate] : Array.Empty<string>(), ProjectionNames.OProj],
             profile.Attentions,
             isNested ? nested : [.. Enumerable.Reverse(nested)]);
     }

@@ -23,8 +23,8 @@ internal static class EmittedNames
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
-        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent",
-        "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
+        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent",
+        "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "Sinks", "GateProj", "OProj",
         "s_definition", "_layer");
 
     /// <summary>Kernels stand in a namespace of their own for each set of dimensions, so that their plain names cannot meet the user's.</summary>
@@ -49,6 +49,7 @@ internal static class EmittedNames
             ("CacheBytes", ["int", "long", "global::MlaGen.CacheFormat"]),
             ("CreateCache", ["int", "long", "global::MlaGen.LatentCacheOptions"]),
             ("Warmup", []),
+            ("Cores", ["global::MlaGen.CacheFormat?"]),
             ("Forward", [batch, Input, Output]),
             ("AttendLatent", [batch, "int", Input, Output, Output]),
             ("AppendLatent", [batch, "int", Input]),

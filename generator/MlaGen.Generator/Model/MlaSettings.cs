@@ -62,6 +62,12 @@ internal sealed record MlaSettings
 
     public double? Llama4ScalingBeta { get; init; }
 
+    public OutputGate? OutputGate { get; init; }
+
+    public string? OutputGateName { get; init; }
+
+    public bool? AttentionSinks { get; init; }
+
     public CacheFormat? CacheFormat { get; init; }
 
     public MlaPrecision? Precision { get; init; }
@@ -100,6 +106,9 @@ internal sealed record MlaSettings
         (nameof(ScaleQLora), ScaleQLora),
         (nameof(ScaleKvLora), ScaleKvLora),
         (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
+        (nameof(OutputGate), OutputGate),
+        (nameof(OutputGateName), OutputGateName),
+        (nameof(AttentionSinks), AttentionSinks),
         (nameof(CacheFormat), CacheFormat),
         (nameof(Precision), Precision),
         (nameof(AllowDense), AllowDense),
@@ -139,6 +148,9 @@ internal sealed record MlaSettings
         ScaleQLora = ScaleQLora ?? other.ScaleQLora,
         ScaleKvLora = ScaleKvLora ?? other.ScaleKvLora,
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
+        OutputGate = OutputGate ?? other.OutputGate,
+        OutputGateName = OutputGateName ?? other.OutputGateName,
+        AttentionSinks = AttentionSinks ?? other.AttentionSinks,
         CacheFormat = CacheFormat ?? other.CacheFormat,
         Precision = Precision ?? other.Precision,
         AllowDense = AllowDense ?? other.AllowDense,
@@ -180,6 +192,9 @@ internal sealed record MlaSettings
         CacheFormat ?? Model.CacheFormat.Float32)
     {
         Precision = Precision ?? MlaPrecision.Highest,
+        OutputGate = OutputGate ?? Model.OutputGate.None,
+        OutputGateName = OutputGateName ?? "g_proj",
+        AttentionSinks = AttentionSinks ?? false,
         AllowDense = AllowDense ?? false,
     };
 }

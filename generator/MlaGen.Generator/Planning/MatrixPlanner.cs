@@ -1,3 +1,4 @@
+using MlaGen.Generator.Diagnostics;
 using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Planning;
@@ -39,13 +40,13 @@ internal static class MatrixPlanner
     {
         if (plan.HasTiles)
         {
-            Require(plan.SumTiles(Math.Min(2, plan.Panels)) + 2 <= MatrixPlan.Tiles, $"sums and operands exceed {MatrixPlan.Tiles} tiles");
+            Require(plan.SumTiles(Math.Min(2, plan.Panels)) + 2 <= MatrixPlan.Tiles, $"sums and operands exceed the tiles, {MatrixPlan.Tiles}");
             Require(plan.TokenTile % MatrixPlan.TileDepth == 0 && plan.Depth % MatrixPlan.TileDepth == 0, "tokens and depth are no whole tiles");
         }
         else
         {
-            Require(plan.ScoreRegisters(Math.Min(2, plan.Panels)) <= Registers, $"a score tile of {plan.TokenTile} tokens exceeds {Registers} registers");
-            Require(plan.ValueRegisters <= Registers, $"a value tile of {plan.ColumnTiles.Max()} columns exceeds {Registers} registers");
+            Require(plan.ScoreRegisters(Math.Min(2, plan.Panels)) <= Registers, $"a score tile of {Counted.Of(plan.TokenTile, "token")} exceeds the registers, {Registers}");
+            Require(plan.ValueRegisters <= Registers, $"a value tile of {Counted.Of(plan.ColumnTiles.Max(), "column")} exceeds the registers, {Registers}");
             Require(plan.ColumnTiles.Sum() == plan.Heads, "value tiles do not cover the heads");
             Require(plan.Depth / 2 % plan.DepthUnroll == 0, "the depth is no whole turns");
         }

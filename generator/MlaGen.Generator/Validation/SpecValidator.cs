@@ -13,7 +13,7 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. RopeValidator.Validate(spec, written)];
+        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
         return problems.Count == 0 ? ConstantsValidator.Validate(spec) : problems;
     }
 
@@ -83,7 +83,9 @@ internal static class SpecValidator
         [
             shape.QLoraRank == 0
                 ? ("QProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · HiddenSize", (long)shape.Heads * shape.QkHeadDim, shape.HiddenSize)
-                : ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · QLoraRank", (long)shape.Heads * shape.QkHeadDim, shape.QLoraRank),
+                : spec.OutputGate == OutputGate.Query
+                    ? ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim + VHeadDim) · 2 · QLoraRank", (long)shape.Heads * (shape.QkHeadDim + shape.VHeadDim), 2 * shape.QLoraRank)
+                    : ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · QLoraRank", (long)shape.Heads * shape.QkHeadDim, shape.QLoraRank),
             ("QAProj with QLoraRank · HiddenSize", shape.QLoraRank, shape.HiddenSize),
             ("KvBProj with Heads · (QkNopeHeadDim + VHeadDim) · KvLoraRank", (long)shape.Heads * (shape.QkNopeHeadDim + shape.VHeadDim), shape.KvLoraRank),
             ("OProj with HiddenSize · Heads · VHeadDim", (long)shape.Heads * shape.VHeadDim, shape.HiddenSize),
@@ -118,9 +120,10 @@ internal static class SpecValidator
 
     private static IEnumerable<Problem> FormatProblems(MlaSpec spec)
     {
-        if (spec.CacheFormat is not (CacheFormat.Float32 or CacheFormat.BFloat16 or CacheFormat.Float16 or CacheFormat.Float8 or CacheFormat.Int8))
+        if (!Enum.IsDefined(typeof(CacheFormat), spec.CacheFormat))
         {
-            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), "Float32, BFloat16, Float16, Float8 or Int8");
+            string[] formats = Enum.GetNames(typeof(CacheFormat));
+            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), $"{string.Join(", ", formats.Take(formats.Length - 1))} or {formats[formats.Length - 1]}");
         }
 
         if (spec.Precision is not (MlaPrecision.Highest or MlaPrecision.High or MlaPrecision.Medium))

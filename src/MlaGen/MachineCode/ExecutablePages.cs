@@ -59,11 +59,11 @@ internal static partial class ExecutablePages
         if (OperatingSystem.IsWindows())
         {
             const uint ReleaseAll = 0x8000;
-            VirtualFree(address, 0, ReleaseAll);
+            _ = VirtualFree(address, 0, ReleaseAll);
             return;
         }
 
-        Unmap(address, length);
+        _ = Unmap(address, length);
     }
 
     [LibraryImport(Posix, EntryPoint = "munmap")]

@@ -34,6 +34,9 @@ internal interface ILanes<TSelf>
     /// <summary><c>left · right + addend</c>: fused where the processor fuses, two roundings elsewhere.</summary>
     static abstract TSelf MultiplyAdd(TSelf left, TSelf right, TSelf addend);
 
+    /// <summary><c>1 / (1 + e^-value)</c>.</summary>
+    static abstract TSelf Sigmoid(TSelf value);
+
     /// <summary>Writes the sum of the lanes of each of four vectors, halves added to halves: the same order of additions on every machine.</summary>
     static abstract void StoreSums(TSelf a, TSelf b, TSelf c, TSelf d, ref float destination);
 }

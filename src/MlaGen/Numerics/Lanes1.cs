@@ -31,6 +31,8 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
 
     public static Lanes1 MultiplyAdd(Lanes1 left, Lanes1 right, Lanes1 addend) => new(float.MultiplyAddEstimate(left._value, right._value, addend._value));
 
+    public static Lanes1 Sigmoid(Lanes1 value) => new(VectorMath.Sigmoid(value._value));
+
     public static void StoreSums(Lanes1 a, Lanes1 b, Lanes1 c, Lanes1 d, ref float destination)
     {
         destination = a._value;

@@ -76,6 +76,9 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
     public static Lanes256 MultiplyAdd(Lanes256 left, Lanes256 right, Lanes256 addend) => new(Vector256.MultiplyAddEstimate(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Sigmoid(Lanes256 value) => new(VectorMath.Sigmoid(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, ref float destination) =>
         VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 

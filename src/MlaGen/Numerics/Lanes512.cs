@@ -76,6 +76,9 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 MultiplyAdd(Lanes512 left, Lanes512 right, Lanes512 addend) => new(Vector512.MultiplyAddEstimate(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Sigmoid(Lanes512 value) => new(VectorMath.Sigmoid(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d, ref float destination) =>
         VectorMath.Sums(a._value, b._value, c._value, d._value).StoreUnsafe(ref destination);
 

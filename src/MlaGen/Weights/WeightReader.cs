@@ -84,7 +84,7 @@ internal static class WeightReader
         ArgumentNullException.ThrowIfNull(projections);
 
         // Without one of its weights the prefix is wrong, and so would be every word about what stands under it: the projection says what is missing.
-        if (!projections.All(projection => checkpoint.TryGetTensor($"{prefix}{projection}.weight", out _)))
+        if (!projections.All(projection => checkpoint.TryGetTensor(prefix + ProjectionNames.WeightTensor(projection), out _)))
         {
             return;
         }

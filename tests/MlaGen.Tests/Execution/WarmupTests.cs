@@ -31,19 +31,23 @@ public sealed class WarmupTests
         }
     }
 
-    [Fact]
-    public async Task Nothing_of_the_library_is_left_to_compile()
-        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, "1")));
+    [Theory]
+    [InlineData("yarn")]
+    [InlineData("gate and sinks")]
+    [InlineData("head gate")]
+    [InlineData("query gate")]
+    public async Task Nothing_of_the_library_is_left_to_compile(string name)
+        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, name)));
 
     /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
     [ChildFact(Child)]
     public void After_a_warm_up_steps_compile_nothing()
     {
         using var compiled = new CompiledMethods();
-        TestLayer layer = TestLayer.Get("yarn");
+        TestLayer layer = TestLayer.Get(Environment.GetEnvironmentVariable(Child)!);
         Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);
-        using AttentionRun run = layer.Open(new RunOptions { Threads = 2 });
-        LatentSequence sequence = run.CreateSequence();
+        AttentionRun[] runs = [.. Enum.GetValues<CacheFormat>().Select(format => layer.Open(new RunOptions { Threads = 2, Format = format }))];
+        LatentSequence[] sequences = [.. runs.Select(static run => run.CreateSequence())];
         float[] output = new float[prompt.Hidden.Length];
         float[] queries = new float[layer.Spec.Heads * layer.Spec.RowWidth];
         float[] latent = new float[layer.Spec.Heads * layer.Spec.KvLoraRank];
@@ -51,16 +55,20 @@ public sealed class WarmupTests
         layer.Warmup();
 
         Now_the_steps();
-        foreach ((MlaForm form, int tokens) in ((MlaForm, int)[])[(MlaForm.Decompressed, 300), (MlaForm.Absorbed, 1), (MlaForm.Absorbed, 40), (MlaForm.Auto, 1)])
+        for (int i = 0; i < runs.Length; i++)
         {
-            run.Batch.Form = form;
-            run.Batch.Add(sequence, tokens);
-            run.Forward(prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
-            run.Batch.Commit();
+            foreach ((MlaForm form, int tokens) in ((MlaForm, int)[])[(MlaForm.Decompressed, 300), (MlaForm.Absorbed, 1), (MlaForm.Absorbed, 40), (MlaForm.Auto, 1)])
+            {
+                runs[i].Batch.Form = form;
+                runs[i].Batch.Add(sequences[i], tokens);
+                runs[i].Forward(prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
+                runs[i].Batch.Commit();
+            }
+
+            runs[i].Batch.AddQueries(sequences[i], 1);
+            runs[i].AttendLatent(queries, latent, logSumExp);
         }
 
-        run.Batch.AddQueries(sequence, 1);
-        run.AttendLatent(queries, latent, logSumExp);
         Those_were_the_steps();
 
         List<string> names = [];
@@ -74,6 +82,7 @@ public sealed class WarmupTests
         Assert.True(before.Count > 100);
         Assert.Contains(before, name => name.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));
         Assert.Empty(late);
+        Array.ForEach(runs, static run => run.Dispose());
 
         int Of(string name)
         {

@@ -55,14 +55,17 @@ internal static class PlanText
     /// <summary>How a core of machine code is cut.</summary>
     public static string Matrix(MatrixPlan plan)
     {
-        string caches = $"Caches. The latents of two tokens are laid beside each other for {plan.DimensionPanel} dimensions at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+        string dimensions = Counted.Of(plan.DimensionPanel, "dimension");
+        string tokens = Counted.Of(plan.TokenTile, "token");
+        string caches = $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
         int panels = Math.Min(2, plan.Panels);
+        string columns = $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}";
         return plan.HasTiles
-            ? $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}, {panels} at a time; {plan.TokenTile} tokens by them of scores, {plan.DimensionPanel} dimensions by them of values.\n" +
+            ? $"{columns}, {panels} at a time; {tokens} by them of scores, {dimensions} by them of values.\n" +
               $"Tiles. Scores have {plan.TokenTile / MatrixPlan.TileRows * panels} of {MatrixPlan.Tiles} for sums, values {plan.DimensionPanel / MatrixPlan.TileRows * panels}; the others take turns at operands.\n" +
               $"Terms. Queries and probabilities are {(plan.Terms == 1 ? "rounded to bfloat16 once" : "sums of two terms of bfloat16, and cost two products")}.\n" +
               caches
-            : $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}; score tiles of {plan.TokenTile} tokens, value tiles of up to {plan.ColumnTiles.Max()} columns by {plan.DimensionPanel} dimensions.\n" +
+            : $"{columns}; score tiles of {tokens}, value tiles of up to {Counted.Of(plan.ColumnTiles.Max(), "column")} by {dimensions}.\n" +
               $"Registers. A score tile takes {plan.ScoreRegisters(panels)}, a value tile {plan.ValueRegisters} of 32.\n" +
               caches;
     }
