@@ -56,10 +56,11 @@ internal static class DecodeCommand
         using CoreWorkload decode = model.Core.Decode(context, executor, format, precision);
         using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Decode(context, executor, format, precision));
         string cache = Model.Called(format);
+        string? asked = precision == MlaPrecision.Highest ? null : Model.Called(precision);
         report.WithProgress($"decode, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}, {cache}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, float32, decode, .. OneThread.Workloads(one)], options.Seconds * 2, progress);
-            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache, Precision = Model.Called(precision), Core = decode.Core?.Target.ToString().ToLowerInvariant() });
+            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache, Precision = asked, Core = asked is null ? null : decode.Core?.Target.ToString().ToLowerInvariant() });
         });
         if (precision != MlaPrecision.Highest)
         {
