@@ -16,6 +16,7 @@ internal sealed class CommandLine
     private const string Name = "explorer";
     private const int MostThreads = 1024;
 
+    private static readonly string[] Precisions = [.. Enum.GetValues<MlaPrecision>().Select(Model.Called)];
     private static readonly string[] Caches = [.. Enum.GetValues<CacheFormat>().Select(Model.Called)];
 
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
@@ -29,6 +30,7 @@ internal sealed class CommandLine
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
+    private static readonly Option<string> Precision = Words("--precision", "How exactly products are formed: " + string.Join(", ", Precisions) + ".", Model.Called(MlaPrecision.Highest), Precisions);
     private static readonly Option<string> Call = Words("--call", "What is called first: " + string.Join(", ", WarmupCommand.Calls) + ".", WarmupCommand.Calls[0], WarmupCommand.Calls);
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
@@ -53,8 +55,8 @@ internal sealed class CommandLine
     {
         RootCommand root = new("Measures the kernels that MlaGen generates beside what this machine can do at most.")
         {
-            Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache], static (parsed, options, report) =>
-                DecodeCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
+            Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache, Precision], static (parsed, options, report) =>
+                DecodeCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
             Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
                 PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>

@@ -166,6 +166,13 @@ public sealed class MlaAttentionAttribute : Attribute
     public CacheFormat CacheFormat { get; set; } = CacheFormat.Float32;
 
     /// <summary>
+    /// How exactly attention multiplies, unless a cache is made with another <see cref="LatentCacheOptions.Precision"/>. With any but
+    /// <see cref="MlaPrecision.Highest"/> the class brings machine code for instructions that .NET does not offer (AVX512-BF16, AMX), which runs where the machine has them;
+    /// <see cref="MlaCores"/> tells what runs.
+    /// </summary>
+    public MlaPrecision Precision { get; set; } = MlaPrecision.Highest;
+
+    /// <summary>
     /// Accepts a configuration with a sparse indexer (<c>index_topk</c>, DeepSeek sparse attention). Attention stays dense, which is the same
     /// as long as there are no more keys than the indexer selects: <see cref="MaxPositionEmbeddings"/> is limited to <c>index_topk</c>, and nothing else changes. The class loads
     /// from a checkpoint with an indexer's tensors, which it passes over; where no configuration says <c>index_topk</c>, the limit is the class's own to set.

@@ -20,44 +20,54 @@ public sealed class MlaCores
     /// <summary>The cores of a class.</summary>
     /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
     /// <param name="format">Format of the cache; <see langword="null"/> for the class's own.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
-    public static MlaCores Of<TAttention>(CacheFormat? format = null)
+    /// <param name="precision">Precision of the cache; <see langword="null"/> for the class's own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format or precision.</exception>
+    public static MlaCores Of<TAttention>(CacheFormat? format = null, MlaPrecision? precision = null)
         where TAttention : class, IMlaAttention<TAttention>
     {
         var layout = CacheLayout.Of<TAttention>(format);
         MlaKernels kernels = TAttention.Definition.Kernels;
-        return new MlaCores(Listed(kernels.Absorbed, layout), Listed(kernels.Decompressed, layout));
+        MlaPrecision allowed = precision ?? layout.Precision;
+        return Enum.IsDefined(allowed)
+            ? new MlaCores(Listed(kernels.Absorbed, layout, allowed), Listed(kernels.Decompressed, layout, allowed))
+            : throw new ArgumentOutOfRangeException(nameof(precision), precision, "There is no such precision.");
     }
 
     /// <summary>A line for each form: the core that runs and, in order, why the better ones do not.</summary>
     public override string ToString() => $"absorbed: {Line(Absorbed)}{Environment.NewLine}decompressed: {Line(Decompressed)}";
 
-    private static MlaCore[] Listed(IReadOnlyList<AttentionCore> cores, CacheLayout layout)
+    private static MlaCore[] Listed(IReadOnlyList<AttentionCore> cores, CacheLayout layout, MlaPrecision precision)
     {
-        AttentionCore running = CoreChoice.First(cores, layout);
-        return [.. cores.Select(core => new MlaCore(core.Target, core == running, CoreChoice.Refusal(core, layout)))];
+        AttentionCore running = CoreChoice.First(cores, layout, precision);
+        return [.. cores.Select(core => new MlaCore(core.Target, core.Precision, core == running, CoreChoice.Refusal(core, layout, precision)))];
     }
 
     private static string Line(IReadOnlyList<MlaCore> cores)
     {
         MlaCore running = cores.First(core => core.Runs);
-        IEnumerable<string> refusals = cores.TakeWhile(core => core != running).Select(core => $"not {core.Target}: {core.Refusal}");
-        return string.Join("; ", refusals.Prepend($"{running.Target}"));
+        IEnumerable<string> refusals = cores.TakeWhile(core => core != running).Select(core => $"not {Called(core)}: {core.Refusal}");
+        return string.Join("; ", refusals.Prepend(Called(running)));
     }
+
+    private static string Called(MlaCore core) => core.Precision == MlaPrecision.Highest ? $"{core.Target}" : $"{core.Target} ({core.Precision})";
 }
 
 /// <summary>One core of a list.</summary>
 public sealed class MlaCore
 {
-    internal MlaCore(CoreTarget target, bool runs, string? refusal)
+    internal MlaCore(CoreTarget target, MlaPrecision precision, bool runs, string? refusal)
     {
         Target = target;
+        Precision = precision;
         Runs = runs;
         Refusal = refusal;
     }
 
     /// <summary>What it needs of the machine.</summary>
     public CoreTarget Target { get; }
+
+    /// <summary>How exactly it multiplies.</summary>
+    public MlaPrecision Precision { get; }
 
     /// <summary>Whether it is the one that runs.</summary>
     public bool Runs { get; }

@@ -118,7 +118,9 @@ public class MemberConflictTests
     public void Every_type_that_emitted_code_names_is_looked_for()
     {
         CSharpCompilation compilation = Compilations.Create(
-            Shapes.Source("Story", Shapes.Story + ", AttentionBias = true"), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"), Shapes.Source("Gated", Shapes.Gated), Shapes.Source("Sparse", Shapes.Sparse), Shapes.Source("Pooled", Shapes.Pooled));
+            Shapes.Source("Story", Shapes.Story + ", AttentionBias = true"), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"), Shapes.Source("Gated", Shapes.Gated),
+            Shapes.Source("Sparse", Shapes.Sparse), Shapes.Source("Pooled", Shapes.Pooled),
+            Shapes.Source("Matrix", "HiddenSize = 64, Heads = 16, Precision = MlaPrecision.Medium"));
         CSharpCompilation completed = compilation.With(Compilations.Generate(compilation));
         IEnumerable<string> named = completed.SyntaxTrees.Where(static tree => tree.FilePath.Length > 0).SelectMany(tree =>
         {

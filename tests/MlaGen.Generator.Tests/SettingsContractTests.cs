@@ -44,6 +44,7 @@ public class SettingsContractTests
         Assert.Equal(Members(typeof(MlaGen.RopeScaling)), Members(typeof(Model.RopeScaling)));
         Assert.Equal(Members(typeof(MlaGen.OutputGate)), Members(typeof(Model.OutputGate)));
         Assert.Equal(Members(typeof(MlaGen.CacheFormat)), Members(typeof(Model.CacheFormat)));
+        Assert.Equal(Members(typeof(MlaGen.MlaPrecision)), Members(typeof(Model.MlaPrecision)));
 
         static IEnumerable<(string, int)> Members(Type type) => Enum.GetNames(type).Select(name => (name, (int)Enum.Parse(type, name)));
     }
@@ -90,6 +91,7 @@ public class SettingsContractTests
         { } type when type == typeof(MlaGen.RopeLayout) => ("RopeLayout.HalfSplit", Model.RopeLayout.HalfSplit),
         { } type when type == typeof(MlaGen.RopeScaling) => ("RopeScaling.LongRope", Model.RopeScaling.LongRope),
         { } type when type == typeof(MlaGen.CacheFormat) => ("CacheFormat.Int8", Model.CacheFormat.Int8),
+        { } type when type == typeof(MlaGen.MlaPrecision) => ("MlaPrecision.Medium", Model.MlaPrecision.Medium),
         { } type => throw new NotSupportedException($"{property.Name} has the type {type}, which has no sample yet."),
     };
 

@@ -12,6 +12,12 @@ public class SnapshotTests
     [Fact]
     public void Odd_shape() => Snapshot.Verify(Generate("OddAttention", Shapes.Odd));
 
+    /// <summary>Cores of machine code alone: the listing beside the bytes is what a reader sees.</summary>
+    [Fact]
+    public void Machine_code() => Snapshot.Verify(
+        Generate("MatrixAttention", "HiddenSize = 256, Heads = 20, KvLoraRank = 64, QkRopeHeadDim = 32, Precision = MlaPrecision.Medium"),
+        static hintName => hintName.Contains("MachineCode.Decode.A", StringComparison.Ordinal) || hintName.EndsWith("MachineCode.g.cs", StringComparison.Ordinal));
+
     [Fact]
     public void Story_model() => Snapshot.Verify(Generate("StoryAttention", Shapes.Story), IsClassOrPlan);
 

@@ -23,6 +23,7 @@ public sealed class PackageContentTests(PackageFeed feed)
         [
             "MlaGen.nuspec",
             "README.md",
+            "analyzers/dotnet/cs/Iced.dll",
             "analyzers/dotnet/cs/MlaGen.CodeFixes.dll",
             "analyzers/dotnet/cs/MlaGen.Generator.dll",
             "build/net10.0/MlaGen.props",

@@ -104,6 +104,11 @@ internal static class ClassEmitter
         writer.Line($"    Shape = new {Mla}MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),");
         writer.Line($"    Kernels = global::{EmittedNames.KernelNamespace(plan.Kernels)}.Kernels.Instance,");
         writer.Line($"    CacheFormat = {Mla}CacheFormat.{spec.CacheFormat},");
+        if (spec.Precision != MlaPrecision.Highest)
+        {
+            writer.Line($"    Precision = {Mla}MlaPrecision.{spec.Precision},");
+        }
+
         writer.Line($"    SoftmaxScale = (float)SoftmaxScale,");
         writer.Line($"    LatentNormEpsilon = {CodeWriter.Literal(spec.LatentNormEpsilon)},");
         writer.Line($"    QLatentScale = {qScale},{(spec.ScaleQLora ? $" // sqrt(HiddenSize / QLoraRank) = sqrt({d.HiddenSize} / {d.QLoraRank})" : string.Empty)}");

@@ -6,7 +6,8 @@ namespace MlaGen.Generator.Model;
 /// <param name="QkRopeHeadDim">Width of the rotary key.</param>
 /// <param name="QkNopeHeadDim">Width of a head's key without its rotary part.</param>
 /// <param name="VHeadDim">Width of a head's value.</param>
-internal sealed record KernelShape(int Heads, int KvLoraRank, int QkRopeHeadDim, int QkNopeHeadDim, int VHeadDim)
+/// <param name="HasMachineCode">Whether there are cores of machine code beside the managed ones: for classes that ask for no more than bfloat16 can give.</param>
+internal sealed record KernelShape(int Heads, int KvLoraRank, int QkRopeHeadDim, int QkNopeHeadDim, int VHeadDim, bool HasMachineCode = false)
 {
     /// <summary>Width of a head's query and key.</summary>
     public int QkHeadDim => QkNopeHeadDim + QkRopeHeadDim;
@@ -15,7 +16,7 @@ internal sealed record KernelShape(int Heads, int KvLoraRank, int QkRopeHeadDim,
     public int CacheRowElements => KvLoraRank + QkRopeHeadDim;
 
     /// <summary>A name that no other shape has, and that can be read.</summary>
-    public string Name => $"Heads{Heads}Latent{KvLoraRank}Rope{QkRopeHeadDim}Nope{QkNopeHeadDim}Value{VHeadDim}";
+    public string Name => $"Heads{Heads}Latent{KvLoraRank}Rope{QkRopeHeadDim}Nope{QkNopeHeadDim}Value{VHeadDim}{(HasMachineCode ? "MachineCode" : string.Empty)}";
 
-    public static KernelShape Of(Dimensions d) => new(d.Heads, d.KvLoraRank, d.QkRopeHeadDim, d.QkNopeHeadDim, d.VHeadDim);
+    public static KernelShape Of(Dimensions d, MlaPrecision precision = MlaPrecision.Highest) => new(d.Heads, d.KvLoraRank, d.QkRopeHeadDim, d.QkNopeHeadDim, d.VHeadDim, precision != MlaPrecision.Highest);
 }

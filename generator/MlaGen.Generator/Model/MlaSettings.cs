@@ -86,6 +86,8 @@ internal sealed record MlaSettings
 
     public CacheFormat? CacheFormat { get; init; }
 
+    public MlaPrecision? Precision { get; init; }
+
     public bool? AllowDense { get; init; }
 
     public bool? DecodedWeights { get; init; }
@@ -132,6 +134,7 @@ internal sealed record MlaSettings
         (nameof(IndexPoolTokens), IndexPoolTokens),
         (nameof(IndexPattern), IndexPattern),
         (nameof(CacheFormat), CacheFormat),
+        (nameof(Precision), Precision),
         (nameof(AllowDense), AllowDense),
         (nameof(DecodedWeights), DecodedWeights),
     ];
@@ -181,6 +184,7 @@ internal sealed record MlaSettings
         IndexPoolTokens = IndexPoolTokens ?? other.IndexPoolTokens,
         IndexPattern = IndexPattern ?? other.IndexPattern,
         CacheFormat = CacheFormat ?? other.CacheFormat,
+        Precision = Precision ?? other.Precision,
         AllowDense = AllowDense ?? other.AllowDense,
         DecodedWeights = DecodedWeights ?? other.DecodedWeights,
     };
@@ -232,6 +236,7 @@ internal sealed record MlaSettings
         Llama4ScalingBeta ?? 0,
         CacheFormat ?? Model.CacheFormat.Float32)
     {
+        Precision = Precision ?? MlaPrecision.Highest,
         OutputGate = OutputGate ?? Model.OutputGate.None,
         OutputGateName = OutputGateName ?? "g_proj",
         AttentionSinks = AttentionSinks ?? false,

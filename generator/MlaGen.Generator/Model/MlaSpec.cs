@@ -23,6 +23,9 @@ internal sealed record MlaSpec(
     double Llama4ScalingBeta,
     CacheFormat CacheFormat)
 {
+    /// <summary>How exactly attention multiplies.</summary>
+    public MlaPrecision Precision { get; init; }
+
     /// <summary>What the output of a head is multiplied by.</summary>
     public OutputGate OutputGate { get; init; }
 
@@ -117,4 +120,12 @@ internal enum CacheFormat
     Float16,
     Float8,
     Int8,
+}
+
+/// <summary>Mirrors MlaGen.MlaPrecision, value by value.</summary>
+internal enum MlaPrecision
+{
+    Highest,
+    High,
+    Medium,
 }

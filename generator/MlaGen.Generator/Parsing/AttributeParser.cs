@@ -92,6 +92,7 @@ internal static class AttributeParser
         nameof(MlaSettings.IndexPoolTokens) => settings with { IndexPoolTokens = (int)value.Value! },
         nameof(MlaSettings.IndexPattern) => settings with { IndexPattern = (string?)value.Value },
         nameof(MlaSettings.CacheFormat) => settings with { CacheFormat = (CacheFormat)(int)value.Value! },
+        nameof(MlaSettings.Precision) => settings with { Precision = (MlaPrecision)(int)value.Value! },
         nameof(MlaSettings.AllowDense) => settings with { AllowDense = (bool)value.Value! },
         nameof(MlaSettings.DecodedWeights) => settings with { DecodedWeights = (bool)value.Value! },
         // A newer runtime beside an older generator: not a value to drop in silence.

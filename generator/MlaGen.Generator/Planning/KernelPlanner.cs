@@ -30,11 +30,11 @@ internal static class KernelPlanner
 
     /// <summary>The plan of a valid shape.</summary>
     /// <exception cref="InvalidOperationException">A method would exceed a limit of registers or of the JIT.</exception>
-    public static KernelPlan Plan(KernelShape shape) => new(
-        shape,
-        new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, shape), PlanPrefill(tier, shape)))),
-        BreakEvenQueries(shape),
-        _keySplit);
+    public static KernelPlan Plan(KernelShape shape)
+    {
+        var tiers = new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, shape), PlanPrefill(tier, shape))));
+        return new(shape, tiers, BreakEvenQueries(shape), _keySplit, new EquatableArray<MatrixPlan>(MatrixPlanner.Plan(shape, tiers[0].Decode)));
+    }
 
     /// <summary>The core, if every method of it stays within the limits.</summary>
     internal static CorePlan Checked(CorePlan core)
@@ -185,7 +185,7 @@ internal static class KernelPlanner
     private static int WholeProducts(int outputs) => (outputs + ProductOutputs - 1) / ProductOutputs * ProductOutputs;
 
     /// <summary>Whole cache lines, and an odd number of them, so that what stands at one place of successive rows falls into different sets of the cache.</summary>
-    private static int OddCacheLines(int floats)
+    internal static int OddCacheLines(int floats)
     {
         int lines = (floats + CacheLineFloats - 1) / CacheLineFloats;
         return (lines % 2 == 0 ? lines + 1 : lines) * CacheLineFloats;

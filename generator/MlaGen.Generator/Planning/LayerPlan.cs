@@ -12,7 +12,7 @@ internal sealed record LayerPlan(MlaSpec Spec, RopeConstants Rope, KernelShape K
     /// <summary>The plan of a valid specification.</summary>
     public static LayerPlan Of(MlaSpec spec)
     {
-        KernelShape kernels = KernelShape.Of(spec.Dimensions);
+        KernelShape kernels = KernelShape.Of(spec.Dimensions, spec.Precision);
         return new LayerPlan(spec, RopeConstants.For(spec), kernels, KernelPlanner.BreakEvenQueries(kernels));
     }
 }

@@ -125,6 +125,11 @@ internal static class SpecValidator
             string[] formats = Enum.GetNames(typeof(CacheFormat));
             yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), $"{string.Join(", ", formats.Take(formats.Length - 1))} or {formats[formats.Length - 1]}");
         }
+
+        if (spec.Precision is not (MlaPrecision.Highest or MlaPrecision.High or MlaPrecision.Medium))
+        {
+            yield return Problem.At(nameof(spec.Precision), Rules.UnusableNumber, nameof(spec.Precision), Text((int)spec.Precision), "Highest, High or Medium");
+        }
     }
 
     internal static bool IsFinite(float value) => !float.IsNaN(value) && !float.IsInfinity(value);

@@ -12,19 +12,19 @@ internal static class DecodeCommand
     /// <summary>Its table.</summary>
     internal static readonly Column[] Columns =
     [
-        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Precision, Column.Core, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
         Column.ShareOfPeak, Column.Gigabytes, Column.ShareOfFloat32, Column.Speedup, Column.PeakSpeedup, Column.Spread,
     ];
 
-    public static void Run(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
+    public static void Run(Model model, CacheFormat format, MlaPrecision precision, int context, MeasurementOptions options, Report report)
     {
-        if (format == model.Core.Layout.Format)
+        if (format == model.Core.Layout.Format && precision == MlaPrecision.Highest)
         {
             Measure(model, context, options, report);
         }
         else
         {
-            MeasureSmaller(model, format, context, options, report);
+            MeasureSmaller(model, format, precision, context, options, report);
         }
 
         report.Show(
@@ -47,19 +47,24 @@ internal static class DecodeCommand
     }
 
     /// <summary>The two formats in the same rounds: what the smaller one costs is their ratio, which holds where their times do not.</summary>
-    private static void MeasureSmaller(Model model, CacheFormat format, int context, MeasurementOptions options, Report report)
+    private static void MeasureSmaller(Model model, CacheFormat format, MlaPrecision precision, int context, MeasurementOptions options, Report report)
     {
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
         using Workload float32 = model.Core.Decode(context, executor);
-        using Workload decode = model.Core.Decode(context, executor, format);
-        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Decode(context, executor, format));
+        using CoreWorkload decode = model.Core.Decode(context, executor, format, precision);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Decode(context, executor, format, precision));
         string cache = Model.Called(format);
+        string? asked = precision == MlaPrecision.Highest ? null : Model.Called(precision);
         report.WithProgress($"decode, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}, {cache}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, float32, decode, .. OneThread.Workloads(one)], options.Seconds * 2, progress);
-            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache });
+            report.Add(Measurement.Of(rounds, decode, peak, options.Threads).WithFloat32(rounds, decode, float32).WithSpeedup(rounds, decode, peak, one) with { Heads = model.Heads, Context = context, Cache = cache, Precision = asked, Core = asked is null ? null : decode.Core?.Target.ToString().ToLowerInvariant() });
         });
+        if (precision != MlaPrecision.Highest)
+        {
+            report.Note(decode.Account!);
+        }
     }
 }

@@ -21,7 +21,8 @@ internal abstract class Attention
     /// <param name="context">Cached tokens.</param>
     /// <param name="executor">What it runs on.</param>
     /// <param name="format">How the cache keeps them.</param>
-    public abstract CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format = CacheFormat.Float32);
+    /// <param name="precision">How exactly it multiplies.</param>
+    public abstract CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format = CacheFormat.Float32, MlaPrecision precision = MlaPrecision.Highest);
 
     /// <summary>A whole layer's <c>Forward</c>, undone after each run.</summary>
     /// <param name="kernel">What tables call it.</param>
@@ -44,7 +45,7 @@ internal sealed class Attention<T>(double softmaxScale) : Attention
 
     public override void Warmup() => T.Warmup();
 
-    public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format) => new DecodeWorkload<T>(context, executor, format);
+    public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format, MlaPrecision precision) => new DecodeWorkload<T>(context, executor, format, precision);
 
     public override Workload Forward(string kernel, Step step, MlaExecutor executor) => new ForwardWorkload<T>(kernel, step, T.Load(new RandomCheckpoint(T.Shape), "", layer: 0), executor);
 }

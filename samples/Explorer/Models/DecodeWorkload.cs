@@ -13,6 +13,12 @@ internal abstract class CoreWorkload(MlaShape shape, int context, int rowBytes) 
 
     public override long Bytes => (long)context * rowBytes;
 
+    /// <summary>The core that runs, where it is a generated class's.</summary>
+    public virtual MlaCore? Core => null;
+
+    /// <summary>Which cores run and why no better ones, where they are a generated class's.</summary>
+    public virtual string? Account => null;
+
     /// <summary>Weighted sums of latents <c>[heads, latent]</c> of the last run.</summary>
     public abstract ReadOnlySpan<float> Output { get; }
 
@@ -34,15 +40,19 @@ internal sealed class DecodeWorkload<T> : CoreWorkload
     private readonly float[] _output = new float[T.Shape.Heads * T.Shape.KvLoraRank];
     private readonly float[] _logSumExp = new float[T.Shape.Heads];
 
-    public DecodeWorkload(int context, MlaExecutor executor, CacheFormat format)
+    public DecodeWorkload(int context, MlaExecutor executor, CacheFormat format, MlaPrecision precision)
         : base(T.Shape, context, CacheLayout.Of<T>(format).RowBytes)
     {
-        _cache = new FilledCache<T>(sequences: 1, context, spareTokens: 0, format);
+        _cache = new FilledCache<T>(sequences: 1, context, spareTokens: 0, format, precision);
         _batch = _cache.CreateBatch(executor, rows: 1);
         _batch.AddQueries(_cache.Sequences[0], 1);
     }
 
     public override string Kernel => "decode";
+
+    public override MlaCore? Core => _cache.Cores.Absorbed.First(static core => core.Runs);
+
+    public override string? Account => _cache.Cores.ToString();
 
     public override ReadOnlySpan<float> Output => _output;
 

@@ -13,10 +13,11 @@ internal sealed class FilledCache<T> : IDisposable
     /// <param name="context">Tokens each holds; may be 0.</param>
     /// <param name="spareTokens">Tokens each has room for beyond that.</param>
     /// <param name="format">How it keeps them.</param>
-    public FilledCache(int sequences, int context, int spareTokens, CacheFormat format)
+    /// <param name="precision">How exactly attention to it multiplies.</param>
+    public FilledCache(int sequences, int context, int spareTokens, CacheFormat format, MlaPrecision precision)
     {
         long tokens = RoundUp(context + (long)spareTokens, CacheLayout.Of<T>().PageTokens);
-        _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens), new LatentCacheOptions { Format = format });
+        _cache = new LatentCache<T>(layers: 1, Math.Max(1, sequences * tokens), new LatentCacheOptions { Format = format, Precision = precision });
         Sequences = [.. Enumerable.Range(0, sequences).Select(_ => _cache.CreateSequence())];
         if (context == 0)
         {
@@ -34,6 +35,9 @@ internal sealed class FilledCache<T> : IDisposable
     }
 
     public LatentSequence[] Sequences { get; }
+
+    /// <summary>Which cores run on it, and why no better ones.</summary>
+    public MlaCores Cores => _cache.Cores;
 
     /// <param name="executor">What its work runs on.</param>
     /// <param name="rows">Rows of its steps.</param>

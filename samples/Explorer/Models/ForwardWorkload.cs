@@ -30,7 +30,7 @@ internal sealed class ForwardWorkload<T> : Workload
         _kernel = kernel;
         _step = step;
         _layer = layer;
-        _cache = new FilledCache<T>(step.Sequences, step.Context, step.NewTokens, CacheLayout.Of<T>().Format);
+        _cache = new FilledCache<T>(step.Sequences, step.Context, step.NewTokens, CacheLayout.Of<T>().Format, MlaPrecision.Highest);
         _batch = _cache.CreateBatch(executor, step.Sequences * step.NewTokens);
         _batch.Form = step.Form;
         _hidden = RandomData.Floats(step.Sequences * step.NewTokens * T.Shape.HiddenSize, seed: 3);

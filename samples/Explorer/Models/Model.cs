@@ -44,4 +44,7 @@ internal sealed record Model(string Name, Attention Layer, Attention Core)
 
     /// <summary>What options, tables and JSON call a format.</summary>
     public static string Called(CacheFormat format) => format.ToString().ToLowerInvariant();
+
+    /// <summary>What options, tables and JSON call a precision.</summary>
+    public static string Called(MlaPrecision precision) => precision.ToString().ToLowerInvariant();
 }

@@ -21,6 +21,12 @@ internal sealed record Measurement
     /// <summary>Element type of the cache.</summary>
     public string? Cache { get; init; }
 
+    /// <summary>How exactly the kernel multiplies, where it is not as exactly as ever.</summary>
+    public string? Precision { get; init; }
+
+    /// <summary>What the core that runs needs of the machine, where a precision was asked for.</summary>
+    public string? Core { get; init; }
+
     public required double Ms { get; init; }
 
     public required double Gflops { get; init; }

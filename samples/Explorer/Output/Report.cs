@@ -141,6 +141,8 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column Kernel = new("kernel", static m => m.Kernel, IsText: true, IsSetting: true);
     public static readonly Column Model = new("model", static m => m.Model ?? "", IsText: true, IsSetting: true);
     public static readonly Column Tier = new("tier", static m => m.Tier, IsText: true, IsSetting: true);
+    public static readonly Column Precision = new("precision", static m => m.Precision ?? "", IsText: true, IsSetting: true);
+    public static readonly Column Core = new("core", static m => m.Core ?? "", IsText: true, IsSetting: true);
     public static readonly Column Cache = new("cache", static m => m.Cache ?? "", IsText: true, IsSetting: true);
     public static readonly Column Heads = new("heads", static m => Whole(m.Heads), IsSetting: true);
     public static readonly Column Context = new("context", static m => Whole(m.Context), IsSetting: true);

@@ -13,6 +13,7 @@ public sealed class CacheLayout
         IndexCodec = definition.Indexer is { } indexer ? RowCodec.CreateIndex(format, indexer.KeyElements, Codec.Elements) : null;
         Segments = IndexCodec is null ? Codec.Segments : [.. Codec.Segments, .. IndexCodec.Segments];
         PageTokens = definition.Kernels.PageTokens;
+        Precision = definition.Precision;
     }
 
     /// <summary>How a row's elements are encoded.</summary>
@@ -29,6 +30,9 @@ public sealed class CacheLayout
 
     /// <summary>Tokens that a page holds unless <see cref="LatentCacheOptions.PageTokens"/> says otherwise: pages of a multiple of it are read without a copy.</summary>
     public int PageTokens { get; }
+
+    /// <summary>The class's own precision.</summary>
+    internal MlaPrecision Precision { get; }
 
     /// <summary>Between floats and bytes of what attention reads of a row.</summary>
     internal RowCodec Codec { get; }

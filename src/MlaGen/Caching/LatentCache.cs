@@ -38,7 +38,7 @@ public sealed class LatentCache<TAttention> : IDisposable
     public CacheLayout Layout { get; }
 
     /// <summary>Which attention cores its batches run on this machine, and why not others.</summary>
-    public MlaCores Cores => MlaCores.Of<TAttention>(Layout.Format);
+    public MlaCores Cores => MlaCores.Of<TAttention>(Layout.Format, _pool.Precision);
 
     /// <summary>Layers of the model.</summary>
     public int Layers => _pool.Layers;

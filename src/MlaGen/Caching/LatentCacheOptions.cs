@@ -12,6 +12,12 @@ public sealed class LatentCacheOptions
     public CacheFormat? Format { get; init; }
 
     /// <summary>
+    /// How exactly attention to the cache multiplies; <see langword="null"/>, the default, takes the class's own <see cref="MlaAttentionAttribute.Precision"/>. A class
+    /// whose own is <see cref="MlaPrecision.Highest"/> has cores of that precision alone.
+    /// </summary>
+    public MlaPrecision? Precision { get; init; }
+
+    /// <summary>
     /// Bytes that all pages together take at most, on top of the limit in tokens; 0, the default, sets none. Rounded down to whole pages.
     /// </summary>
     public long MaxBytes { get; init; }

@@ -47,6 +47,12 @@ internal sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.PageTokens);
         ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes);
 
+        if (options.Precision is { } precision && !Enum.IsDefined(precision))
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), precision, "There is no such precision.");
+        }
+
+        Precision = options.Precision ?? layout.Precision;
         _memory = options.Memory ?? AlignedMemoryPool.Instance;
         _fault = options.Fault;
         Layout = layout;
@@ -97,6 +103,9 @@ internal sealed class PagePool : IDisposable
 
     /// <summary>All that rows consist of.</summary>
     public RowPlane[] Planes { get; }
+
+    /// <summary>How exactly attention multiplies.</summary>
+    public MlaPrecision Precision { get; }
 
     public int Layers { get; }
 

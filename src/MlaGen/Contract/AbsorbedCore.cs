@@ -42,8 +42,11 @@ public sealed class AbsorbedLayout
     /// <summary>Blocks of a part at least, beyond that.</summary>
     public required int PartBlocks { get; init; }
 
-    /// <summary>Floats of scratch for the scores of a block.</summary>
-    internal int ScoreLength => BlockTokens * ScoreStride;
+    /// <summary>Floats of scratch behind the scores.</summary>
+    public int Scratch { get; init; }
+
+    /// <summary>Floats of scratch for the scores of a block, and what the core needs behind them.</summary>
+    internal int ScoreLength => (BlockTokens * ScoreStride) + Scratch;
 }
 
 /// <summary>A block of rows, and what attention to it works on.</summary>

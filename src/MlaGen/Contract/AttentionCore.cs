@@ -17,4 +17,10 @@ public abstract class AttentionCore(CoreTarget target, RowOperand operand)
 
     /// <summary>In which form it reads rows.</summary>
     public RowOperand Operand { get; } = operand;
+
+    /// <summary>How exactly it multiplies.</summary>
+    public virtual MlaPrecision Precision => MlaPrecision.Highest;
+
+    /// <summary>Why it cannot run in this process although the machine has what it needs, or null if it can.</summary>
+    internal virtual string? Refusal => null;
 }

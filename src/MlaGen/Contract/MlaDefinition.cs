@@ -20,6 +20,9 @@ public sealed class MlaDefinition
     /// <summary>How a cache keeps rows unless it is made with another format.</summary>
     public CacheFormat CacheFormat { get; init; }
 
+    /// <summary>How exactly attention multiplies unless a cache is made with another precision.</summary>
+    public MlaPrecision Precision { get; init; }
+
     /// <summary>Factor on the scores.</summary>
     public required float SoftmaxScale { get; init; }
 

@@ -45,8 +45,8 @@ internal sealed class AttentionEngine
         _step = new StepContext(batch, definition);
         _positions = new RotaryPositions(definition);
         _projections = new ProjectionStage(_step);
-        _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout));
-        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
+        _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
+        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision));
         _visible = new VisibleKeys(batch);
         _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();

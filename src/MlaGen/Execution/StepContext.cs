@@ -43,9 +43,16 @@ internal sealed class StepContext
     /// <param name="work">Takes a unit and the index of the worker.</param>
     /// <param name="units">How many units.</param>
     /// <param name="multiplications">About how much work all of them are.</param>
+    /// <param name="apart">Whether it must be on threads of the executor's own.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(Action<int, int> work, int units, long multiplications)
+    public void Run(Action<int, int> work, int units, long multiplications, bool apart = false)
     {
+        if (apart)
+        {
+            Batch.Executor.RunApart(work, units, Batch.CancellationToken);
+            return;
+        }
+
         if (multiplications >= MlaExecutor.WorthSharing)
         {
             // Also on one thread: there too a cancelled step ends between two units.

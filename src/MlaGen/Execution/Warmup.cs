@@ -53,7 +53,7 @@ internal static class Warmup
     {
         MlaShape shape = T.Shape;
         var layout = CacheLayout.Of<T>();
-        int block = CoreChoice.First(T.Definition.Kernels.Absorbed, layout).Layout.BlockTokens;
+        int block = CoreChoice.First(T.Definition.Kernels.Absorbed, layout, layout.Precision).Layout.BlockTokens;
         using var cache = new LatentCache<T>(layers: 1, block + TileTokens + (2L * layout.PageTokens), new LatentCacheOptions { Name = nameof(Warmup) });
         using LatentSequence few = cache.CreateSequence();
         using LatentSequence whole = cache.CreateSequence();
@@ -84,7 +84,8 @@ internal static class Warmup
         where T : class, IMlaAttention<T>
     {
         MlaShape shape = T.Shape;
-        DecompressedCore core = CoreChoice.First(T.Definition.Kernels.Decompressed, CacheLayout.Of<T>());
+        var cache = CacheLayout.Of<T>();
+        DecompressedCore core = CoreChoice.First(T.Definition.Kernels.Decompressed, cache, cache.Precision);
         DecompressedLayout layout = core.Layout;
         float[] keys = new float[layout.KeyTile * layout.KeyStride];
         float[] values = new float[layout.KeyTile * layout.ValueStride];

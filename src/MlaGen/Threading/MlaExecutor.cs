@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using MlaGen.Runtime;
 
 namespace MlaGen;
 
@@ -20,13 +21,17 @@ public sealed class MlaExecutor : IDisposable
     /// <summary>Looks a worker takes for work before it sleeps: some hundred microseconds on any processor, longer than what a model does between two layers.</summary>
     private const int SpinRounds = 2000;
 
+    /// <summary>Looks that a caller which takes no part in a round takes before it sleeps: as long as waking it takes.</summary>
+    private const int AwaitSpins = 200;
+
     /// <summary>Low bits of a round: how many workers it is for.</summary>
     private const int WorkerBits = 10;
 
     private static readonly Lazy<MlaExecutor> _shared = new(() => new MlaExecutor(Environment.ProcessorCount));
 
-    private readonly Thread[] _workers;
-    private readonly AutoResetEvent[] _wake;
+    /// <summary>One fewer than threads, and, from the first round on that the calling thread may take no part in, one more.</summary>
+    private readonly Thread?[] _workers;
+    private readonly AutoResetEvent?[] _wake;
     private readonly int[] _asleep;
 
     /// <summary>The next unit of each thread's run.</summary>
@@ -38,6 +43,12 @@ public sealed class MlaExecutor : IDisposable
     private int _unitCount;
     private int _runCount;
     private int _busy;
+
+    /// <summary>Set by the last worker of a round that the calling thread takes no part in.</summary>
+    private AutoResetEvent? _ended;
+
+    /// <summary>The run that the first worker begins with: 0 where the calling thread takes no part.</summary>
+    private int _firstRun;
     private LoneNumber _running;
 
     /// <summary>Changes when there is work; both its number and its workers in one, so that they are read as one.</summary>
@@ -52,18 +63,13 @@ public sealed class MlaExecutor : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
         Threads = threads;
-        _workers = new Thread[threads - 1];
-        _wake = new AutoResetEvent[threads - 1];
-        _asleep = new int[threads - 1];
+        _workers = new Thread[threads];
+        _wake = new AutoResetEvent[threads];
+        _asleep = new int[threads];
         _next = new LoneNumber[threads];
-        for (int i = 0; i < _workers.Length; i++)
+        for (int i = 0; i < threads - 1; i++)
         {
-            int index = i;
-            _wake[i] = new AutoResetEvent(initialState: false);
-            _workers[i] = new Thread(() => Loop(index)) { IsBackground = true, Name = $"MlaGen worker {i + 1}" };
-
-            // Not with what the creator's flow carries: a worker lives longer, and would hold it.
-            _workers[i].UnsafeStart();
+            StartWorker(i);
         }
     }
 
@@ -95,20 +101,25 @@ public sealed class MlaExecutor : IDisposable
         // The executor stays busy for ever: a call that comes too late finds it disposed.
         _disposed = true;
         BeginRound(workers: 0);
-        for (int i = 0; i < _workers.Length; i++)
+        for (int i = 0; i < _workers.Length && _workers[i] is not null; i++)
         {
             Wake(i);
         }
 
-        foreach (Thread worker in _workers)
+        foreach (Thread? worker in _workers)
         {
-            Uninterrupted.Do(static worker => worker.Join(), worker);
+            if (worker is not null)
+            {
+                Uninterrupted.Do(static worker => worker.Join(), worker);
+            }
         }
 
-        foreach (AutoResetEvent wake in _wake)
+        foreach (AutoResetEvent? wake in _wake)
         {
-            wake.Dispose();
+            wake?.Dispose();
         }
+
+        _ended?.Dispose();
     }
 
     /// <summary>
@@ -125,7 +136,7 @@ public sealed class MlaExecutor : IDisposable
     internal void Run(Action<int, int> work, int units, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (units <= 1 || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (units <= 1 || Threads == 1 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             for (int unit = 0; unit < units; unit++)
             {
@@ -143,13 +154,9 @@ public sealed class MlaExecutor : IDisposable
             _cancellation = cancellation;
             _failure = null;
             _unitCount = units;
-            int workers = Math.Min(_workers.Length, units - 1);
-            _runCount = workers + 1;
-            for (int run = 0; run < _runCount; run++)
-            {
-                _next[run].Value = FirstUnit(run);
-            }
-
+            int workers = Math.Min(Threads, units) - 1;
+            _firstRun = 1;
+            ShareOut(workers + 1);
             _running.Value = workers;
             BeginRound(workers);
             RunUnits(worker: 0);
@@ -167,6 +174,107 @@ public sealed class MlaExecutor : IDisposable
 
         failure?.Throw();
         cancellation.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>
+    /// As <see cref="Run"/>, on threads of the executor's own alone, also where there is one unit: for code that leaves something behind in its thread.
+    /// A call that finds them busy waits.
+    /// </summary>
+    /// <param name="work">Takes a unit and the index of the running thread.</param>
+    /// <param name="units">How many units there are.</param>
+    /// <param name="cancellation">Looked at between units.</param>
+    /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; some units have not run.</exception>
+    /// <exception cref="ThreadInterruptedException">The calling thread was interrupted; some units may not have run.</exception>
+    internal void RunApart(Action<int, int> work, int units, CancellationToken cancellation)
+    {
+        if (units == 0)
+        {
+            return;
+        }
+
+        SpinWait spin = default;
+        while (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            cancellation.ThrowIfCancellationRequested();
+            spin.SpinOnce();
+        }
+
+        ExceptionDispatchInfo? failure;
+        try
+        {
+            _ended ??= new AutoResetEvent(initialState: false);
+            if (_workers[^1] is null)
+            {
+                StartWorker(_workers.Length - 1);
+            }
+
+            _work = work;
+            _cancellation = cancellation;
+            _failure = null;
+            _unitCount = units;
+            int workers = Math.Min(Threads, units);
+            _firstRun = 0;
+            ShareOut(workers);
+            _running.Value = workers;
+            BeginRound(workers);
+            AwaitEnd();
+            failure = _failure;
+        }
+        finally
+        {
+            _work = null;
+            _cancellation = default;
+            _failure = null;
+            Volatile.Write(ref _busy, 0);
+        }
+
+        failure?.Throw();
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void StartWorker(int index)
+    {
+        _wake[index] = new AutoResetEvent(initialState: false);
+        var worker = new Thread(() => Loop(index)) { IsBackground = true, Name = $"MlaGen worker {index + 1}" };
+        _workers[index] = worker;
+
+        // Not with what the creator's flow carries: a worker lives longer, and would hold it.
+        worker.UnsafeStart();
+    }
+
+    /// <summary>Gives each thread of a round its run of units.</summary>
+    private void ShareOut(int threads)
+    {
+        _runCount = threads;
+        for (int run = 0; run < threads; run++)
+        {
+            _next[run].Value = FirstUnit(run);
+        }
+    }
+
+    /// <summary>Waits without taking a processor from the workers, which are as many as there are threads.</summary>
+    private void AwaitEnd()
+    {
+        for (int i = 0; i < AwaitSpins && Volatile.Read(ref _running.Value) > 0; i++)
+        {
+            Thread.SpinWait(8);
+        }
+
+        // The last worker sets it in every such round, and so it is waited for in every one.
+        while (true)
+        {
+            try
+            {
+                _ended!.WaitOne();
+                return;
+            }
+            catch (ThreadInterruptedException exception)
+            {
+                Fail(exception);
+            }
+        }
     }
 
     private void AwaitWorkers()
@@ -206,7 +314,7 @@ public sealed class MlaExecutor : IDisposable
     {
         if (Interlocked.CompareExchange(ref _asleep[index], 0, 1) == 1)
         {
-            _wake[index].Set();
+            _wake[index]!.Set();
         }
     }
 
@@ -218,16 +326,38 @@ public sealed class MlaExecutor : IDisposable
             round = WaitForRound(index, round);
             if (_disposed)
             {
+                TileThread.Release();
                 return;
             }
 
             int workers = (int)(round & ((1 << WorkerBits) - 1));
             if (index < workers)
             {
+                bool isApart = _firstRun == 0;
                 WakeNext(index, workers);
-                RunUnits(worker: index + 1);
-                Interlocked.Decrement(ref _running.Value);
+                if (isApart)
+                {
+                    PrepareApart();
+                }
+
+                RunUnits(worker: index + _firstRun);
+                if (Interlocked.Decrement(ref _running.Value) == 0 && isApart)
+                {
+                    _ended!.Set();
+                }
             }
+        }
+    }
+
+    private void PrepareApart()
+    {
+        try
+        {
+            TileThread.Prepare();
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
         }
     }
 
@@ -268,7 +398,7 @@ public sealed class MlaExecutor : IDisposable
     /// Sleeps until it is woken. A unit may have given the worker's thread away: whoever interrupts it must not end it. An event keeps what it was
     /// set to where its waiter is interrupted; a semaphore may count that waiter as woken, and would wake one too few from then on.
     /// </summary>
-    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.WaitOne(), _wake[index], again: false);
+    private void Sleep(int index) => Uninterrupted.Do(static wake => wake.WaitOne(), _wake[index]!, again: false);
 
     private int FirstUnit(int run) => (int)((long)_unitCount * run / _runCount);
 

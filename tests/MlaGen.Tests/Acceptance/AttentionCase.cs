@@ -99,7 +99,7 @@ internal sealed record AttentionCase(string Grid, LatentShape Shape, int PageTok
 
         // A denormal has few digits: as near as their spacing allows.
         Content.Denormal => new Tolerance(1e-2, 64 * float.Epsilon, 1e-4),
-        _ => Tolerance.Float32.ForScores(maxScore),
+        _ => Tolerance.Of(Shape.Precision).ForScores(maxScore),
     };
 
     public override string ToString() => $"{Grid}: {string.Join(", ", Groups())}, {Shape}, pages of {PageTokens}{(Content == Content.Random ? "" : $", {Content}")}";

@@ -1,6 +1,7 @@
 using MlaGen.Tests.Attention;
 using MlaGen.Tests.Caching.Formats;
 using MlaGen.Tests.Golden;
+using MlaGen.Tests.MachineCode;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Acceptance;
@@ -10,7 +11,8 @@ namespace MlaGen.Tests.Acceptance;
 /// <param name="Latent">Width of the latent.</param>
 /// <param name="Rope">Width of the rotary key.</param>
 /// <param name="Format">What the cache keeps rows as.</param>
-internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, CacheFormat Format = CacheFormat.Float32)
+/// <param name="Precision">How exactly it multiplies.</param>
+internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, CacheFormat Format = CacheFormat.Float32, MlaPrecision Precision = MlaPrecision.Highest)
 {
     private static readonly Dictionary<LatentShape, Lazy<TestLayer>> _layers = new(
     [
@@ -21,6 +23,8 @@ internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, Ca
         Layer<Glm47FlashAttention>(spec => spec with { Rope = new OracleRope { Theta = 1e6 } }),
         Layer<MiniCpm3Attention>(spec => spec with { Rope = new OracleRope { Layout = RopeLayout.HalfSplit } }),
         Layer<YarnAttention>("yarn"), Layer<OddAttention>("odd"), Layer<RopelessAttention>("ropeless"),
+        Layer<Medium8Attention>(), Layer<Medium16Attention>(), Layer<Medium20Attention>(), Layer<Medium40Attention>(), Layer<Medium128Attention>(), Layer<MediumFloatAttention>(),
+        Layer<High8Attention>(), Layer<High16Attention>(), Layer<High20Attention>(), Layer<High40Attention>(), Layer<High128Attention>(),
         Layer<OneHeadAttention>("one head"), Layer<ScaledAttention>("scaled"), Layer<ManyHeadsAttention>("many heads"),
     ]);
 
@@ -30,7 +34,7 @@ internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, Ca
     /// <summary>The class of this shape.</summary>
     public TestLayer TestLayer => _layers[this].Value;
 
-    public override string ToString() => $"{Heads} heads of {Latent}+{Rope} in {Format}";
+    public override string ToString() => $"{Heads} heads of {Latent}+{Rope} in {Format}{(Precision == MlaPrecision.Highest ? "" : $" at {Precision}")}";
 
     private static KeyValuePair<LatentShape, Lazy<TestLayer>> Layer<TAttention>(Func<OracleSpec, OracleSpec>? traits = null)
         where TAttention : class, IMlaAttention<TAttention>
@@ -42,5 +46,5 @@ internal sealed record LatentShape(int Heads, int Latent = 64, int Rope = 16, Ca
 
     private static LatentShape Of<TAttention>()
         where TAttention : class, IMlaAttention<TAttention>
-        => new(TAttention.Shape.Heads, TAttention.Shape.KvLoraRank, TAttention.Shape.QkRopeHeadDim, CacheLayout.Of<TAttention>().Format);
+        => new(TAttention.Shape.Heads, TAttention.Shape.KvLoraRank, TAttention.Shape.QkRopeHeadDim, CacheLayout.Of<TAttention>().Format, TAttention.Definition.Precision);
 }

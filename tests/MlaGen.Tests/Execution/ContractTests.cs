@@ -84,7 +84,8 @@ public sealed class ContractTests
         MlaCores cores = MlaCores.Of<YarnAttention>();
         Assert.All((IReadOnlyList<MlaCore>[])[cores.Absorbed, cores.Decompressed], listed =>
         {
-            Assert.Equal(Enum.GetValues<CoreTarget>().Reverse(), listed.Select(core => core.Target));
+            // Those of machine code are in classes that ask for less than the highest precision.
+            Assert.Equal(Enum.GetValues<CoreTarget>().Where(target => target <= CoreTarget.Vector512).Reverse(), listed.Select(core => core.Target));
             MlaCore running = Assert.Single(listed, core => core.Runs);
             Assert.Equal(SimdTiers.Current.ToString(), running.Target.ToString());
             Assert.All(listed, core => Assert.Equal(core.Target > running.Target, core.Refusal is not null));

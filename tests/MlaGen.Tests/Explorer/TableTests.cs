@@ -152,6 +152,8 @@ public class TableTests
         Kernel = "mla decompressed",
         Model = "GLM-4.7-Flash",
         Cache = "bfloat16",
+        Precision = "highest",
+        Core = "avx512bf16",
         Heads = 128,
         Context = 1 << 20,
         Batch = 4096,

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.RegularExpressions;
 using MlaGen.Generator.Diagnostics;
+using MlaGen.Generator.Emission.MachineCode;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
@@ -16,14 +17,19 @@ internal static class KernelEmitter
     public static readonly ImmutableArray<string> Types =
     [
         "MlaGen.CoreTarget",
+        "MlaGen.MlaPrecision",
         "MlaGen.Runtime.AbsorbedBlock",
         "MlaGen.Runtime.AbsorbedCore",
         "MlaGen.Runtime.AbsorbedLayout",
         "MlaGen.Runtime.DecompressedCore",
         "MlaGen.Runtime.DecompressedLayout",
         "MlaGen.Runtime.DecompressedTile",
+        "MlaGen.Runtime.MachineRoutine",
+        "MlaGen.Runtime.MatrixCore",
+        "MlaGen.Runtime.MatrixLayout",
         "MlaGen.Runtime.MlaKernels",
         "MlaGen.Runtime.Prefetch",
+        "MlaGen.Runtime.QueryPairs",
         "MlaGen.Runtime.QueryPanels",
         "MlaGen.Runtime.RowOperand",
         "MlaGen.Runtime.VectorMath",
@@ -53,6 +59,11 @@ internal static class KernelEmitter
             yield return new EmittedFile($"{prefix}.Decode.{tier.Tier.Name}.g.cs", Decode(plan, tier));
             yield return new EmittedFile($"{prefix}.Prefill.{tier.Tier.Name}.g.cs", Prefill(plan, tier));
         }
+
+        foreach (MatrixPlan matrix in plan.Matrix)
+        {
+            yield return new EmittedFile($"{prefix}.Decode.{matrix.Name}.g.cs", Matrix(plan, matrix));
+        }
     }
 
     private static string List(KernelPlan plan)
@@ -65,7 +76,7 @@ internal static class KernelEmitter
         {
             writer.Line("public static readonly MlaKernels Instance = new()");
             writer.Line("{");
-            writer.Line($"    Absorbed = new AbsorbedCore[] {{ {string.Join(", ", plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()"))} }},");
+            writer.Line($"    Absorbed = new AbsorbedCore[] {{ {string.Join(", ", plan.Matrix.Select(matrix => $"new Decode{matrix.Name}()").Concat(plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()")))} }},");
             writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()"))} }},");
             writer.Line("};");
         });
@@ -159,6 +170,29 @@ internal static class KernelEmitter
             emitter.Softmax();
             writer.Line();
             emitter.Values();
+        });
+    }
+
+    private static string Matrix(KernelPlan plan, MatrixPlan matrix)
+    {
+        KernelShape d = plan.Shape;
+        string account =
+            $"""
+            The absorbed attention core for {matrix.TargetText}, at precision {matrix.Precision}.
+
+            What it computes. All {Counted.Of(d.Heads, "head")} of one query token against a block of up to {matrix.BlockTokens} cached rows of {d.KvLoraRank} + {d.QkRopeHeadDim} bfloat16: scores, online softmax, and the weighted
+            sum of latents. Queries, probabilities and rows are bfloat16, all sums float32. It costs {CodeWriter.Count(2L * d.Heads * (matrix.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(matrix.RowBytes)} bytes read.
+
+            {PlanText.Matrix(matrix)}
+            Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
+            memory, or the machine lacks an instruction, a managed core of these kernels runs.
+            """;
+        return File(plan, account, $"internal sealed class Decode{matrix.Name}() : MatrixCore(CoreTarget.{matrix.Target}, MlaPrecision.{matrix.Precision}, RowOperand.{matrix.Operand}, s_layout, s_matrix)", namesKernels: false, writer =>
+        {
+            var emitter = new MatrixCoreEmitter(writer, matrix);
+            emitter.Layouts(plan.KeySplit);
+            writer.Line();
+            emitter.Routines();
         });
     }
 

@@ -52,6 +52,24 @@ internal static class PlanText
             $"limits are {CodeWriter.Count(MethodPlan.MostIlInstructions)}, {CodeWriter.Count(MethodPlan.MostMultiplyAdds)} and {MethodPlan.MostLocals}.";
     }
 
+    /// <summary>How a core of machine code is cut.</summary>
+    public static string Matrix(MatrixPlan plan)
+    {
+        string dimensions = Counted.Of(plan.DimensionPanel, "dimension");
+        string tokens = Counted.Of(plan.TokenTile, "token");
+        string caches = $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+        int panels = Math.Min(2, plan.Panels);
+        string columns = $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}";
+        return plan.HasTiles
+            ? $"{columns}, {panels} at a time; {tokens} by them of scores, {dimensions} by them of values.\n" +
+              $"Tiles. Scores have {plan.TokenTile / MatrixPlan.TileRows * panels} of {MatrixPlan.Tiles} for sums, values {plan.DimensionPanel / MatrixPlan.TileRows * panels}; the others take turns at operands.\n" +
+              $"Terms. Queries and probabilities are {(plan.Terms == 1 ? "rounded to bfloat16 once" : "sums of two terms of bfloat16, and cost two products")}.\n" +
+              caches
+            : $"{columns}; score tiles of {tokens}, value tiles of up to {Counted.Of(plan.ColumnTiles.Max(), "column")} by {dimensions}.\n" +
+              $"Registers. A score tile takes {plan.ScoreRegisters(panels)}, a value tile {plan.ValueRegisters} of 32.\n" +
+              caches;
+    }
+
     private static TilePlan Widest(CorePlan core, IEnumerable<TilePlan> tiles) => tiles.OrderByDescending(tile => core.RegistersOf(tile).Total).First();
 
     private static string Ledger(RegisterLedger ledger, string vectors, string row) =>

@@ -11,13 +11,15 @@ internal abstract class RowReader
     public static RowReader Create(RowOperand operand, PagePool pool, int blockTokens, int prefetchTokens) => operand switch
     {
         RowOperand.Float32 => new FloatRowReader(pool, pool.Attended, blockTokens, prefetchTokens),
+        RowOperand.BFloat16 or RowOperand.ExactBFloat16 => new BFloat16RowReader(pool, pool.Attended, blockTokens),
         _ => throw new ArgumentOutOfRangeException(nameof(operand), operand, "There is no such operand."),
     };
 
     /// <summary>Why a cache cannot give a core its operand, or null if it can.</summary>
     public static string? Refusal(RowOperand operand, CacheLayout layout) => operand switch
     {
-        RowOperand.Float32 => null,
+        RowOperand.Float32 or RowOperand.BFloat16 => null,
+        RowOperand.ExactBFloat16 => layout.Format == CacheFormat.BFloat16 ? null : FormattableString.Invariant($"it reads rows of {CacheFormat.BFloat16}; the cache keeps {layout.Format}"),
         _ => FormattableString.Invariant($"this version of the package cannot read rows of {layout.Format} as {operand}"),
     };
 

@@ -10,6 +10,8 @@ internal static class Targets
         CoreTarget.Vector128 => Needs(SimdTier.Vector128),
         CoreTarget.Vector256 => Needs(SimdTier.Vector256),
         CoreTarget.Vector512 => Needs(SimdTier.Vector512),
+        CoreTarget.Avx512Bf16 => MatrixInstructions.Avx512Bf16Refusal,
+        CoreTarget.Amx => MatrixInstructions.AmxRefusal,
         _ => FormattableString.Invariant($"this version of the package knows no target {target}"),
     };
 

@@ -62,6 +62,9 @@ internal sealed class AbsorbedStage
 
     private AbsorbedLayout Layout => _core.Layout;
 
+    /// <summary>Whether the core runs on threads of the executor's own alone.</summary>
+    private bool IsApart => _core.Target == CoreTarget.Amx;
+
     private int PackedLength => Layout.Queries.Length(Shape.CacheRowElements);
 
     /// <summary>Forgets the rows of the last call.</summary>
@@ -121,14 +124,14 @@ internal sealed class AbsorbedStage
         if (!_step.IsShared(multiplications) || _rowCount >= WholeRows)
         {
             ReserveWhole(_rowCount);
-            _step.Run(_wholeRow, _rowCount, multiplications);
+            _step.Run(_wholeRow, _rowCount, multiplications, IsApart);
             return;
         }
 
         PlanUnits();
         ReserveShared(_rowCount, _unitCount);
         _step.Run(_pack, _rowCount * PanelCount, PackingCost * _rowCount * PackedLength);
-        _step.Run(_attend, _unitCount, multiplications);
+        _step.Run(_attend, _unitCount, multiplications, IsApart);
         _step.Run(_fold, _rowCount * FoldGroups, FoldingCost * _unitCount * _sums.Length);
     }
 

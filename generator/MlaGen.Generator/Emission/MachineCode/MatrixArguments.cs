@@ -1,0 +1,33 @@
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace MlaGen.Generator.Emission.MachineCode;
+
+/// <summary>The arguments of a core's routines, as the runtime's MatrixCore lays them out: words of 64 bits from the address in rcx.</summary>
+internal static class MatrixArguments
+{
+    public static AssemblerMemoryOperand Rows => Word(0);
+
+    public static AssemblerMemoryOperand Tokens => Word(1);
+
+    public static AssemblerMemoryOperand Queries => Word(2);
+
+    public static AssemblerMemoryOperand Scores => Word(3);
+
+    public static AssemblerMemoryOperand Sums => Word(4);
+
+    public static AssemblerMemoryOperand Rescale => Word(5);
+
+    public static AssemblerMemoryOperand Scratch => Word(6);
+
+    /// <summary>Rows that will be needed behind these; they are only asked for, and may lie anywhere.</summary>
+    public static AssemblerMemoryOperand Upcoming => Word(7);
+
+    /// <summary>Words that the routine may write to.</summary>
+    public static AssemblerMemoryOperand Kept(int index) => Word(8 + index);
+
+    /// <summary>Words there are, those that are written to included.</summary>
+    public const int Count = 15;
+
+    private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
+}

@@ -1,0 +1,321 @@
+using Iced.Intel;
+using MlaGen.Generator.Planning;
+using static Iced.Intel.AssemblerRegisters;
+using static MlaGen.Generator.Emission.MachineCode.RoutineBuilder;
+
+namespace MlaGen.Generator.Emission.MachineCode;
+
+/// <summary>
+/// The two routines of an absorbed core on <c>tdpbf16ps</c>: a tile of 16 rows of 32 bfloat16 by one of 16 pairs by 16 columns, added to 16 by 16 floats.
+/// Every sum is formed in one order, whichever tile it lies in; the terms of a sum of terms follow each other at each step of the depth.
+/// </summary>
+internal static class TileRoutines
+{
+    private const int TileRows = MatrixPlan.TileRows;
+    private const int TileBytes = TileRows * MatrixPlan.VectorBytes;
+
+    /// <summary>
+    /// <c>score[token][column] = Σ row[token][d] · query[d][column]</c>: cached rows are the left operand as they lie, pairs of queries the right one.
+    /// </summary>
+    public static Routine Scores(MatrixPlan plan) => Assemble(
+        builder =>
+        {
+            Assembler code = builder.Code;
+            Configure(builder);
+            AssemblerMemoryOperand left = MatrixArguments.Kept(0);
+            code.mov(rax, MatrixArguments.Tokens);
+            code.mov(left, rax);
+            code.mov(rax, MatrixArguments.Rows);
+            code.mov(r8, MatrixArguments.Scores);
+            code.mov(r10d, plan.RowBytes);
+            code.mov(r11d, plan.Terms * MatrixPlan.VectorBytes);
+            Label tokens = builder.Begin("tokens");
+
+            // While a tile is worked on, the rows of the next one are asked for; behind the last one of a block, those of the next block.
+            code.mov(r9, rax);
+            code.add(r9, plan.TokenTile * plan.RowBytes);
+            code.cmp(left, plan.TokenTile);
+            code.cmove(r9, MatrixArguments.Upcoming);
+            code.mov(rdx, MatrixArguments.Queries);
+            if (plan.Panels >= 2)
+            {
+                ScoreTiles(builder, plan, panels: 2, count: plan.Panels / 2);
+            }
+
+            if (plan.Panels % 2 != 0)
+            {
+                ScoreTiles(builder, plan, panels: 1, count: 1);
+            }
+
+            code.add(rax, plan.TokenTile * plan.RowBytes);
+            code.add(r8, (plan.TokenTile * plan.ScoreBytes) - (plan.Columns * sizeof(float)));
+            code.sub(left, plan.TokenTile);
+            code.jne(tokens);
+        },
+        Release);
+
+    /// <summary>
+    /// <c>sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i]</c>: tiles of turned probabilities are the left operand;
+    /// for a panel of dimensions the latents of two tokens are laid beside each other, once for all columns, and are the right one.
+    /// </summary>
+    public static Routine Values(MatrixPlan plan) => Assemble(
+        builder =>
+        {
+            Assembler code = builder.Code;
+            AssemblerMemoryOperand row = MatrixArguments.Kept(0);
+            AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
+            AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
+            Configure(builder);
+            (Label lower, Label upper) = PairRoutines.Interleavings(builder);
+            code.mov(rax, MatrixArguments.Rows);
+            code.mov(row, rax);
+            code.mov(rax, MatrixArguments.Sums);
+            code.mov(sum, rax);
+            code.mov(dimensionsLeft, plan.ValueDim / plan.DimensionPanel);
+            Label dimensions = builder.Begin("dimensions");
+            PairRoutines.LayBeside(builder, plan, lower, upper);
+            code.add(row, 2 * plan.DimensionPanel);
+            ValueTiles(builder, plan);
+            code.add(sum, plan.DimensionPanel * sizeof(float));
+            code.dec(dimensionsLeft);
+            code.jne(dimensions);
+        },
+        Release);
+
+    /// <summary>All tiles are whole: eight of 16 rows of 64 bytes.</summary>
+    private static void Configure(RoutineBuilder builder)
+    {
+        const int Palette = 0;
+        const int RowBytes = 16;
+        const int Rows = 48;
+        byte[] configuration = new byte[MatrixPlan.VectorBytes];
+        configuration[Palette] = 1;
+        for (int tile = 0; tile < 8; tile++)
+        {
+            configuration[RowBytes + (2 * tile)] = MatrixPlan.VectorBytes;
+            configuration[Rows + tile] = TileRows;
+        }
+
+        builder.Code.ldtilecfg(__[builder.Constant("tiles", configuration)]);
+    }
+
+    private static void Release(Assembler code)
+    {
+        code.tilerelease();
+        code.vzeroupper();
+    }
+
+    private static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
+
+    /// <summary>A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores.</summary>
+    private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count)
+    {
+        Assembler code = builder.Code;
+        AssemblerMemoryOperand left = MatrixArguments.Kept(1);
+        AssemblerMemoryOperand end = MatrixArguments.Kept(2);
+        int depthBytes = plan.Depth / MatrixPlan.TileDepth * plan.Terms * TileBytes;
+        int tokenTiles = plan.TokenTile / TileRows;
+        int sums = tokenTiles * panels;
+
+        // Rows stay in their tiles for all queries of a step where there are tiles enough; else each is loaded before its product.
+        bool keepsRows = sums + tokenTiles + 1 <= MatrixPlan.Tiles;
+        int rowTiles = keepsRows ? tokenTiles : 1;
+        int queryTiles = Math.Min(panels * plan.Terms, MatrixPlan.Tiles - sums - rowTiles);
+        string name = panels == 1 ? "panel" : "panels";
+        if (count > 1)
+        {
+            code.mov(left, count);
+        }
+
+        Label again = builder.Begin(name);
+        for (int i = 0; i < sums; i++)
+        {
+            code.tilezero(Tile(i));
+        }
+
+        code.add(rdx, depthBytes);
+        code.mov(end, rdx);
+        code.sub(rdx, depthBytes);
+        Label depth = builder.Begin($"{name}Depth");
+        if (keepsRows)
+        {
+            for (int token = 0; token < tokenTiles; token++)
+            {
+                code.tileloadd(Tile(sums + token), __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+            }
+        }
+
+        int loaded = 0;
+        for (int panel = 0; panel < panels; panel++)
+        {
+            for (int term = 0; term < plan.Terms; term++)
+            {
+                // Queries stream by, a tile of tokens after the other: rows are what should stay in the first-level cache.
+                AssemblerRegisterTMM query = Tile(sums + rowTiles + (loaded++ % queryTiles));
+                code.tileloaddt1(query, __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
+                for (int token = 0; token < tokenTiles; token++)
+                {
+                    AssemblerRegisterTMM row = Tile(sums + (keepsRows ? token : 0));
+                    if (!keepsRows)
+                    {
+                        code.tileloadd(row, __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+                    }
+
+                    code.tdpbf16ps(Tile((token * panels) + panel), row, query);
+                }
+            }
+        }
+
+        for (int line = 0; line < plan.PrefetchLines; line++)
+        {
+            code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
+        }
+
+        code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
+        code.add(rax, MatrixPlan.VectorBytes);
+        code.add(rdx, plan.Terms * TileBytes);
+        code.cmp(rdx, end);
+        code.jne(depth);
+        code.mov(r11d, plan.ScoreBytes);
+        for (int i = 0; i < sums; i++)
+        {
+            code.tilestored(__[r8 + r11 + ((i / panels * TileRows * plan.ScoreBytes) + (i % panels * MatrixPlan.VectorBytes))], Tile(i));
+        }
+
+        code.mov(r11d, plan.Terms * MatrixPlan.VectorBytes);
+        code.sub(rax, plan.RowBytes);
+        code.add(rdx, (panels * plan.PanelBytes) - depthBytes);
+        code.add(r8, panels * MatrixPlan.VectorBytes);
+        if (count > 1)
+        {
+            code.dec(left);
+            code.jne(again);
+        }
+    }
+
+    /// <summary>All columns by a panel of dimensions.</summary>
+    private static void ValueTiles(RoutineBuilder builder, MatrixPlan plan)
+    {
+        Assembler code = builder.Code;
+        AssemblerMemoryOperand weights = MatrixArguments.Kept(3);
+        AssemblerMemoryOperand sum = MatrixArguments.Kept(4);
+        AssemblerMemoryOperand rescale = MatrixArguments.Kept(5);
+        AssemblerMemoryOperand left = MatrixArguments.Kept(6);
+        int dimensionTiles = plan.DimensionPanel / TileRows;
+        code.mov(rax, MatrixArguments.Scores);
+        code.mov(weights, rax);
+        code.mov(rax, MatrixArguments.Kept(1));
+        code.mov(sum, rax);
+        code.mov(rax, MatrixArguments.Rescale);
+        code.mov(rescale, rax);
+        code.mov(left, plan.Heads);
+        if (plan.Panels >= 2)
+        {
+            Group(panels: 2, again: plan.Panels / 2 > 1);
+        }
+
+        if (plan.Panels % 2 != 0)
+        {
+            Group(panels: 1, again: false);
+        }
+
+        void Group(int panels, bool again)
+        {
+            string name = panels == 1 ? "columns" : "columnPairs";
+            int sums = panels * dimensionTiles;
+            Label group = builder.Begin(name);
+            for (int i = 0; i < sums; i++)
+            {
+                code.tilezero(Tile(i));
+            }
+
+            code.mov(rax, weights);
+            code.mov(rdx, MatrixArguments.Scratch);
+            code.mov(r9, MatrixArguments.Tokens);
+            code.mov(r10d, MatrixPlan.VectorBytes);
+            code.mov(r11d, plan.PairBytes);
+            Label tokens = builder.Begin($"{name}Tokens");
+            int latentTiles = Math.Min(dimensionTiles, MatrixPlan.Tiles - sums - 1);
+            int weightTiles = MatrixPlan.Tiles - sums - latentTiles;
+
+            // Where there are too few tiles, latents from one on take turns at the last.
+            int kept = dimensionTiles > latentTiles ? latentTiles - 1 : latentTiles;
+            for (int i = 0; i < kept; i++)
+            {
+                code.tileloadd(Tile(sums + i), __[rdx + r11 + (i * MatrixPlan.VectorBytes)]);
+            }
+
+            int loaded = 0;
+            for (int panel = 0; panel < panels; panel++)
+            {
+                for (int term = 0; term < plan.Terms; term++)
+                {
+                    AssemblerRegisterTMM weight = Tile(sums + latentTiles + (loaded++ % weightTiles));
+                    code.tileloadd(weight, __[rax + r10 + ((panel * plan.PanelWeights * sizeof(int)) + (term * TileBytes))]);
+                    for (int i = 0; i < dimensionTiles; i++)
+                    {
+                        AssemblerRegisterTMM latents = Tile(sums + Math.Min(i, kept));
+                        if (i >= kept)
+                        {
+                            code.tileloadd(latents, __[rdx + r11 + (i * MatrixPlan.VectorBytes)]);
+                        }
+
+                        code.tdpbf16ps(Tile((panel * dimensionTiles) + i), weight, latents);
+                    }
+                }
+            }
+
+            code.add(rax, plan.Terms * TileBytes);
+            code.add(rdx, TileRows * plan.PairBytes);
+            code.sub(r9, MatrixPlan.TileDepth);
+            code.jne(tokens);
+
+            // The sums of a block go through memory to vectors, which add them to those so far.
+            code.mov(rax, MatrixArguments.Scratch);
+            code.add(rax, plan.PairedBytes);
+            int stride = plan.DimensionPanel * sizeof(float);
+            code.mov(r9d, stride);
+            for (int i = 0; i < sums; i++)
+            {
+                code.tilestored(__[rax + r9 + ((i / dimensionTiles * TileRows * stride) + (i % dimensionTiles * MatrixPlan.VectorBytes))], Tile(i));
+            }
+
+            code.mov(r8, sum);
+            code.mov(rdx, rescale);
+            code.mov(r9d, panels * TileRows);
+            code.cmp(r9, left);
+            code.cmovg(r9, left);
+            Label column = builder.Begin($"{name}Add");
+            code.vbroadcastss(zmm0, __dword_ptr[rdx]);
+            for (int i = 0; i < dimensionTiles; i++)
+            {
+                code.vmovups(Vector(1 + i), __zmmword_ptr[rax + (i * MatrixPlan.VectorBytes)]);
+                code.vfmadd231ps(Vector(1 + i), zmm0, __zmmword_ptr[r8 + (i * MatrixPlan.VectorBytes)]);
+                code.vmovups(__zmmword_ptr[r8 + (i * MatrixPlan.VectorBytes)], Vector(1 + i));
+            }
+
+            code.add(rax, stride);
+            code.add(rdx, sizeof(float));
+            code.add(r8, plan.ValueDim * sizeof(float));
+            code.dec(r9);
+            code.jne(column);
+            code.mov(sum, r8);
+            code.mov(rescale, rdx);
+            code.mov(rax, weights);
+            code.add(rax, panels * plan.PanelWeights * sizeof(int));
+            code.mov(weights, rax);
+            code.sub(left, panels * TileRows);
+            if (again)
+            {
+                // Whole groups are left, or a last one that may be a part of one.
+                Again(group);
+            }
+        }
+
+        void Again(Label group)
+        {
+            code.cmp(left, plan.Panels % 2 == 0 ? 0 : TileRows);
+            code.jg(group);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Online softmax down a block, in float32, whose probabilities are then rounded to bfloat16, two tokens' beside each other: what products of pairs
+/// take. The sums are those of the rounded probabilities, so that numerator and denominator carry the same rounding.
+/// </summary>
+internal static class PairSoftmax
+{
+    /// <summary>Replaces the scores by pairs of probabilities, in the places of even tokens, and leaves the factors by which sums so far shrink.</summary>
+    /// <param name="tokens">Tokens, whose scores are sixteen columns a vector.</param>
+    /// <param name="paddedTokens">Tokens, those included that weigh nothing.</param>
+    /// <param name="columns">Columns: also from the maxima to the sums, and from these to the factors.</param>
+    /// <param name="stride">Floats from a token's scores to the next's.</param>
+    /// <param name="scores">Scores.</param>
+    /// <param name="statistics">Maxima, sums, factors.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Apply(int tokens, int paddedTokens, int columns, int stride, ref float scores, ref float statistics)
+    {
+        for (int column = 0; column < columns; column += Vector512<float>.Count)
+        {
+            Column(tokens, paddedTokens, columns, stride, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Column(int tokens, int paddedTokens, int columns, int stride, ref float scores, ref float statistics)
+    {
+        Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
+        Vector512<float> maximum = Maximum(before, tokens, stride, ref scores);
+
+        // As in the managed cores: a column that has seen no key yet is compared with zero.
+        Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
+        Vector512<float> rescale = VectorMath.Exp(before - origin);
+        Vector512<float> sum = Vector512<float>.Zero;
+        ref float score = ref scores;
+        int pairs = tokens / 2;
+        for (int pair = 0; pair < pairs; pair++)
+        {
+            Vector512<uint> first = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
+            Vector512<uint> second = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin));
+            sum += first.AsSingle() + second.AsSingle();
+            BFloat16Lanes.Pair(first, second).AsSingle().StoreUnsafe(ref score);
+            score = ref Unsafe.Add(ref score, 2 * stride);
+        }
+
+        if (tokens % 2 != 0)
+        {
+            Vector512<uint> first = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
+            sum += first.AsSingle();
+            BFloat16Lanes.Pair(first, Vector512<uint>.Zero).AsSingle().StoreUnsafe(ref score);
+            score = ref Unsafe.Add(ref score, 2 * stride);
+        }
+
+        for (int pair = (tokens + 1) / 2; pair < paddedTokens / 2; pair++)
+        {
+            Vector512<float>.Zero.StoreUnsafe(ref score);
+            score = ref Unsafe.Add(ref score, 2 * stride);
+        }
+
+        maximum.StoreUnsafe(ref statistics);
+        Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref statistics, (nuint)columns), rescale, sum).StoreUnsafe(ref statistics, (nuint)columns);
+        rescale.StoreUnsafe(ref statistics, (nuint)(2 * columns));
+    }
+
+    /// <summary>The largest score of each column: four tokens at a time, since each comparison waits for the one before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Maximum(Vector512<float> before, int tokens, int stride, ref float scores)
+    {
+        Vector512<float> first = before;
+        Vector512<float> second = before;
+        Vector512<float> third = before;
+        Vector512<float> fourth = before;
+        ref float score = ref scores;
+        int token = 0;
+        for (; token <= tokens - 4; token += 4)
+        {
+            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
+            second = Vector512.Max(second, Vector512.LoadUnsafe(ref score, (nuint)stride));
+            third = Vector512.Max(third, Vector512.LoadUnsafe(ref score, (nuint)(2 * stride)));
+            fourth = Vector512.Max(fourth, Vector512.LoadUnsafe(ref score, (nuint)(3 * stride)));
+            score = ref Unsafe.Add(ref score, 4 * stride);
+        }
+
+        for (; token < tokens; token++)
+        {
+            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
+            score = ref Unsafe.Add(ref score, stride);
+        }
+
+        return Vector512.Max(Vector512.Max(first, second), Vector512.Max(third, fourth));
+    }
+
+    /// <summary>
+    /// Probabilities rounded to the nearest bfloat16, halves upwards: they are not negative, and what is none of them is a NaN of the scores, whose
+    /// lower half is zero.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Round(Vector512<float> probabilities) => (probabilities.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
+}

@@ -1,0 +1,40 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace MlaGen.Runtime;
+
+/// <summary>Floats rounded to bfloat16, sixteen at a time, for cores that multiply pairs of them: only where there is AVX-512.</summary>
+internal static class BFloat16Lanes
+{
+    /// <summary>Each lane rounded to nearest even, in the upper half of the lane; the lower half is zero. What is not a number stays so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Round(Vector512<float> values)
+    {
+        Vector512<uint> bits = values.AsUInt32();
+        Vector512<uint> rounded = bits + Vector512.Create(0x7FFFu) + ((bits >> 16) & Vector512<uint>.One);
+        Vector512<uint> quiet = bits | Vector512.Create(0x00400000u);
+        return Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), rounded, quiet) & Vector512.Create(0xFFFF0000u);
+    }
+
+    /// <summary>Pairs of what was rounded: the first in the lower half of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Pair(Vector512<uint> first, Vector512<uint> second) => (first >> 16) | second;
+
+    /// <summary>Rounds floats that lie one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Round(ReadOnlySpan<float> values, ref ushort destination)
+    {
+        int i = 0;
+        for (; i <= values.Length - (2 * Vector512<float>.Count); i += 2 * Vector512<float>.Count)
+        {
+            Vector512<uint> low = Round(Vector512.LoadUnsafe(in values[i])) >> 16;
+            Vector512<uint> high = Round(Vector512.LoadUnsafe(in values[i + Vector512<float>.Count])) >> 16;
+            Vector512.Narrow(low, high).StoreUnsafe(ref destination, (nuint)i);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            Unsafe.Add(ref destination, i) = BFloat16Conversion.FromSingle(values[i]);
+        }
+    }
+}
