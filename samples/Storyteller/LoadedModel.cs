@@ -8,7 +8,7 @@ using Storyteller.Text;
 namespace Storyteller;
 
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
-internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer, string Directory)
+internal sealed record LoadedModel(StoryModel<StoryAttention> Model, StoryTokenizer Tokenizer, string Directory)
 {
     private const string TokenizerFile = "tokenizer.json";
 
@@ -16,7 +16,7 @@ internal sealed record LoadedModel(StoryModel Model, StoryTokenizer Tokenizer, s
     {
         // The kernels are compiled while the weights are read; whoever calls one too early compiles it once more.
         Task.Run(static () => StoryAttention.Warmup());
-        StoryModel model = StoryModel.Load(directory);
+        StoryModel<StoryAttention> model = StoryModel<StoryAttention>.Load(directory);
         string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize

@@ -6,7 +6,7 @@ namespace Storyteller;
 /// <summary>Texts on their way through the model: sequences in a latent cache that grow by the tokens fed to them. For one thread at a time.</summary>
 internal sealed class StorySession : IDisposable
 {
-    private readonly StoryModel _model;
+    private readonly StoryModel<StoryAttention> _model;
     private readonly MlaBatch<StoryAttention> _batch;
     private readonly int _chunk;
     private int[] _tokens = [];
@@ -18,7 +18,7 @@ internal sealed class StorySession : IDisposable
     /// <param name="texts">Texts that there is room for at a time, of as many tokens as the model has positions.</param>
     /// <param name="format">How the cache keeps a token.</param>
     /// <param name="chunk">Tokens of a prompt that go through the model at a time; 0 for all that are fed.</param>
-    public StorySession(StoryModel model, MlaExecutor executor, int texts, CacheFormat format, int chunk)
+    public StorySession(StoryModel<StoryAttention> model, MlaExecutor executor, int texts, CacheFormat format, int chunk)
     {
         _model = model;
         MlaShape shape = StoryAttention.Shape;

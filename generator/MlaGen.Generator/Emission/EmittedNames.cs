@@ -23,7 +23,7 @@ internal static class EmittedNames
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
-        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent",
+        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent", "ProjectLatent", "ProjectOutput",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
         "s_definition", "_layer");
 
@@ -52,6 +52,8 @@ internal static class EmittedNames
             ("Forward", [batch, Input, Output]),
             ("AttendLatent", [batch, "int", Input, Output, Output]),
             ("AppendLatent", [batch, "int", Input]),
+            ("ProjectLatent", [batch, Input, Output, Output]),
+            ("ProjectOutput", [batch, Input, Output]),
             ("get_Shape", []),
             ("get_Layer", []),
         ];

@@ -4,14 +4,16 @@ namespace Storyteller.Model;
 
 /// <summary>The whole model (transformers' <c>DeepseekV3ForCausalLM</c>): token ids in, a score for each possible next token out.</summary>
 /// <remarks>Holds weights only: one model may serve several batches at a time.</remarks>
-internal sealed class StoryModel
+/// <typeparam name="TAttention">Its attention.</typeparam>
+internal sealed class StoryModel<TAttention>
+    where TAttention : class, IMlaAttention<TAttention>
 {
     private readonly float[] _embedding;
-    private readonly DecoderLayer[] _layers;
+    private readonly DecoderLayer<TAttention>[] _layers;
     private readonly RmsNorm _norm;
     private readonly Linear _head;
 
-    private StoryModel(ModelConfig config, float[] embedding, DecoderLayer[] layers, RmsNorm norm, Linear head)
+    private StoryModel(ModelConfig config, float[] embedding, DecoderLayer<TAttention>[] layers, RmsNorm norm, Linear head)
     {
         Config = config;
         _embedding = embedding;
@@ -23,18 +25,18 @@ internal sealed class StoryModel
     public ModelConfig Config { get; }
 
     /// <summary>Loads <c>config.json</c> and the weights of a Hugging Face model directory.</summary>
-    public static StoryModel Load(string directory)
+    public static StoryModel<TAttention> Load(string directory)
     {
         ModelConfig config = ModelConfig.Load(Path.Combine(directory, "config.json"));
         using Checkpoint checkpoint = Checkpoint.Open(directory);
         float[] embedding = Tensors.Read(checkpoint, "model.embed_tokens.weight", config.VocabularySize, config.HiddenSize);
-        DecoderLayer[] layers = new DecoderLayer[config.Layers];
+        DecoderLayer<TAttention>[] layers = new DecoderLayer<TAttention>[config.Layers];
         for (int layer = 0; layer < layers.Length; layer++)
         {
-            layers[layer] = DecoderLayer.Load(checkpoint, config, layer);
+            layers[layer] = DecoderLayer<TAttention>.Load(checkpoint, config, layer);
         }
 
-        return new StoryModel(
+        return new StoryModel<TAttention>(
             config,
             embedding,
             layers,
@@ -48,7 +50,20 @@ internal sealed class StoryModel
     /// <param name="wanted">The rows whose scores are wanted, counted from <paramref name="firstRow"/>.</param>
     /// <param name="firstRow">The number that <paramref name="wanted"/> gives to the batch's first row.</param>
     /// <param name="logits">Receives them: <c>[wanted.Length, VocabularySize]</c>.</param>
-    public void Forward(MlaBatch<StoryAttention> batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, int firstRow, Span<float> logits)
+    public void Forward(MlaBatch<TAttention> batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, int firstRow, Span<float> logits)
+    {
+        Forward(new BatchStep<TAttention>(batch), tokens, wanted, firstRow, logits);
+        batch.Commit();
+    }
+
+    /// <summary>Runs one step, which its owner commits.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
+    /// <param name="wanted">The rows whose scores are wanted, counted from <paramref name="firstRow"/>.</param>
+    /// <param name="firstRow">The number that <paramref name="wanted"/> gives to the step's first row.</param>
+    /// <param name="logits">Receives them: <c>[wanted.Length, VocabularySize]</c>.</param>
+    public void Forward<TStep>(TStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, int firstRow, Span<float> logits)
+        where TStep : IAttentionStep<TAttention>
     {
         int width = Config.HiddenSize;
         using RentedFloats hiddenScratch = new(tokens.Length * width);
@@ -58,9 +73,9 @@ internal sealed class StoryModel
             _embedding.AsSpan(tokens[row] * width, width).CopyTo(hidden.Slice(row * width, width));
         }
 
-        foreach (DecoderLayer layer in _layers)
+        foreach (DecoderLayer<TAttention> layer in _layers)
         {
-            layer.Forward(batch, hidden);
+            layer.Forward(step, hidden);
         }
 
         using RentedFloats last = new(wanted.Length * width);
@@ -70,6 +85,5 @@ internal sealed class StoryModel
         }
 
         _head.Multiply(last.Span, logits, wanted.Length);
-        batch.Commit();
     }
 }

@@ -15,6 +15,7 @@ internal sealed class AttentionEngine
     private readonly AbsorbedStage _absorbed;
     private readonly DecompressedStage _decompressed;
     private readonly Action<int, int> _prepareRow;
+    private readonly Action<int, int> _normalizeRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
     private readonly Action<int, int> _valueHead;
@@ -47,6 +48,7 @@ internal sealed class AttentionEngine
         _result = _step.Memory.Add();
         _logSumExp = _step.Memory.Add();
         _prepareRow = PrepareRow;
+        _normalizeRow = NormalizeRow;
         _rotateQueries = RotateQueries;
         _absorbHead = AbsorbHead;
         _valueHead = ValueHead;
@@ -86,20 +88,8 @@ internal sealed class AttentionEngine
     {
         Begin(layer, writes: true);
         ChooseForms();
-        _weights = weights;
         int rows = Batch.Rows;
-        _hidden.Reserve(hidden.Length);
-        hidden.CopyTo(_hidden.Span(0, hidden.Length));
-        if (weights.QAProj is not null)
-        {
-            _projections.Run(weights.QAProj, _hidden, rows, _queryLatent);
-        }
-
-        _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
-        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
-
-        _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
-        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+        Project(weights, hidden, _prepareRow);
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
         if (!_absorbed.IsEmpty)
         {
@@ -112,6 +102,35 @@ internal sealed class AttentionEngine
 
         // Last: a step whose attention was cancelled or failed must not be committed, although its rows are there.
         Batch.MarkLayer(layer);
+    }
+
+    /// <summary>What comes before the absorbed core, without a cache; arguments are checked.</summary>
+    public void ProjectLatent(LayerWeights weights, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> latents)
+    {
+        Batch.FixEntries();
+        PrepareStep();
+        AbsorbAll();
+        Project(weights, hidden, _normalizeRow);
+        _latent.Span(0, latents.Length).CopyTo(latents);
+        ReserveAbsorbed(Batch.Rows);
+        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
+        _absorbedQueries.Span(0, queries.Length).CopyTo(queries);
+    }
+
+    /// <summary>What comes after the absorbed core; arguments are checked.</summary>
+    public void ProjectOutput(LayerWeights weights, ReadOnlySpan<float> latents, Span<float> output)
+    {
+        Batch.FixEntries();
+        PrepareStep();
+        AbsorbAll();
+        _weights = weights;
+        int rows = Batch.Rows;
+        _latentOutput.Reserve(latents.Length);
+        latents.CopyTo(_latentOutput.Span(0, latents.Length));
+        _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
+        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
+        _projections.Run(weights.OProj, _headValues, rows, _result);
+        _result.Span(0, output.Length).CopyTo(output);
     }
 
     /// <summary>The absorbed core alone; arguments are checked.</summary>
@@ -127,12 +146,7 @@ internal sealed class AttentionEngine
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
         _latentOutput.Reserve(output.Length);
         _logSumExp.Reserve(logSumExp.Length);
-        _absorbed.Clear();
-        foreach (ref readonly BatchEntry entry in Batch.Entries)
-        {
-            _absorbed.Add(entry);
-        }
-
+        AbsorbAll();
         _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp);
         _latentOutput.Span(0, output.Length).CopyTo(output);
         _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
@@ -170,8 +184,13 @@ internal sealed class AttentionEngine
             Batch.UnmarkLayer(layer);
         }
 
-        Batch.CancellationToken.ThrowIfCancellationRequested();
         _step.Layer = layer;
+        PrepareStep();
+    }
+
+    private void PrepareStep()
+    {
+        Batch.CancellationToken.ThrowIfCancellationRequested();
         if (_preparedStep != Batch.Step)
         {
             _positions.Prepare(Batch.Positions);
@@ -201,13 +220,44 @@ internal sealed class AttentionEngine
         }
     }
 
+    /// <summary>Takes all rows into the absorbed stage.</summary>
+    private void AbsorbAll()
+    {
+        _absorbed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            _absorbed.Add(entry);
+        }
+    }
+
+    /// <summary>From hidden states to rotated queries, and to latents and keys, of which each row is handed to <paramref name="finishRow"/>.</summary>
+    private void Project(LayerWeights weights, ReadOnlySpan<float> hidden, Action<int, int> finishRow)
+    {
+        _weights = weights;
+        int rows = Batch.Rows;
+        _hidden.Reserve(hidden.Length);
+        hidden.CopyTo(_hidden.Span(0, hidden.Length));
+        if (weights.QAProj is not null)
+        {
+            _projections.Run(weights.QAProj, _hidden, rows, _queryLatent);
+        }
+
+        _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
+        _step.Run(finishRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+
+        _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
+        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+    }
+
+    /// <summary>Multiplications of the rows that are attended to on latents with one column of a head's keys or values.</summary>
+    private long HeadProjection => (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
+
     private void AttendAbsorbed(int rows)
     {
         ReserveAbsorbed(rows);
-        long projection = (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
-        _step.Run(_absorbHead, Shape.Heads, projection * Shape.QkNopeHeadDim);
+        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
         _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null);
-        _step.Run(_valueHead, Shape.Heads, projection * Shape.VHeadDim);
+        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
     }
 
     private void ReserveAbsorbed(int rows)
@@ -220,13 +270,21 @@ internal sealed class AttentionEngine
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PrepareRow(int row, int worker)
     {
+        NormalizeRow(row, worker);
+        BatchEntry entry = EntryOf(row);
+        Store(_latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements), entry, row - entry.FirstRow);
+    }
+
+    /// <summary>Normalises a row's latents and rotates its key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void NormalizeRow(int row, int worker)
+    {
         if (_weights.QALayernorm is not null)
         {
             Span<float> query = _queryLatent.Span((long)row * Shape.QLoraRank, Shape.QLoraRank);
             RmsNorm.Apply(query, _weights.QALayernorm.Values, Definition.LatentNormEpsilon, Definition.QLatentScale, query);
         }
 
-        BatchEntry entry = EntryOf(row);
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
         Span<float> latent = projected[..Shape.KvLoraRank];
         Span<float> key = projected[Shape.KvLoraRank..];
@@ -234,7 +292,6 @@ internal sealed class AttentionEngine
         RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
         _positions.Rotate(row, key, rotated);
         rotated.CopyTo(key);
-        Store(projected, entry, row - entry.FirstRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
