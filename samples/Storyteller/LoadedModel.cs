@@ -34,11 +34,14 @@ internal sealed record LoadedModel(StoryModel<StoryAttention> Model, StoryTokeni
     }
 
     /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>
-    public long Fingerprint()
+    public long Fingerprint() => FingerprintOf(Directory);
+
+    /// <summary>The fingerprint of the model in a directory.</summary>
+    public static long FingerprintOf(string directory)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
-        foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
+        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(directory, "*.safetensors").Order(StringComparer.Ordinal);
+        foreach (string path in (IEnumerable<string>)[Path.Combine(directory, "config.json"), Path.Combine(directory, TokenizerFile), .. weights])
         {
             using FileStream file = ModelFile.OpenRead(path);
             hash.AppendData(SHA256.HashData(file));
