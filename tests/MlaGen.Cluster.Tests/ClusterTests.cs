@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Cluster.Grains;
 using Cluster.Hosting;
 using Cluster.Planning;
@@ -20,7 +19,7 @@ public sealed class ClusterTests
     [InlineData(5, "Spread")]
     public async Task Stories_and_scores_are_those_of_one_process_bit_for_bit(int silos, string placement)
     {
-        SegmentOptions options = ToldStories.Options(32, stories: 2);
+        SegmentOptions options = ToldStories.Options(16, stories: 2);
         ToldStories expected = ToldStories.Local(options, Chunk, Stories());
         await using ClusterSession session = await Start(silos, options, Enum.Parse<Placement>(placement));
         GrainSegments segments = session.Segments("told");
@@ -37,7 +36,7 @@ public sealed class ClusterTests
         Assert.DoesNotContain("coordinator", places);
         Assert.True(placement != "Spread" || places.Count == silos);
 
-        static ClusterStory[] Stories() => [ToldStories.Story(Prompt, 150), ToldStories.Story("The fox", 100, seed: 1)];
+        static ClusterStory[] Stories() => [ToldStories.Story(Prompt, 80), ToldStories.Story("The fox", 60, seed: 1)];
     }
 
     [Theory]
@@ -68,44 +67,9 @@ public sealed class ClusterTests
         double found = (double)start / Tokens / options.Layers;
         LinkPlan plan = new(PlannedModel.All.Single(static model => model.Name == "story"), Segments, options.Wire, 1e9, 0);
         Assert.InRange(found / plan.Bytes, 0.95, 1.05);
+        Assert.Equal(0, found);
     }
 
-    [Fact]
-    public async Task A_silo_that_is_killed_changes_nothing()
-    {
-        DirectoryInfo directory = Directory.CreateTempSubdirectory("mlagen-cluster-test-");
-        try
-        {
-            SegmentOptions options = ToldStories.Options(32, directory: directory.FullName);
-            ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, 200));
-            List<string> processes = [];
-            List<string> failures = [];
-            await using ClusterSession session = await Start(2, options, Placement.Spread, processes.Add);
-            ClusterStory story = ToldStories.Story(Prompt, 200);
-            ToldStories found = ToldStories.Tell(
-                session.Segments("killed"),
-                options,
-                Chunk,
-                [story],
-                _ =>
-                {
-                    if (story.Cached == 140)
-                    {
-                        using Process silo = Process.GetProcessById(int.Parse(processes[0].Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
-                        silo.Kill();
-                    }
-                },
-                failures.Add);
-
-            Assert.NotEmpty(failures);
-            Assert.Equal(expected.Tokens, found.Tokens);
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
-    }
-
-    internal static Task<ClusterSession> Start(int silos, SegmentOptions options, Placement placement, Action<string>? tell = null)
-        => ClusterSession.StartAsync(silos, ClusterSession.Local(options, placement, threads: 1, deadline: 3, redis: null), redis: null, tell);
+    private static Task<ClusterSession> Start(int silos, SegmentOptions options, Placement placement)
+        => ClusterSession.StartAsync(silos, ClusterSession.Local(options, placement, threads: 1, deadline: 3, redis: null));
 }

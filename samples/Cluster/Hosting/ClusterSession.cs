@@ -17,16 +17,18 @@ internal sealed class ClusterSession : IAsyncDisposable
     private readonly SiloProcess[] _silos;
     private readonly RedisServer? _redis;
     private readonly Action<string>? _tell;
+    private readonly Func<int, (string Address, string[] Prefix)> _placeOf;
     private readonly CancellationTokenSource _ending = new();
     private Task _watching = Task.CompletedTask;
 
-    private ClusterSession(IHost host, SiloOptions options, SiloProcess[] silos, RedisServer? redis, Action<string>? tell)
+    private ClusterSession(IHost host, SiloOptions options, SiloProcess[] silos, RedisServer? redis, Action<string>? tell, Func<int, (string Address, string[] Prefix)> placeOf)
     {
         _host = host;
         _options = options;
         _silos = silos;
         _redis = redis;
         _tell = tell;
+        _placeOf = placeOf;
     }
 
     /// <summary>Starts coordinator and silos.</summary>
@@ -34,10 +36,16 @@ internal sealed class ClusterSession : IAsyncDisposable
     /// <param name="options">What the coordinator's silo is told; others the same but for name and port.</param>
     /// <param name="redis">A server that ends with the session, if it was started for it.</param>
     /// <param name="tell">Told what processes start.</param>
-    public static async Task<ClusterSession> StartAsync(int silos, SiloOptions options, RedisServer? redis = null, Action<string>? tell = null)
+    /// <param name="placeOf">Where a silo listens, and what stands before its program; left out, at the coordinator's address.</param>
+    public static async Task<ClusterSession> StartAsync(
+        int silos,
+        SiloOptions options,
+        RedisServer? redis = null,
+        Action<string>? tell = null,
+        Func<int, (string Address, string[] Prefix)>? placeOf = null)
     {
         IHost host = SiloHost.Create(options, holdsSegments: false);
-        ClusterSession session = new(host, options, new SiloProcess[silos], redis, tell);
+        ClusterSession session = new(host, options, new SiloProcess[silos], redis, tell, placeOf ?? (_ => (options.Address, [])));
         try
         {
             await host.StartAsync();
@@ -106,7 +114,8 @@ internal sealed class ClusterSession : IAsyncDisposable
 
     private async Task StartSiloAsync(int index)
     {
-        SiloProcess silo = await SiloProcess.StartAsync(_options with { Name = $"silo {index + 1}", Port = FreePort() });
+        (string address, string[] prefix) = _placeOf(index);
+        SiloProcess silo = await SiloProcess.StartAsync(_options with { Name = $"silo {index + 1}", Address = address, Port = FreePort() }, prefix);
         _silos[index] = silo;
         _tell?.Invoke(string.Create(CultureInfo.InvariantCulture, $"silo {index + 1}: process {silo.Id}"));
     }

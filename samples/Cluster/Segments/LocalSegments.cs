@@ -3,7 +3,10 @@ using MlaGen;
 namespace Cluster.Segments;
 
 /// <summary>All segments in this process: what the ones that are spread are compared with.</summary>
-internal sealed class LocalSegments(SegmentOptions options, MlaExecutor executor) : ISegments, IDisposable
+/// <param name="options">What they have in common.</param>
+/// <param name="executor">The threads that attention runs on.</param>
+/// <param name="prepare">Fills a segment when it is first asked for.</param>
+internal sealed class LocalSegments(SegmentOptions options, MlaExecutor executor, Action<int, ISegment>? prepare = null) : ISegments, IDisposable
 {
     private readonly List<ISegment> _segments = [];
 
@@ -24,7 +27,9 @@ internal sealed class LocalSegments(SegmentOptions options, MlaExecutor executor
     {
         while (_segments.Count <= segment)
         {
-            _segments.Add(options.Create(executor));
+            ISegment added = options.Create(executor);
+            prepare?.Invoke(_segments.Count, added);
+            _segments.Add(added);
         }
 
         return _segments[segment];

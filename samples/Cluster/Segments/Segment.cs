@@ -10,7 +10,7 @@ internal sealed class Segment<TAttention> : ISegment
 {
     private const int None = -1;
 
-    /// <summary>Version of the numbers beside the first saved story.</summary>
+    /// <summary>Version of the numbers beside saved stories.</summary>
     private const int Version = 1;
 
     private readonly SegmentOptions _options;
@@ -36,6 +36,9 @@ internal sealed class Segment<TAttention> : ISegment
     public int[] Lengths => [.. _stories.Select(static story => story.Length)];
 
     public long Bytes => (long)_cache.UsedPages * _cache.PageTokens * _cache.Layers * _cache.Layout.RowBytes;
+
+    /// <summary>What is saved beside each story: a segment of another kind is told by it.</summary>
+    public static int[] Numbers(int tokens, int stories) => [Version, tokens, stories];
 
     public void Begin(long attempt)
     {
@@ -90,7 +93,7 @@ internal sealed class Segment<TAttention> : ISegment
         {
             try
             {
-                int[] numbers = [Version, _options.Tokens, _options.Stories];
+                int[] numbers = Numbers(_options.Tokens, _options.Stories);
                 _cache.Save(path, [.. copies.Select(copy => new SavedSequence(copy, numbers))]);
             }
             finally
@@ -103,7 +106,7 @@ internal sealed class Segment<TAttention> : ISegment
     public void Load(string path)
     {
         SavedSequence[] saved = _cache.Load(path);
-        ReadOnlySpan<int> expected = [Version, _options.Tokens, _options.Stories];
+        ReadOnlySpan<int> expected = Numbers(_options.Tokens, _options.Stories);
         if (saved.Length != _stories.Length || saved.Any(story => story.Sequence.Length > _options.Tokens) || !saved[0].Tokens.Span.SequenceEqual(expected))
         {
             Array.ForEach(saved, static story => story.Sequence.Dispose());
