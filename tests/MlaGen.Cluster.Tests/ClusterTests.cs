@@ -67,7 +67,6 @@ public sealed class ClusterTests
         double found = (double)start / Tokens / options.Layers;
         LinkPlan plan = new(PlannedModel.All.Single(static model => model.Name == "story"), Segments, options.Wire, 1e9, 0);
         Assert.InRange(found / plan.Bytes, 0.95, 1.05);
-        Assert.Equal(0, found);
     }
 
     private static Task<ClusterSession> Start(int silos, SegmentOptions options, Placement placement)

@@ -18,6 +18,7 @@ public sealed class FaultTests : IDisposable
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mlagen-cluster-test-");
     private readonly ConcurrentDictionary<string, int> _processes = new();
     private readonly List<string> _failures = [];
+    private int _kills;
 
     public void Dispose() => _directory.Delete(recursive: true);
 
@@ -100,6 +101,7 @@ public sealed class FaultTests : IDisposable
 
             await away;
             Assert.Empty(moments);
+            Assert.Equal(Kills, _kills);
             Assert.True(expected.Tokens[0].AsSpan().SequenceEqual(found.Tokens[0]), $"seed {seed}: {string.Join(Environment.NewLine, _failures)}");
         }
         finally
@@ -130,22 +132,33 @@ public sealed class FaultTests : IDisposable
             {
                 if (kills(story) is (true, string silo))
                 {
-                    Kill(_processes[silo]);
+                    Kill(silo);
                 }
             },
             _failures.Add);
     }
 
-    private static void Kill(int id)
+    /// <summary>Kills a silo; one that is dead already has to come back first.</summary>
+    private void Kill(string silo)
     {
-        try
-        {
-            using Process process = Process.GetProcessById(id);
-            process.Kill();
-        }
-        catch (ArgumentException)
-        {
-            // It was killed a moment ago, and is not started anew yet.
-        }
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                try
+                {
+                    // 0 until it has been started anew: no process that is killed has that number.
+                    using Process process = _processes[silo] is > 0 and int id ? Process.GetProcessById(id) : throw new ArgumentException(silo);
+                    process.Kill();
+                    return true;
+                }
+                catch (ArgumentException)
+                {
+                    Thread.Sleep(100);
+                    return false;
+                }
+            },
+            TimeSpan.FromMinutes(1)));
+        _processes[silo] = 0;
+        _kills++;
     }
 }

@@ -60,10 +60,10 @@ internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wir
     public long Bytes => (Machines * (QueryBytes + OutputBytes + CallBytes)) + ((Model.KvLoraRank + Model.QkRopeHeadDim) * sizeof(float));
 
     /// <summary>
-    /// Seconds a layer that the network takes: queries leave the coordinator one machine after the other; replies are shorter and come while
-    /// later queries still leave, so that only the last one counts.
+    /// Seconds a layer that the network takes. Connections share the coordinator's link, so that the queries arrive everywhere at about the
+    /// same time, and all replies leave after that: the two directions do not overlap.
     /// </summary>
-    public double NetworkTime => RoundTrip + (((Machines * (double)QueryBytes) + OutputBytes) * 8 / LinkBits);
+    public double NetworkTime => RoundTrip + (Bytes * 8 / LinkBits);
 
     /// <summary>Seconds a layer that the attention of one machine takes.</summary>
     /// <param name="context">Tokens of the whole context.</param>

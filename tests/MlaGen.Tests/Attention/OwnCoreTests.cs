@@ -53,8 +53,8 @@ public sealed class OwnCoreTests
         Assert.Throws<InvalidOperationException>(run.Batch.Commit);
         run.Batch.Rollback();
 
-        Compare.AssertSameBits("queries", lastQueries, queries[^lastQueries.Length..]);
-        Compare.AssertSameBits("rows", lastRows, rows[^lastRows.Length..]);
+        Compare.AssertSameBits("queries", lastQueries, queries.AsSpan()[^lastQueries.Length..]);
+        Compare.AssertSameBits("rows", lastRows, rows.AsSpan()[^lastRows.Length..]);
     }
 
     /// <summary>A step of several tokens whose context lies in two caches: the earlier part is seen whole by every row.</summary>
