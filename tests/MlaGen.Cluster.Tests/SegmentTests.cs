@@ -1,17 +1,17 @@
 using Cluster.Segments;
 using Cluster.Telling;
-using Storyteller.Model;
+using Xunit.Abstractions;
 
 namespace MlaGen.Cluster.Tests;
 
 /// <summary>A context in segments, all in this process.</summary>
-public sealed class SegmentTests
+public sealed class SegmentTests(ITestOutputHelper output)
 {
     private const string Prompt = "Once upon a time";
 
     /// <summary>
-    /// Attention differs by less than a millionth, as the library's own tests hold. Layers after it make more of that where a score hangs on
-    /// little: as much as they make of the rounding between the two forms of attention on a whole context, which is the measure here.
+    /// Attention differs by less than a millionth, as the next test holds. Layers after it make more of that where a score hangs on little: as
+    /// they do of the rounding between the two forms of attention on a whole context, which is the measure here.
     /// </summary>
     [Theory]
     [InlineData(16)]
@@ -19,24 +19,16 @@ public sealed class SegmentTests
     public void Scores_are_those_of_a_context_in_one_piece_but_for_rounding(int segmentTokens)
     {
         ToldStories told = ToldStories.Local(ToldStories.Options(segmentTokens), 64, ToldStories.Story(Prompt, 300));
-        using LatentCache<LongStoryAttention> cache = new(ToldStories.Model.Config.Layers, 1024);
-        using LatentSequence sequence = cache.CreateSequence();
-        using MlaExecutor executor = new(1);
-        using MlaBatch<LongStoryAttention> batch = cache.CreateBatch(executor);
-        batch.Form = MlaForm.Absorbed;
-        float[] scores = new float[ToldStories.Model.Config.VocabularySize];
-        List<double> distances = [];
-        foreach ((int tokens, float[] found) in told.Scores[0])
-        {
-            int fed = sequence.Length;
-            batch.Add(sequence, tokens - fed);
-            ToldStories.Model.Forward(batch, told.Tokens[0].AsSpan(fed, tokens - fed), [tokens - fed - 1], 0, scores);
-            distances.Add(Distance(found, scores));
-        }
+        float[][] absorbed = [.. Whole(told, MlaForm.Absorbed)];
+        double[] segments = Distances([.. told.Scores[0].Values], absorbed);
+        double[] forms = Distances([.. Whole(told, MlaForm.Decompressed)], absorbed);
+        output.WriteLine(FormattableString.Invariant($"segments of {segmentTokens}: median {Median(segments):E1}, nine in ten {segments[segments.Length * 9 / 10]:E1}, worst {segments[^1]:E1}"));
+        output.WriteLine(FormattableString.Invariant($"decompressed: median {Median(forms):E1}, nine in ten {forms[forms.Length * 9 / 10]:E1}, worst {forms[^1]:E1}"));
 
-        distances.Sort();
-        Assert.InRange(distances[distances.Count * 9 / 10], double.Epsilon, 1e-6);
-        Assert.InRange(distances[^1], 1e-7, 2e-5);
+        Assert.InRange(segments[segments.Length * 9 / 10], double.Epsilon, 1e-6);
+        Assert.InRange(segments[^1], double.Epsilon, 2 * forms[^1]);
+
+        static double Median(double[] values) => values[values.Length / 2];
     }
 
     /// <summary>One layer's core: segments against the same rows in one piece.</summary>
@@ -169,6 +161,26 @@ public sealed class SegmentTests
             directory.Delete(recursive: true);
         }
     }
+
+    /// <summary>The scores of a story on a context in one piece.</summary>
+    private static IEnumerable<float[]> Whole(ToldStories told, MlaForm form)
+    {
+        using LatentCache<LongStoryAttention> cache = new(ToldStories.Model.Config.Layers, 1024);
+        using LatentSequence sequence = cache.CreateSequence();
+        using MlaExecutor executor = new(1);
+        using MlaBatch<LongStoryAttention> batch = cache.CreateBatch(executor);
+        batch.Form = form;
+        foreach (int tokens in told.Scores[0].Keys)
+        {
+            float[] scores = new float[ToldStories.Model.Config.VocabularySize];
+            int fed = sequence.Length;
+            batch.Add(sequence, tokens - fed);
+            ToldStories.Model.Forward(batch, told.Tokens[0].AsSpan(fed, tokens - fed), [tokens - fed - 1], 0, scores);
+            yield return scores;
+        }
+    }
+
+    private static double[] Distances(float[][] found, float[][] expected) => [.. found.Zip(expected).Select(static pair => Distance(pair.First, pair.Second)).Order()];
 
     private static float[] Normal(Random random, int count, double deviation)
         => [.. Enumerable.Range(0, count).Select(_ => (float)(deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
