@@ -1,6 +1,6 @@
-using MlaGen;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using MlaGen;
 using Samples;
 using Storyteller.Model;
 using Storyteller.Text;

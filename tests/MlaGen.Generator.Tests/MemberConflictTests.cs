@@ -30,6 +30,7 @@ public class MemberConflictTests
     [InlineData("internal sealed partial class Attention { public int Forward; }", "MLA0022", "Forward")]
     [InlineData("internal sealed partial class Attention { public static long CacheBytes(int a, long b, CacheFormat c) => 0; }", "MLA0022", "CacheBytes")]
     [InlineData("internal sealed partial class Attention { public static object? CreateCache(int a, long b, LatentCacheOptions? c) => null; }", "MLA0022", "CreateCache")]
+    [InlineData("internal sealed partial class Attention { public static object? Cores(CacheFormat? a) => null; }", "MLA0022", "Cores")]
     [InlineData("internal sealed partial class Attention { public int get_Layer() => 0; }", "MLA0022", "get_Layer")]
     [InlineData("internal sealed partial class Attention { static MlaShape IMlaAttention<Attention>.Shape => throw null!; }", "MLA0022", "Shape")]
     [InlineData("internal sealed partial class Attention { public sealed partial class Weights; }", "MLA0022", "Weights")]
@@ -58,7 +59,7 @@ public class MemberConflictTests
 
     [Theory]
     [InlineData("internal sealed partial class Attention { public void Forward(float[] hidden) { } public void Forward<T>(MlaBatch<Attention> b, ReadOnlySpan<float> i, Span<float> o) { } public static void Warmup(int times) { } }")]
-    [InlineData("internal sealed partial class Attention { public static long CacheBytes(int layers) => 0; public void Forward(in MlaBatch<Attention> b, ReadOnlySpan<float> i, Span<float> o) { } }")]
+    [InlineData("internal sealed partial class Attention { public static long CacheBytes(int layers) => 0; public static int Cores(CacheFormat a) => 0; public void Forward(in MlaBatch<Attention> b, ReadOnlySpan<float> i, Span<float> o) { } }")]
     [InlineData("internal sealed partial class Attention { public Attention(int layer) : this(null!, layer) { } public Attention(Weights weights) : this(weights, 0) { } static Attention() { } }")]
     [InlineData("internal sealed partial class Attention { public string Name { get; init; } = \"\"; private readonly string _text; }")]
     [InlineData("internal sealed partial class Attention : Base; internal class Base { public string Name { get; init; } = \"\"; public virtual void Forward(int x) { } }")]

@@ -29,12 +29,28 @@ public sealed class PackageContentTests(PackageFeed feed)
             "build/net10.0/MlaGen.targets",
             "buildTransitive/net10.0/MlaGen.props",
             "buildTransitive/net10.0/MlaGen.targets",
+            "icon.png",
             "lib/net10.0/MlaGen.dll",
             "lib/net10.0/MlaGen.xml",
             "tasks/net10.0/MlaGen.Build.dll",
         ];
 
         Assert.Equal(expected, files);
+    }
+
+    [Theory]
+    [InlineData("MlaGen")]
+    [InlineData("MlaGen.Templates")]
+    public void Every_package_brings_the_page_and_the_picture_that_it_names(string name)
+    {
+        using ZipArchive package = ZipFile.OpenRead(Path.Combine(feed.Feed, $"{name}.{PackageFeed.Version}.nupkg"));
+        using var reader = new StreamReader(package.GetEntry($"{name}.nuspec")!.Open());
+        string description = reader.ReadToEnd();
+
+        Assert.Contains("<icon>icon.png</icon>", description, StringComparison.Ordinal);
+        Assert.Contains("<readme>README.md</readme>", description, StringComparison.Ordinal);
+        Assert.NotNull(package.GetEntry("icon.png"));
+        Assert.NotNull(package.GetEntry("README.md"));
     }
 
     [Fact]

@@ -184,10 +184,15 @@ internal static class ClassEmitter
         writer.Line($"public static {Mla}LatentCache<{type}> CreateCache(int layers, long maxTokens, {Mla}LatentCacheOptions? options = null) => new(layers, maxTokens, options);");
         writer.Line();
         writer.Summary(
-            "Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.\n" +
+            "Compiles everything that steps of this class run, in about a tenth of a second, so that the first one is as fast as those that follow.\n" +
             "Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading.");
         writer.Line("/// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>");
         writer.Line($"public static void Warmup() => {Runtime}MlaLayer.Warmup<{type}>();");
+        writer.Line();
+        writer.Summary("Which attention cores the class has for a cache, which of them run on this machine, and why the better ones do not.");
+        writer.Line("/// <param name=\"format\">Format of the cache; null for the class's own.</param>");
+        writer.Line("/// <returns>The cores of both forms, the best first.</returns>");
+        writer.Line($"public static {Mla}MlaCores Cores({Mla}CacheFormat? format = null) => {Mla}MlaCores.Of<{type}>(format);");
         writer.Line();
         writer.Summary(
             "Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and\n" +
@@ -197,6 +202,7 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>; it may be <paramref name=\"hidden\"/> itself.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or has rows that append no token.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled; the step can only be rolled back.</exception>");
         writer.Line($"public void Forward({batch} batch, {input} hidden, {output} output) => _layer.Forward(batch, hidden, output);");
         writer.Line();
@@ -206,12 +212,18 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
         writer.Line($"/// <param name=\"output\">Takes weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>; zeros for a row without keys.</param>");
         writer.Line($"/// <param name=\"logSumExp\">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, {d.Heads}]</c>; negative infinity for a row without keys.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or a layer has not written the rows of its new tokens.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public static void AttendLatent({batch} batch, int layer, {input} queries, {output} output, {output} logSumExp) => {Runtime}MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);");
         writer.Line();
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
         writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
+        writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
         writer.Line();
         writer.Summary(

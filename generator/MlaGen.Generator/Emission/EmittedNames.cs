@@ -23,7 +23,7 @@ internal static class EmittedNames
     public static readonly ImmutableHashSet<string> Members = ImmutableHashSet.Create(
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
-        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Forward", "AttendLatent", "AppendLatent", "ProjectLatent", "ProjectOutput",
+        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent", "ProjectLatent", "ProjectOutput",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
         "s_definition", "_layer");
 
@@ -49,6 +49,7 @@ internal static class EmittedNames
             ("CacheBytes", ["int", "long", "global::MlaGen.CacheFormat"]),
             ("CreateCache", ["int", "long", "global::MlaGen.LatentCacheOptions"]),
             ("Warmup", []),
+            ("Cores", ["global::MlaGen.CacheFormat?"]),
             ("Forward", [batch, Input, Output]),
             ("AttendLatent", [batch, "int", Input, Output, Output]),
             ("AppendLatent", [batch, "int", Input]),

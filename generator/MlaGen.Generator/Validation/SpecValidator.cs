@@ -118,9 +118,10 @@ internal static class SpecValidator
 
     private static IEnumerable<Problem> FormatProblems(MlaSpec spec)
     {
-        if (spec.CacheFormat is not (CacheFormat.Float32 or CacheFormat.BFloat16 or CacheFormat.Float16 or CacheFormat.Float8 or CacheFormat.Int8))
+        if (!Enum.IsDefined(typeof(CacheFormat), spec.CacheFormat))
         {
-            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), "Float32, BFloat16, Float16, Float8 or Int8");
+            string[] formats = Enum.GetNames(typeof(CacheFormat));
+            yield return Problem.At(nameof(spec.CacheFormat), Rules.UnusableNumber, nameof(spec.CacheFormat), Text((int)spec.CacheFormat), $"{string.Join(", ", formats.Take(formats.Length - 1))} or {formats[formats.Length - 1]}");
         }
     }
 

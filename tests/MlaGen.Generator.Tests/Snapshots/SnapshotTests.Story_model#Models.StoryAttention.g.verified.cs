@@ -159,11 +159,18 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<global::Models.Story
     public static global::MlaGen.LatentCache<global::Models.StoryAttention> CreateCache(int layers, long maxTokens, global::MlaGen.LatentCacheOptions? options = null) => new(layers, maxTokens, options);
 
     /// <summary>
-    /// Compiles everything that steps of this class run, in tens of milliseconds, so that the first one is as fast as those that follow.
+    /// Compiles everything that steps of this class run, in about a tenth of a second, so that the first one is as fast as those that follow.
     /// Otherwise it is compiled as it is first called. Needs no weights, and so can run beside their loading.
     /// </summary>
     /// <remarks>Thread-safe. Once a process is enough: later calls compile nothing.</remarks>
     public static void Warmup() => global::MlaGen.Runtime.MlaLayer.Warmup<global::Models.StoryAttention>();
+
+    /// <summary>
+    /// Which attention cores the class has for a cache, which of them run on this machine, and why the better ones do not.
+    /// </summary>
+    /// <param name="format">Format of the cache; null for the class's own.</param>
+    /// <returns>The cores of both forms, the best first.</returns>
+    public static global::MlaGen.MlaCores Cores(global::MlaGen.CacheFormat? format = null) => global::MlaGen.MlaCores.Of<global::Models.StoryAttention>(format);
 
     /// <summary>
     /// Runs the layer: projects the hidden states, appends the batch's new tokens to the cache and attends to every token up to and
@@ -174,6 +181,7 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<global::Models.Story
     /// <param name="output">Takes the layer's output <c>[batch.Rows, 256]</c>; it may be <paramref name="hidden"/> itself.</param>
     /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="global::System.InvalidOperationException">The batch is empty, or has rows that append no token.</exception>
+    /// <exception cref="global::System.OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
     /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled; the step can only be rolled back.</exception>
     public void Forward(global::MlaGen.MlaBatch<global::Models.StoryAttention> batch, global::System.ReadOnlySpan<float> hidden, global::System.Span<float> output) => _layer.Forward(batch, hidden, output);
 
@@ -185,6 +193,9 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<global::Models.Story
     /// <param name="queries">Absorbed, rotated, unscaled queries <c>[batch.Rows, 8, 80]</c>; the softmax scale is applied inside.</param>
     /// <param name="output">Takes weighted sums of latents <c>[batch.Rows, 8, 64]</c>; zeros for a row without keys.</param>
     /// <param name="logSumExp">Takes the natural logarithm of each softmax's denominator <c>[batch.Rows, 8]</c>; negative infinity for a row without keys.</param>
+    /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="global::System.InvalidOperationException">The batch is empty, or a layer has not written the rows of its new tokens.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
     public static void AttendLatent(global::MlaGen.MlaBatch<global::Models.StoryAttention> batch, int layer, global::System.ReadOnlySpan<float> queries, global::System.Span<float> output, global::System.Span<float> logSumExp) => global::MlaGen.Runtime.MlaLayer.AttendLatent(batch, layer, queries, output, logSumExp);
 
     /// <summary>
@@ -193,6 +204,9 @@ partial class StoryAttention : global::MlaGen.IMlaAttention<global::Models.Story
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
     /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, 80]</c>.</param>
+    /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="global::System.InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="global::System.OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
     public static void AppendLatent(global::MlaGen.MlaBatch<global::Models.StoryAttention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, rows);
 
     /// <summary>

@@ -23,6 +23,9 @@ internal sealed record RunOptions
     /// <summary>0: the class's own.</summary>
     public int PageTokens { get; init; }
 
+    /// <summary>Null: the class's own.</summary>
+    public CacheFormat? Format { get; init; }
+
     public int MaxTokens { get; init; } = 16384;
 
     /// <summary>What fresh cache memory is full of: what no token wrote must not count.</summary>
@@ -185,7 +188,7 @@ internal abstract class AttentionRun : IDisposable
         public Run(TAttention layer, RunOptions options)
             : this(
                 layer,
-                new LatentCache<TAttention>(1, options.MaxTokens, new LatentCacheOptions { PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
+                new LatentCache<TAttention>(1, options.MaxTokens, new LatentCacheOptions { Format = options.Format, PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
                 ownsCache: true,
                 options)
         {

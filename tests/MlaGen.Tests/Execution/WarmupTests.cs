@@ -42,8 +42,8 @@ public sealed class WarmupTests
         using var compiled = new CompiledMethods();
         TestLayer layer = TestLayer.Get("yarn");
         Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);
-        using AttentionRun run = layer.Open(new RunOptions { Threads = 2 });
-        LatentSequence sequence = run.CreateSequence();
+        AttentionRun[] runs = [.. Enum.GetValues<CacheFormat>().Select(format => layer.Open(new RunOptions { Threads = 2, Format = format }))];
+        LatentSequence[] sequences = [.. runs.Select(static run => run.CreateSequence())];
         float[] output = new float[prompt.Hidden.Length];
         float[] queries = new float[layer.Spec.Heads * layer.Spec.RowWidth];
         float[] latent = new float[layer.Spec.Heads * layer.Spec.KvLoraRank];
@@ -51,16 +51,20 @@ public sealed class WarmupTests
         layer.Warmup();
 
         Now_the_steps();
-        foreach ((MlaForm form, int tokens) in ((MlaForm, int)[])[(MlaForm.Decompressed, 300), (MlaForm.Absorbed, 1), (MlaForm.Absorbed, 40), (MlaForm.Auto, 1)])
+        for (int i = 0; i < runs.Length; i++)
         {
-            run.Batch.Form = form;
-            run.Batch.Add(sequence, tokens);
-            run.Forward(prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
-            run.Batch.Commit();
+            foreach ((MlaForm form, int tokens) in ((MlaForm, int)[])[(MlaForm.Decompressed, 300), (MlaForm.Absorbed, 1), (MlaForm.Absorbed, 40), (MlaForm.Auto, 1)])
+            {
+                runs[i].Batch.Form = form;
+                runs[i].Batch.Add(sequences[i], tokens);
+                runs[i].Forward(prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
+                runs[i].Batch.Commit();
+            }
+
+            runs[i].Batch.AddQueries(sequences[i], 1);
+            runs[i].AttendLatent(queries, latent, logSumExp);
         }
 
-        run.Batch.AddQueries(sequence, 1);
-        run.AttendLatent(queries, latent, logSumExp);
         Those_were_the_steps();
 
         List<string> names = [];
@@ -74,6 +78,7 @@ public sealed class WarmupTests
         Assert.True(before.Count > 100);
         Assert.Contains(before, name => name.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));
         Assert.Empty(late);
+        Array.ForEach(runs, static run => run.Dispose());
 
         int Of(string name)
         {
