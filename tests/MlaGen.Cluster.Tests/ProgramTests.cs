@@ -1,6 +1,5 @@
 using Cluster;
 using Cluster.Telling;
-using Samples;
 
 namespace MlaGen.Cluster.Tests;
 
@@ -63,6 +62,24 @@ public sealed class ProgramTests : IDisposable
 
         Assert.Equal(2, CommandLine.Run(["tell", "--silos", "0", "--resume", _directory.FullName], TextWriter.Null, error));
         Assert.Contains("stories of another model", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_Redis_server_that_is_not_installed_is_said_to_be_missing()
+    {
+        string? path = Environment.GetEnvironmentVariable("PATH");
+        StringWriter error = new();
+        try
+        {
+            Environment.SetEnvironmentVariable("PATH", _directory.FullName);
+            Assert.Equal(2, CommandLine.Run(["tell", "--use-redis"], TextWriter.Null, error));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
+
+        Assert.Contains("redis-server is not installed; Debian has it in the package redis-server", error.ToString(), StringComparison.Ordinal);
     }
 
     private static string Run(params string[] arguments)

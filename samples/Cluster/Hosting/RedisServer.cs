@@ -36,7 +36,7 @@ internal sealed class RedisServer : IDisposable
         }
         catch (Win32Exception)
         {
-            throw new UserException("redis-server is not installed; Debian has it in the package redis-server. --redis HOST:PORT names one that runs, and without --membership redis none is needed");
+            throw new UserException("redis-server is not installed; Debian has it in the package redis-server. --redis HOST:PORT names one that runs, and without --use-redis none is needed");
         }
 
         try
