@@ -47,6 +47,7 @@ internal static class CommandLine
     private static readonly Option<CacheFormat> Format = Choice("--cache", "How caches keep a token", CacheFormat.Float8);
     private static readonly Option<double> Link = Number("--link", "Gigabits a second of the coordinator's link.", 1e-3, 1e5, 10.0);
     private static readonly Option<double> RoundTrip = Number("--round-trip", "Milliseconds there and back of an empty message.", 0.0, 1e5, 0.1);
+    private static readonly Option<double> Handling = Number("--handling", "Gigabytes a second that the coordinator gets into messages and out of them.", 1e-3, 1e6, 0.3);
     private static readonly Option<double> Bandwidth = Number("--bandwidth", "Gigabytes a second that a machine reads of its memory.", 1e-3, 1e6, 100.0);
     private static readonly Option<double> Compute = Number("--compute", "Gigaflops that its attention core does; left out, memory alone binds.", 1e-3, double.MaxValue, double.PositiveInfinity);
 
@@ -72,7 +73,7 @@ internal static class CommandLine
 
         Command plan = new("plan", "Says what a token costs in bytes and time when a context lies on several machines.")
         {
-            Model, Context, Machines, Format, Wire, Link, RoundTrip, Bandwidth, Compute,
+            Model, Context, Machines, Format, Wire, Link, RoundTrip, Handling, Bandwidth, Compute,
         };
         plan.SetAction(parsed => Execute(output, error, () =>
         {
@@ -142,6 +143,7 @@ internal static class CommandLine
         parsed.GetValue(Wire),
         parsed.GetValue(Link),
         parsed.GetValue(RoundTrip),
+        parsed.GetValue(Handling),
         parsed.GetValue(Bandwidth),
         parsed.GetValue(Compute));
 

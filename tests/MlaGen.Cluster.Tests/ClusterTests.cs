@@ -65,7 +65,7 @@ public sealed class ClusterTests
         });
 
         double found = (double)start / Tokens / options.Layers;
-        LinkPlan plan = new(PlannedModel.All.Single(static model => model.Name == "story"), Segments, options.Wire, 1e9, 0);
+        LinkPlan plan = new(PlannedModel.All.Single(static model => model.Name == "story"), Segments, options.Wire, 1e9, 0, 1e9);
         Assert.InRange(found / plan.Bytes, 0.95, 1.05);
     }
 

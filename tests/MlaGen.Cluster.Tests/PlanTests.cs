@@ -24,12 +24,12 @@ public sealed class PlanTests
     [Fact]
     public void Bytes_on_the_wire_grow_with_machines_and_not_with_the_context()
     {
-        LinkPlan one = new(_deepSeek, 1, WireFormat.Float32, 1e9, 1e-3);
+        LinkPlan one = new(_deepSeek, 1, WireFormat.Float32, 1e9, 1e-3, 3e8);
         LinkPlan eight = one with { Machines = 8 };
         Assert.Equal(128 * 576 * 4, one.QueryBytes);
         Assert.Equal(128 * 513 * 4, one.OutputBytes);
         Assert.Equal(8 * (one.Bytes - (576 * 4)), eight.Bytes - (576 * 4));
-        Assert.Equal(1e-3 + (one.Bytes * 8 / 1e9), one.NetworkTime, 1e-12);
+        Assert.Equal(1e-3 + (one.Bytes * 8 / 1e9) + (one.Bytes / 3e8), one.NetworkTime, 1e-12);
         Assert.Equal(2 * one.AttentionTime(4096, CacheFormat.Float8, 1e11, double.PositiveInfinity), one.AttentionTime(8192, CacheFormat.Float8, 1e11, double.PositiveInfinity), 1e-12);
         Assert.Equal(1000 * 656 / 1e11, one.AttentionTime(1000, CacheFormat.Float8, 1e11, double.PositiveInfinity), 1e-12);
         Assert.Equal(1000 * _deepSeek.Operations / 1e12, one.AttentionTime(1000, CacheFormat.Float8, 1e15, 1e12), 1e-12);
@@ -38,7 +38,7 @@ public sealed class PlanTests
     [Fact]
     public void Halves_on_the_wire_halve_what_travels_but_for_logarithms()
     {
-        LinkPlan plan = new(_deepSeek, 4, WireFormat.BFloat16, 1e9, 0);
+        LinkPlan plan = new(_deepSeek, 4, WireFormat.BFloat16, 1e9, 0, 1e9);
         Assert.Equal(128 * 576 * 2, plan.QueryBytes);
         Assert.Equal(128 * ((512 * 2) + 4), plan.OutputBytes);
     }

@@ -26,7 +26,7 @@ public sealed class SegmentTests(ITestOutputHelper output)
         output.WriteLine(FormattableString.Invariant($"decompressed: median {Median(forms):E1}, nine in ten {forms[forms.Length * 9 / 10]:E1}, worst {forms[^1]:E1}"));
 
         Assert.InRange(segments[segments.Length * 9 / 10], double.Epsilon, 1e-6);
-        Assert.InRange(segments[^1], double.Epsilon, 2 * forms[^1]);
+        Assert.InRange(segments[^1], double.Epsilon, 4 * forms[^1]);
 
         static double Median(double[] values) => values[values.Length / 2];
     }

@@ -30,8 +30,8 @@ internal sealed record PlannedModel(string Name, int Layers, int Heads, int KvLo
         {
             CacheFormat.Float32 => KvLoraRank * sizeof(float),
             CacheFormat.BFloat16 or CacheFormat.Float16 => KvLoraRank * sizeof(ushort),
-            CacheFormat.Float8 => KvLoraRank + (KvLoraRank / 128 * sizeof(float)),
-            _ => KvLoraRank + (KvLoraRank / 64 * sizeof(ushort)),
+            CacheFormat.Float8 => KvLoraRank + ((KvLoraRank + 127) / 128 * sizeof(float)),
+            _ => KvLoraRank + ((KvLoraRank + 63) / 64 * sizeof(ushort)),
         };
     }
 
@@ -45,7 +45,8 @@ internal sealed record PlannedModel(string Name, int Layers, int Heads, int KvLo
 /// <param name="Wire">How numbers travel.</param>
 /// <param name="LinkBits">Bits a second of the coordinator's link, each way.</param>
 /// <param name="RoundTrip">Seconds there and back for an empty message.</param>
-internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wire, double LinkBits, double RoundTrip)
+/// <param name="Handling">Bytes a second that the coordinator gets into messages and out of them.</param>
+internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wire, double LinkBits, double RoundTrip, double Handling)
 {
     /// <summary>Bytes around the numbers of a request and its reply: headers of Orleans, fields of the message. Measured by the test that holds it.</summary>
     public const int CallBytes = 450;
@@ -61,9 +62,9 @@ internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wir
 
     /// <summary>
     /// Seconds a layer that the network takes. Connections share the coordinator's link, so that the queries arrive everywhere at about the
-    /// same time, and all replies leave after that: the two directions do not overlap.
+    /// same time, and all replies leave after that: the two directions do not overlap. Messages are made and taken apart besides.
     /// </summary>
-    public double NetworkTime => RoundTrip + (Bytes * 8 / LinkBits);
+    public double NetworkTime => RoundTrip + (Bytes * 8 / LinkBits) + (Bytes / Handling);
 
     /// <summary>Seconds a layer that the attention of one machine takes.</summary>
     /// <param name="context">Tokens of the whole context.</param>

@@ -42,8 +42,9 @@ internal sealed class MeasureCommand(MeasureOptions options)
             SegmentOptions segments = new(options.Layers, options.SegmentTokens, 1, CacheFormat.Float32, options.Wire, SegmentShape.Wide, directory.FullName, options.SegmentTokens);
             Fill(directory.FullName);
             Run local = RunLocal(segments);
-            Run spread = await RunSpreadAsync(segments);
-            Report(local, spread, output);
+            Run loopback = await RunSpreadAsync(segments, namespaces: null);
+            Run? link = options.Namespaces is { } namespaces ? await RunSpreadAsync(segments, namespaces) : null;
+            Report(local, loopback, link, output);
         }
         finally
         {
@@ -52,7 +53,7 @@ internal sealed class MeasureCommand(MeasureOptions options)
     }
 
     /// <summary>Address of a silo in its namespace; the coordinator's is the first.</summary>
-    private string Address(int silo) => options.Namespaces is null ? "127.0.0.1" : string.Create(CultureInfo.InvariantCulture, $"10.99.0.{silo + 1}");
+    private static string Address(string? namespaces, int silo) => namespaces is null ? "127.0.0.1" : string.Create(CultureInfo.InvariantCulture, $"10.99.0.{silo + 1}");
 
     /// <summary>Writes segments of random rows to where silos look for them. The last has room for the tokens that follow.</summary>
     private void Fill(string directory)
@@ -82,14 +83,14 @@ internal sealed class MeasureCommand(MeasureOptions options)
         return Time(local, segments);
     }
 
-    private async Task<Run> RunSpreadAsync(SegmentOptions segments)
+    private async Task<Run> RunSpreadAsync(SegmentOptions segments, string? namespaces)
     {
         SiloOptions silo = ClusterSession.Local(segments, Placement.Spread, threads: 1, deadline: 30, redis: null);
-        silo = silo with { Address = Address(0), Primary = string.Create(CultureInfo.InvariantCulture, $"{Address(0)}:{silo.Port}") };
+        silo = silo with { Address = Address(namespaces, 0), Primary = string.Create(CultureInfo.InvariantCulture, $"{Address(namespaces, 0)}:{silo.Port}") };
         await using ClusterSession session = await ClusterSession.StartAsync(
             options.Silos,
             silo,
-            placeOf: options.Namespaces is null ? null : index => (Address(index + 1), ["ip", "netns", "exec", string.Create(CultureInfo.InvariantCulture, $"{options.Namespaces}-{index + 1}")]));
+            placeOf: namespaces is null ? null : index => (Address(namespaces, index + 1), ["ip", "netns", "exec", string.Create(CultureInfo.InvariantCulture, $"{namespaces}-{index + 1}")]));
 
         // The model's thread waits for its segments; it is none of the pool's, as in tell.
         return await Task.Factory.StartNew(() => Time(session.Segments(Stories), segments), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -158,23 +159,38 @@ internal sealed class MeasureCommand(MeasureOptions options)
         return times[times.Length / 2];
     }
 
-    private void Report(Run local, Run spread, TextWriter output)
+    private void Report(Run local, Run loopback, Run? link, TextWriter output)
     {
-        LinkPlan plan = new(new PlannedModel("measured", options.Layers, _shape.Heads, _shape.KvLoraRank, _shape.QkRopeHeadDim), options.Silos, options.Wire, options.LinkGigabits * 1e9, options.RoundTripMilliseconds / 1e3);
-        double planned = (plan.NetworkTime * 1e3) + spread.Attention;
+        // What silos on this machine add to attention and an empty call is the making and taking apart of messages.
+        double handling = loopback.Bytes / Math.Max(loopback.Layer - loopback.Attention - loopback.EmptyCall, 1e-3) * 1e3;
         output.WriteLine(Text($"{_shape.Heads} heads, {Counted.Of(options.Silos, "silo")} with {Counted.Of(options.SegmentTokens, "token")} each, {options.Wire} on the wire; a token and layer, medians of {Counted.Of(options.Tokens * options.Layers, "call")}"));
         output.WriteLine();
-        Table table = Tables.Create("what", "measured", "plan");
-        table.AddRow("segments in this process, ms", Text($"{local.Layer:F3}"), string.Empty);
-        table.AddRow("segments on silos, ms", Text($"{spread.Layer:F3}"), Text($"{planned:F3}"));
-        table.AddRow("of it attention of the slowest, ms", Text($"{spread.Attention:F3}"), string.Empty);
-        table.AddRow("a call that carries nothing, ms", Text($"{spread.EmptyCall:F3}"), Text($"{options.RoundTripMilliseconds:F3}"));
-        table.AddRow("bytes on the wire", Text($"{spread.Bytes:F0}"), Text($"{plan.Bytes}"));
+        Table table = Tables.Create("segments", "ms", "attention ms", "empty call ms", "bytes");
+        table.AddRow("in this process", Text($"{local.Layer:F3}"), string.Empty, string.Empty, string.Empty);
+        Add(table, "on silos of this machine", loopback);
+        if (link is not null)
+        {
+            Add(table, "on silos over links", link);
+        }
+
         Tables.Write(table, output);
         output.WriteLine();
-        output.WriteLine(Text($"measured / plan: time {spread.Layer / planned:F2}, bytes {spread.Bytes / plan.Bytes:F3}"));
-        output.WriteLine(local.Last.AsSpan().SequenceEqual(spread.Last) ? "Both gave the same bits." : throw new UserException("segments on silos gave other bits than the same segments in this process"));
+        output.WriteLine(Text($"messages are made and taken apart at {handling / 1e9:F2} GB/s"));
+        LinkPlan plan = new(new PlannedModel("measured", options.Layers, _shape.Heads, _shape.KvLoraRank, _shape.QkRopeHeadDim), options.Silos, options.Wire, options.LinkGigabits * 1e9, options.RoundTripMilliseconds / 1e3, handling);
+        output.WriteLine(Text($"bytes, measured to planned: {loopback.Bytes / plan.Bytes:F3}"));
+        if (link is not null)
+        {
+            double planned = (plan.NetworkTime * 1e3) + link.Attention;
+            output.WriteLine(Text($"over links of {options.LinkGigabits:G4} Gbit/s and {options.RoundTripMilliseconds:G4} ms: {link.Layer:F3} ms measured, {planned:F3} ms planned, ratio {link.Layer / planned:F2}"));
+        }
+
+        output.WriteLine(local.Last.AsSpan().SequenceEqual(loopback.Last) && (link is null || local.Last.AsSpan().SequenceEqual(link.Last))
+            ? "All gave the same bits."
+            : throw new UserException("segments on silos gave other bits than the same segments in this process"));
     }
+
+    private static void Add(Table table, string where, Run run)
+        => table.AddRow(where, Text($"{run.Layer:F3}"), Text($"{run.Attention:F3}"), Text($"{run.EmptyCall:F3}"), Text($"{run.Bytes:F0}"));
 
     private static float[] Uniform(Random random, int count)
     {

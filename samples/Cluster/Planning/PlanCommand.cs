@@ -14,6 +14,7 @@ namespace Cluster.Planning;
 /// <param name="Wire">How numbers travel.</param>
 /// <param name="LinkGigabits">Gigabits a second of the coordinator's link.</param>
 /// <param name="RoundTripMilliseconds">There and back for an empty message.</param>
+/// <param name="HandlingGigabytes">Gigabytes a second that the coordinator gets into messages and out of them.</param>
 /// <param name="BandwidthGigabytes">Gigabytes a second that a machine reads of its memory.</param>
 /// <param name="ComputeGigaflops">Thousand million operations a second that its attention core does; infinite where memory alone binds.</param>
 internal sealed record PlanOptions(
@@ -24,6 +25,7 @@ internal sealed record PlanOptions(
     WireFormat Wire,
     double LinkGigabits,
     double RoundTripMilliseconds,
+    double HandlingGigabytes,
     double BandwidthGigabytes,
     double ComputeGigaflops);
 
@@ -36,7 +38,7 @@ internal static class PlanCommand
         long cache = options.Context * model.Layers * model.RowBytes(options.Format);
         output.WriteLine(Text($"{model.Name}: {Counted.Of(model.Layers, "layer")}, {Counted.Of(model.Heads, "head")}, latent {model.KvLoraRank}, rotary key {model.QkRopeHeadDim}"));
         output.WriteLine(Text($"context of {options.Context:N0} tokens in {options.Format}: {cache / 1e9:F2} GB of latents, {model.RowBytes(options.Format)} bytes a token and layer"));
-        output.WriteLine(Text($"link {options.LinkGigabits:G4} Gbit/s, round trip {options.RoundTripMilliseconds:G4} ms, memory {options.BandwidthGigabytes:G4} GB/s, {options.Wire} on the wire"));
+        output.WriteLine(Text($"link {options.LinkGigabits:G4} Gbit/s, round trip {options.RoundTripMilliseconds:G4} ms, messages {options.HandlingGigabytes:G4} GB/s, memory {options.BandwidthGigabytes:G4} GB/s, {options.Wire} on the wire"));
         output.WriteLine();
 
         Table table = Tables.Create("machines", "GB each", "MB on the wire", "network ms", "attention ms", "token ms", "tokens/s", "bound by");
@@ -84,7 +86,7 @@ internal static class PlanCommand
         return (layers * plan.NetworkTime, layers * plan.AttentionTime(options.Context, options.Format, options.BandwidthGigabytes * 1e9, options.ComputeGigaflops * 1e9));
     }
 
-    private static LinkPlan Link(PlanOptions options, int machines) => new(options.Model, machines, options.Wire, options.LinkGigabits * 1e9, options.RoundTripMilliseconds / 1e3);
+    private static LinkPlan Link(PlanOptions options, int machines) => new(options.Model, machines, options.Wire, options.LinkGigabits * 1e9, options.RoundTripMilliseconds / 1e3, options.HandlingGigabytes * 1e9);
 
     /// <summary>1, 2, 4, … up to what was asked for.</summary>
     private static IEnumerable<int> Counts(int most)
