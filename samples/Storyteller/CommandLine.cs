@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
 
@@ -83,7 +84,7 @@ internal static class CommandLine
             Run(options, output, error);
             return 0;
         }
-        catch (Exception problem) when (problem is UserException or CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException
+        catch (Exception problem) when (problem is UserException or CheckpointException or ModelConfigException or InvalidDataException or IOException or UnauthorizedAccessException
             or OverflowException or LatentCacheFullException)
         {
             if (!output.IsAtLineStart)

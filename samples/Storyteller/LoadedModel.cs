@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
@@ -8,15 +9,21 @@ using Storyteller.Text;
 namespace Storyteller;
 
 /// <summary>A model, the tokenizer that belongs to it, and the directory they come from.</summary>
-internal sealed record LoadedModel(StoryModel<StoryAttention> Model, StoryTokenizer Tokenizer, string Directory)
+internal sealed record LoadedModel(LanguageModel Model, StoryTokenizer Tokenizer, string Directory)
 {
     private const string TokenizerFile = "tokenizer.json";
 
-    public static LoadedModel Load(string directory)
+    public static LoadedModel Load(string directory, WeightFormat weights = WeightFormat.Stored) => Load(directory, AttentionClass.Of<StoryAttention>(), weights);
+
+    /// <summary>Loads a model around another class than the program's own.</summary>
+    public static LoadedModel Load(string directory, AttentionClass attention, WeightFormat weights = WeightFormat.Stored)
     {
-        // The kernels are compiled while the weights are read; whoever calls one too early compiles it once more.
-        Task.Run(static () => StoryAttention.Warmup());
-        StoryModel<StoryAttention> model = StoryModel<StoryAttention>.Load(directory);
+        LanguageModel model = LanguageModel.Load(directory, [attention], new ModelOptions { Weights = weights });
+        if (model.Config.EndTokens.IsEmpty)
+        {
+            throw new InvalidDataException($"{model.Config.File} has no eos_token_id, with which every story begins and ends");
+        }
+
         string tokenizerPath = Path.Combine(directory, TokenizerFile);
         StoryTokenizer tokenizer = StoryTokenizer.Load(tokenizerPath);
         return tokenizer.VocabularySize == model.Config.VocabularySize
@@ -24,24 +31,24 @@ internal sealed record LoadedModel(StoryModel<StoryAttention> Model, StoryTokeni
             : throw new InvalidDataException($"{tokenizerPath} has {Counted.Of(tokenizer.VocabularySize, "token")}; config.json says vocab_size {model.Config.VocabularySize}");
     }
 
+    /// <summary>The token that ends a story, and stands before every one.</summary>
+    public int EndToken => Model.Config.EndTokens[0];
+
     /// <summary>The tokens of a text, after the token that stands before every story.</summary>
     /// <exception cref="UserException">There are more than the model has positions for.</exception>
     public int[] TokensOf(string text)
     {
-        int[] tokens = [Model.Config.EndToken, .. Tokenizer.Encode(text)];
-        int most = StoryAttention.Shape.MaxPositionEmbeddings;
+        int[] tokens = [EndToken, .. Tokenizer.Encode(text)];
+        int most = Model.Shape.MaxPositionEmbeddings;
         return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
 
     /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>
-    public long Fingerprint() => FingerprintOf(Directory);
-
-    /// <summary>The fingerprint of the model in a directory.</summary>
-    public static long FingerprintOf(string directory)
+    public long Fingerprint()
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(directory, "*.safetensors").Order(StringComparer.Ordinal);
-        foreach (string path in (IEnumerable<string>)[Path.Combine(directory, "config.json"), Path.Combine(directory, TokenizerFile), .. weights])
+        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
+        foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
         {
             using FileStream file = ModelFile.OpenRead(path);
             hash.AppendData(SHA256.HashData(file));

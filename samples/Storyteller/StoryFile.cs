@@ -88,8 +88,8 @@ internal static class StoryFile
 
     private static int[] Numbers(Telling story, long model)
     {
-        long temperature = BitConverter.DoubleToInt64Bits(story.Sampler.Temperature);
-        return [Version, (int)model, (int)(model >> 32), (int)temperature, (int)(temperature >> 32), story.Sampler.Seed, story.Sampler.Draws, .. story.Tokens];
+        long temperature = BitConverter.DoubleToInt64Bits(story.Sampler.Options.Temperature);
+        return [Version, (int)model, (int)(model >> 32), (int)temperature, (int)(temperature >> 32), story.Sampler.Options.Seed, story.Sampler.Draws, .. story.Tokens];
     }
 
     private static SavedStory Story(string path, SavedSequence saved, long model, LoadedModel loaded)

@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using MlaGen;
+using MlaGen.Models;
 using Storyteller.Model;
 
 namespace Storyteller;
@@ -6,7 +8,7 @@ namespace Storyteller;
 /// <summary>Texts on their way through the model: sequences in a latent cache that grow by the tokens fed to them. For one thread at a time.</summary>
 internal sealed class StorySession : IDisposable
 {
-    private readonly StoryModel<StoryAttention> _model;
+    private readonly LanguageModel _model;
     private readonly MlaBatch<StoryAttention> _batch;
     private readonly int _chunk;
     private int[] _tokens = [];
@@ -18,13 +20,13 @@ internal sealed class StorySession : IDisposable
     /// <param name="texts">Texts that there is room for at a time, of as many tokens as the model has positions.</param>
     /// <param name="format">How the cache keeps a token.</param>
     /// <param name="chunk">Tokens of a prompt that go through the model at a time; 0 for all that are fed.</param>
-    public StorySession(StoryModel<StoryAttention> model, MlaExecutor executor, int texts, CacheFormat format, int chunk)
+    public StorySession(LanguageModel model, MlaExecutor executor, int texts, CacheFormat format, int chunk)
     {
         _model = model;
         MlaShape shape = StoryAttention.Shape;
         int pageTokens = CacheLayout.Of<StoryAttention>().PageTokens;
         int pages = ((shape.MaxPositionEmbeddings - 1) / pageTokens) + 1;
-        Cache = new LatentCache<StoryAttention>(model.Config.Layers, (long)texts * pages * pageTokens, new LatentCacheOptions { Format = format });
+        Cache = new LatentCache<StoryAttention>(model.Config.AttentionLayers, (long)texts * pages * pageTokens, new LatentCacheOptions { Format = format });
         _batch = Cache.CreateBatch(executor);
         _chunk = chunk == 0 ? int.MaxValue : chunk;
     }
@@ -92,7 +94,10 @@ internal sealed class StorySession : IDisposable
             }
 
             _batch.Add(sequence, count);
-            _model.Forward(_batch, tokens.Slice(start, count), wanted[..here], start, logits[..(here * vocabulary)]);
+            int[] rows = [.. wanted[..here]];
+            TensorPrimitives.Subtract(rows, start, rows);
+            _model.Forward(_batch, tokens.Slice(start, count), rows, logits[..(here * vocabulary)]);
+            _batch.Commit();
             wanted = wanted[here..];
             logits = logits[(here * vocabulary)..];
         }
@@ -109,7 +114,8 @@ internal sealed class StorySession : IDisposable
         }
 
         int vocabulary = _model.Config.VocabularySize;
-        _model.Forward(_batch, _tokens.AsSpan(0, stories.Count), _rows.AsSpan(0, stories.Count), 0, _logits.AsSpan(0, stories.Count * vocabulary));
+        _model.Forward(_batch, _tokens.AsSpan(0, stories.Count), _rows.AsSpan(0, stories.Count), _logits.AsSpan(0, stories.Count * vocabulary));
+        _batch.Commit();
         for (int i = 0; i < stories.Count; i++)
         {
             stories[i].Continue(_logits.AsSpan(i * vocabulary, vocabulary));

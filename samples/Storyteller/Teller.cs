@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
 using Storyteller.Text;
@@ -119,7 +120,7 @@ internal sealed class Teller
     {
         LatentSequence sequence = _session.Start(prompt, _stories);
         int shared = sequence.Length;
-        Sampler sampler = new(_options.Temperature ?? (_options.IsBeginningGiven ? 0 : FirstTemperature), _options.Seed ?? 0);
+        Sampler sampler = SamplerOf(_options.Temperature ?? (_options.IsBeginningGiven ? 0 : FirstTemperature), _options.Seed ?? 0);
         Telling story = new(sequence, prompt, sampler, new TextStream(_loaded.Tokenizer, text), Room(prompt.Length), EndToken);
         story.Continue(_session.Feed(sequence, prompt.AsSpan(shared)));
         _stories.Add(story);
@@ -129,7 +130,7 @@ internal sealed class Teller
     private void GoOn(SavedStory saved, TextWriter text)
     {
         ReadOnlySpan<int> tokens = saved.Tokens.Span;
-        Sampler sampler = new(_options.Temperature ?? saved.Temperature, _options.Seed ?? saved.Seed, saved.Draws);
+        Sampler sampler = SamplerOf(_options.Temperature ?? saved.Temperature, _options.Seed ?? saved.Seed, saved.Draws);
         TextStream stream = new(_loaded.Tokenizer, text);
         stream.Skip(tokens);
         _stories.Add(new Telling(saved.Sequence, tokens, sampler, stream, tokens[^1] == EndToken ? 0 : Room(tokens.Length), EndToken));
@@ -172,7 +173,7 @@ internal sealed class Teller
     private void Summarize(TextWriter summary, int promptTokens, int shared, TimeSpan prefill, int decodedTokens, TimeSpan decode)
     {
         MlaShape shape = StoryAttention.Shape;
-        int layers = _loaded.Model.Config.Layers;
+        int layers = _loaded.Model.Config.AttentionLayers;
         long latentBytes = (long)layers * CacheLayout.Of<StoryAttention>(_options.Cache).RowBytes;
         long fullBytes = (long)layers * shape.Heads * (shape.QkHeadDim + shape.VHeadDim) * sizeof(float);
         summary.WriteLine();
@@ -188,7 +189,9 @@ internal sealed class Teller
 
     private static double Rate(int tokens, TimeSpan time) => tokens == 0 ? 0 : tokens / time.TotalSeconds;
 
-    private int? EndToken => _options.IgnoreEnd ? null : _loaded.Model.Config.EndToken;
+    private static Sampler SamplerOf(double temperature, int seed, int draws = 0) => new(new SamplingOptions { Temperature = temperature, Seed = seed }, draws);
+
+    private int? EndToken => _options.IgnoreEnd ? null : _loaded.EndToken;
 
     /// <summary>Tokens that may follow so many. The last position can still be fed, so one more can be told than there is room for.</summary>
     private int Room(int tokens) => Math.Min(_options.MaxTokens, StoryAttention.Shape.MaxPositionEmbeddings + 1 - tokens);

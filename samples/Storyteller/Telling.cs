@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MlaGen;
+using MlaGen.Models;
 using Storyteller.Text;
 
 namespace Storyteller;

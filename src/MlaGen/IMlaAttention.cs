@@ -85,7 +85,9 @@ public interface IMlaAttention<TSelf>
     /// <param name="queries">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, Heads, KvLoraRank + QkRopeHeadDim]</c>.</param>
     /// <param name="rows">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, for <see cref="AppendLatent"/>.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
-    /// <exception cref="InvalidOperationException">The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>; or the class has an output gate or attention sinks, which <see cref="ProjectOutput"/> could not apply.
+    /// </exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void ProjectLatent(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows);
@@ -95,7 +97,9 @@ public interface IMlaAttention<TSelf>
     /// <param name="latents">Weighted sums of latents <c>[batch.Rows, Heads, KvLoraRank]</c>.</param>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
-    /// <exception cref="InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is empty; or the class has an output gate or attention sinks, which take hidden states and the log-sum-exp of all parts.
+    /// </exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void ProjectOutput(MlaBatch<TSelf> batch, ReadOnlySpan<float> latents, Span<float> output);

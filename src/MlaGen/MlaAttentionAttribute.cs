@@ -108,6 +108,22 @@ public sealed class MlaAttentionAttribute : Attribute
     public double Llama4ScalingBeta { get; set; }
 
     /// <summary>
+    /// What the output of each head is multiplied by before <c>o_proj</c> (<c>mla_use_output_gate</c>, <c>gated_attention_proj_granularity_type</c>, or fixed by the model type).
+    /// </summary>
+    public OutputGate OutputGate { get; set; } = OutputGate.None;
+
+    /// <summary>
+    /// What the checkpoint calls the projection of output gates from the hidden state: <c>g_proj</c> in Kimi-K3 and Ling 3, <c>linear_gate</c> in Hy4. Letters, digits
+    /// and underscores; has a meaning beside <see cref="OutputGate.HeadWise"/> and <see cref="OutputGate.ElementWise"/> alone.
+    /// </summary>
+    public string OutputGateName { get; set; } = "g_proj";
+
+    /// <summary>
+    /// Whether each head has a learned logit without a value that joins its softmax (<c>learnable_sink_param</c>): <c>p = e^s / (e^sink + Σ e^s)</c>. Fixed by the model type: Hy4.
+    /// </summary>
+    public bool AttentionSinks { get; set; }
+
+    /// <summary>
     /// How caches of the class keep the latents and the rotary key, exact or in fewer bytes, unless they are made with another
     /// <see cref="LatentCacheOptions.Format"/>.
     /// </summary>

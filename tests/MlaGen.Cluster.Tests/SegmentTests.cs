@@ -165,7 +165,7 @@ public sealed class SegmentTests(ITestOutputHelper output)
     /// <summary>The scores of a story on a context in one piece.</summary>
     private static IEnumerable<float[]> Whole(ToldStories told, MlaForm form)
     {
-        using LatentCache<LongStoryAttention> cache = new(ToldStories.Model.Config.Layers, 1024);
+        using LatentCache<LongStoryAttention> cache = new(ToldStories.Model.Config.AttentionLayers, 1024);
         using LatentSequence sequence = cache.CreateSequence();
         using MlaExecutor executor = new(1);
         using MlaBatch<LongStoryAttention> batch = cache.CreateBatch(executor);
@@ -175,7 +175,8 @@ public sealed class SegmentTests(ITestOutputHelper output)
             float[] scores = new float[ToldStories.Model.Config.VocabularySize];
             int fed = sequence.Length;
             batch.Add(sequence, tokens - fed);
-            ToldStories.Model.Forward(batch, told.Tokens[0].AsSpan(fed, tokens - fed), [tokens - fed - 1], 0, scores);
+            ToldStories.Model.Forward(batch, told.Tokens[0].AsSpan(fed, tokens - fed), [tokens - fed - 1], scores);
+            batch.Commit();
             yield return scores;
         }
     }

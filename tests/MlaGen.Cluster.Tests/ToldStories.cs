@@ -1,7 +1,8 @@
 using Cluster.Hosting;
 using Cluster.Segments;
 using Cluster.Telling;
-using Storyteller.Model;
+using MlaGen.Models;
+using Storyteller;
 using Storyteller.Text;
 
 namespace MlaGen.Cluster.Tests;
@@ -14,19 +15,17 @@ internal sealed record ToldStories(int[][] Tokens, SortedDictionary<int, float[]
     public const double Temperature = 0.8;
     public const int Seed = 7;
 
-    private static readonly string _directory = Path.Combine(AppContext.BaseDirectory, "StoryModel");
+    private static readonly LoadedModel _loaded = LoadedModel.Load(Path.Combine(AppContext.BaseDirectory, "StoryModel"), AttentionClass.Of<LongStoryAttention>());
 
-    public static StoryModel<LongStoryAttention> Model { get; } = StoryModel<LongStoryAttention>.Load(_directory);
-
-    public static StoryTokenizer Tokenizer { get; } = StoryTokenizer.Load(Path.Combine(_directory, "tokenizer.json"));
+    public static LanguageModel<LongStoryAttention> Model => (LanguageModel<LongStoryAttention>)_loaded.Model;
 
     /// <summary>What segments have in common that a test does not care about.</summary>
     public static SegmentOptions Options(int tokens, int stories = 1, WireFormat wire = WireFormat.Float32, string? directory = null)
-        => new(Model.Config.Layers, tokens, stories, CacheFormat.Float32, wire, SegmentShape.Story, directory, SaveInterval: 16);
+        => new(Model.Config.AttentionLayers, tokens, stories, CacheFormat.Float32, wire, SegmentShape.Story, directory, SaveInterval: 16);
 
     /// <summary>A story that goes on past its end.</summary>
     public static ClusterStory Story(string prompt, int tokens, int seed = Seed)
-        => new([Model.Config.EndToken, .. Tokenizer.Encode(prompt)], new Sampler(Temperature, seed), new TextStream(Tokenizer, TextWriter.Null), tokens, endToken: null);
+        => new(_loaded.TokensOf(prompt), new Sampler(new SamplingOptions { Temperature = Temperature, Seed = seed }), new TextStream(_loaded.Tokenizer, TextWriter.Null), tokens, endToken: null);
 
     /// <summary>Tells stories over segments of this process.</summary>
     public static ToldStories Local(SegmentOptions options, int chunk, params ClusterStory[] stories)

@@ -70,6 +70,17 @@ public class DiagnosticsTests
     public Task Dimension_is_wrong(string attribute, params string[] messages) => VerifyAttribute(attribute, messages);
 
     [Theory]
+    [InlineData("{|MLA0024:OutputGate = OutputGate.Query|}", "OutputGate.Query makes the gates from the query latent, and QLoraRank is 0; expected a QLoraRank of at least 1, or gates from the hidden state: HeadWise or ElementWise")]
+    [InlineData("{|MLA0015:OutputGate = (OutputGate)4|}", "OutputGate is 4; expected None, HeadWise, ElementWise or Query")]
+    [InlineData("{|MLA0009:OutputGateName = \"g_proj\"|}", "OutputGateName has no effect: OutputGate is None")]
+    [InlineData("QLoraRank = 64, OutputGate = OutputGate.Query, {|MLA0009:OutputGateName = \"g_proj\"|}", "OutputGateName has no effect: with OutputGate.Query the gates come out of q_b_proj")]
+    [InlineData("OutputGate = OutputGate.HeadWise, {|MLA0025:OutputGateName = \"\"|}", "OutputGateName is ''; expected letters, digits and underscores, as in g_proj, and not the name of another projection")]
+    [InlineData("OutputGate = OutputGate.HeadWise, {|MLA0025:OutputGateName = \"o_proj\"|}", "OutputGateName is 'o_proj'; expected letters, digits and underscores, as in g_proj, and not the name of another projection")]
+    [InlineData("OutputGate = OutputGate.HeadWise, {|MLA0025:OutputGateName = \"learnable_sink_param\"|}", "OutputGateName is 'learnable_sink_param'; expected letters, digits and underscores, as in g_proj, and not the name of another projection")]
+    [InlineData("OutputGate = OutputGate.HeadWise, {|MLA0025:OutputGateName = \"a\\\"b\\u2028\"|}", "OutputGateName is 'a\"b\\u2028'; expected letters, digits and underscores, as in g_proj, and not the name of another projection")]
+    public Task Gate_is_wrong(string attribute, string message) => VerifyAttribute("HiddenSize = 256, Heads = 8, " + attribute, message);
+
+    [Theory]
     [InlineData("{|MLA0009:RopeFactor = 40|}", "RopeFactor has no effect: RopeScaling is None, and only YaRN and LongRoPE read it")]
     [InlineData("{|MLA0009:BetaFast = 32|}", "BetaFast has no effect: RopeScaling is None, and only YaRN reads it")]
     [InlineData("{|MLA0009:BetaSlow = 1|}", "BetaSlow has no effect: RopeScaling is None, and only YaRN reads it")]

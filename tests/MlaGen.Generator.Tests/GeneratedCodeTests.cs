@@ -51,9 +51,9 @@ public class GeneratedCodeTests
     [Fact]
     public void Names_that_a_class_may_not_have_are_those_of_its_members()
     {
-        CSharpCompilation compilation = Compilations.Create(Shapes.Source("Story", Shapes.Story), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"));
+        CSharpCompilation compilation = Compilations.Create(Shapes.Source("Story", Shapes.Story), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"), Shapes.Source("Gated", Shapes.Gated));
         CSharpCompilation completed = compilation.With(Compilations.Generate(compilation));
-        IEnumerable<string> members = completed.GetSymbolsWithName(static name => name is "Story" or "Plain", SymbolFilter.Type)
+        IEnumerable<string> members = completed.GetSymbolsWithName(static name => name is "Story" or "Plain" or "Gated", SymbolFilter.Type)
             .SelectMany(static type => ((INamedTypeSymbol)type).GetMembers())
             .Where(static member => member is { IsImplicitlyDeclared: false, CanBeReferencedByName: true })
             .Select(static member => member.Name);

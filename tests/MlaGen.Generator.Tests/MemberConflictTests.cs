@@ -117,7 +117,8 @@ public class MemberConflictTests
     [Fact]
     public void Every_type_that_emitted_code_names_is_looked_for()
     {
-        CSharpCompilation compilation = Compilations.Create(Shapes.Source("Story", Shapes.Story + ", AttentionBias = true"), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"));
+        CSharpCompilation compilation = Compilations.Create(
+            Shapes.Source("Story", Shapes.Story + ", AttentionBias = true"), Shapes.Source("Plain", "HiddenSize = 64, Heads = 2"), Shapes.Source("Gated", Shapes.Gated));
         CSharpCompilation completed = compilation.With(Compilations.Generate(compilation));
         IEnumerable<string> named = completed.SyntaxTrees.Where(static tree => tree.FilePath.Length > 0).SelectMany(tree =>
         {

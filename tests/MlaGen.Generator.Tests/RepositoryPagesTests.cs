@@ -14,6 +14,7 @@ public partial class RepositoryPagesTests
     [Theory]
     [InlineData("generator/MlaGen.Generator")]
     [InlineData("src/MlaGen")]
+    [InlineData("src/MlaGen.Models")]
     public void Every_folder_has_its_room_in_the_table(string root)
     {
         string table = _architecture.Split($"| folder of `{root}` |")[1].Split("\n\n")[0];

@@ -30,7 +30,7 @@ public class SettingsContractTests
         foreach (PropertyInfo property in SettingsProperties())
         {
             object? value = typeof(MlaAttentionAttribute).GetProperty(property.Name)!.GetValue(attribute);
-            Type target = Nullable.GetUnderlyingType(property.PropertyType)!;
+            Type target = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
             property.SetValue(written, value is null ? null : target.IsEnum ? Enum.ToObject(target, value) : value);
         }
 
@@ -42,6 +42,7 @@ public class SettingsContractTests
     {
         Assert.Equal(Members(typeof(MlaGen.RopeLayout)), Members(typeof(Model.RopeLayout)));
         Assert.Equal(Members(typeof(MlaGen.RopeScaling)), Members(typeof(Model.RopeScaling)));
+        Assert.Equal(Members(typeof(MlaGen.OutputGate)), Members(typeof(Model.OutputGate)));
         Assert.Equal(Members(typeof(MlaGen.CacheFormat)), Members(typeof(Model.CacheFormat)));
 
         static IEnumerable<(string, int)> Members(Type type) => Enum.GetNames(type).Select(name => (name, (int)Enum.Parse(type, name)));
@@ -80,6 +81,8 @@ public class SettingsContractTests
         { } type when type == typeof(int) => ("7", 7),
         { } type when type == typeof(double) => ("1.5", 1.5),
         { } type when type == typeof(bool) => property.Name == "RopeTruncate" ? ("false", false) : ("true", true),
+        { } type when type == typeof(string) => ("\"linear_gate\"", "linear_gate"),
+        { } type when type == typeof(MlaGen.OutputGate) => ("OutputGate.HeadWise", Model.OutputGate.HeadWise),
         { } type when type == typeof(double[]) => ("new[] { 1, 2.5 }", new EquatableArray<double>([1, 2.5])),
         { } type when type == typeof(MlaGen.RopeLayout) => ("RopeLayout.HalfSplit", Model.RopeLayout.HalfSplit),
         { } type when type == typeof(MlaGen.RopeScaling) => ("RopeScaling.LongRope", Model.RopeScaling.LongRope),

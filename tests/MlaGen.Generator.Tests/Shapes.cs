@@ -19,6 +19,14 @@ internal static class Shapes
     public const string Odd = "HiddenSize = 100, Heads = 7, KvLoraRank = 97, QkNopeHeadDim = 21, QkRopeHeadDim = 6, VHeadDim = 13, MaxPositionEmbeddings = 8192, "
         + "RopeLayout = RopeLayout.HalfSplit, AttentionBias = true";
 
+    /// <summary>Hy4's gate and sinks, on the dimensions of the story model.</summary>
+    public const string Gated = "HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 1024, "
+        + "RopeLayout = RopeLayout.HalfSplit, OutputGate = OutputGate.ElementWise, OutputGateName = \"linear_gate\", AttentionSinks = true";
+
+    /// <summary>A.X-K2's gate, on the same.</summary>
+    public const string QueryGated = "HiddenSize = 256, Heads = 8, QLoraRank = 128, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 1024, "
+        + "OutputGate = OutputGate.Query";
+
     private const string DeepSeekYarn = "RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, ";
 
     private const string KimiYarn = "RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1, ";
@@ -38,7 +46,7 @@ internal static class Shapes
         ("KimiK2Instruct", "HiddenSize = 7168, Heads = 64, QLoraRank = 1536, MaxPositionEmbeddings = 131072, " + KimiYarn + "RopeFactor = 32, BetaFast = 1"),
         ("KimiK2Instruct0905", "HiddenSize = 7168, Heads = 64, QLoraRank = 1536, MaxPositionEmbeddings = 262144, " + KimiYarn + "RopeFactor = 64, BetaFast = 1"),
         ("KimiK25", "HiddenSize = 7168, Heads = 64, QLoraRank = 1536, MaxPositionEmbeddings = 262144, " + KimiYarn + "RopeFactor = 64"),
-        ("KimiK3", "HiddenSize = 7168, Heads = 96, QLoraRank = 1536, MaxPositionEmbeddings = 1048576, RopeLayout = RopeLayout.None"),
+        ("KimiK3", "HiddenSize = 7168, Heads = 96, QLoraRank = 1536, MaxPositionEmbeddings = 1048576, RopeLayout = RopeLayout.None, OutputGate = OutputGate.ElementWise"),
         ("KimiLinear", "HiddenSize = 2304, Heads = 32, MaxPositionEmbeddings = 1048576, RopeLayout = RopeLayout.None"),
         ("Moonlight", "HiddenSize = 2048, Heads = 16, MaxPositionEmbeddings = 8192, RopeTheta = 50000"),
         ("KimiVL", "HiddenSize = 2048, Heads = 16, MaxPositionEmbeddings = 131072, RopeTheta = 800000"),
@@ -55,12 +63,12 @@ internal static class Shapes
         ("Youtu", "HiddenSize = 2048, Heads = 16, QLoraRank = 1536, MaxPositionEmbeddings = 131072, RopeTheta = 1600000"),
         ("PanguUltraMoe", "HiddenSize = 7680, Heads = 128, QLoraRank = 1536, MaxPositionEmbeddings = 131072, RopeTheta = 25600000"),
         ("PanguV2Moe", "HiddenSize = 5120, Heads = 64, QLoraRank = 1536, MaxPositionEmbeddings = 524288, RopeTheta = 6400000, RopeLayout = RopeLayout.HalfSplit"),
-        ("Ling3Flash", "HiddenSize = 2560, Heads = 32, RopeTheta = 6000000"),
-        ("Ling3Tiny", "HiddenSize = 1536, Heads = 16, QLoraRank = 256, MaxPositionEmbeddings = 131072, RopeTheta = 6000000"),
+        ("Ling3Flash", "HiddenSize = 2560, Heads = 32, RopeTheta = 6000000, OutputGate = OutputGate.HeadWise"),
+        ("Ling3Tiny", "HiddenSize = 1536, Heads = 16, QLoraRank = 256, MaxPositionEmbeddings = 131072, RopeTheta = 6000000, OutputGate = OutputGate.HeadWise"),
         ("AXK1", "HiddenSize = 7168, Heads = 64, QLoraRank = 1536, MaxPositionEmbeddings = 32768"),
         ("Sarvam", "HiddenSize = 4096, Heads = 64, MaxPositionEmbeddings = 131072, " + DeepSeekYarn + "Mscale = 1, MscaleAllDim = 1"),
         ("Plm", "HiddenSize = 2048, Heads = 16, RopeTheta = 100000"),
-        ("HunyuanV4", "HiddenSize = 2816, Heads = 32, QLoraRank = 1536, QkNopeHeadDim = 192, VHeadDim = 256, MaxPositionEmbeddings = 262144, RopeLayout = RopeLayout.HalfSplit"),
+        ("HunyuanV4", "HiddenSize = 2816, Heads = 32, QLoraRank = 1536, QkNopeHeadDim = 192, VHeadDim = 256, MaxPositionEmbeddings = 262144, RopeLayout = RopeLayout.HalfSplit, OutputGate = OutputGate.ElementWise, OutputGateName = \"linear_gate\", AttentionSinks = true"),
         ("Story", Story),
     ];
 

@@ -21,6 +21,14 @@ public class SnapshotTests
     [Fact]
     public void GLM_4_7_Flash() => Snapshot.Verify(Generate("Glm47FlashAttention", Shapes.Glm47Flash), IsClassOrPlan);
 
+    [Fact]
+    public void Gate_and_sinks() => Snapshot.Verify(Generate("GatedAttention", Shapes.Gated), IsClass);
+
+    [Fact]
+    public void Gate_through_the_query() => Snapshot.Verify(Generate("QueryGatedAttention", Shapes.QueryGated), IsClass);
+
+    private static bool IsClass(string hintName) => !hintName.Contains("Kernels-", StringComparison.Ordinal);
+
     private static GeneratorRunResult Generate(string name, string attribute) => Compilations.Generate(Compilations.Create(Shapes.Source(name, attribute)));
 
     private static bool IsClassOrPlan(string hintName)

@@ -53,7 +53,9 @@ internal sealed class AttentionModule
     }
 
     /// <summary>The tensors of one name behind the module's.</summary>
-    public List<CheckpointTensors> Find(string projection, string tensor) => [.. Tensors.Where(candidate => candidate.Tail == $"{projection}.{tensor}").Select(static candidate => candidate.Entry)];
+    public List<CheckpointTensors> Find(string projection, string tensor) => Find($"{projection}.{tensor}");
+
+    public List<CheckpointTensors> Find(string tail) => [.. Tensors.Where(candidate => candidate.Tail == tail).Select(static candidate => candidate.Entry)];
 
     public string Path(string rest) => Name.Length == 0 ? rest : $"{Name}.{rest}";
 

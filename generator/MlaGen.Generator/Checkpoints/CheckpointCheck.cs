@@ -23,6 +23,9 @@ internal static class CheckpointCheck
     {
         private readonly IReadOnlyList<ProjectionSpec> _projections = ProjectionSpec.Of(spec);
 
+        /// <summary>What the class calls the projection of its output gates, null if it has none: under another name it is one mistake.</summary>
+        private string? Gate => spec.OutputGate is OutputGate.HeadWise or OutputGate.ElementWise ? spec.OutputGateName : null;
+
         public IEnumerable<Problem> Problems()
         {
             // The other way to queries is one mistake, whatever it makes missing and surplus.
@@ -51,11 +54,12 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> Unread(Func<string, bool> isJudged)
         {
             string[] own = [.. _projections.Select(static projection => projection.Tensor)];
+            bool isRenamed = Gate is { } gate && module.Find(gate, ProjectionNames.Weight).Count == 0;
             foreach ((string rest, CheckpointTensors entry) in module.Tensors)
             {
                 string projection = rest.LastIndexOf('.') is > 0 and int dot ? rest.Substring(0, dot) : string.Empty;
                 bool isPacked = own.Contains(projection) && module.Find(projection, ProjectionNames.Weight).Count == 0;
-                if (!isPacked && isJudged(projection) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
+                if (!isPacked && isJudged(projection) && !(isRenamed && ProjectionNames.Gates.Contains(projection)) && AttentionTensors.Objection(rest, own, spec.AllowDense, entry.IsScalar) is { } because)
                 {
                     yield return Problem.OnClass(CheckpointRules.SurplusTensor, Shorten(entry.Name), entry.Layers.And(module.Layers).ToString(), source, because);
                 }
@@ -65,10 +69,10 @@ internal static class CheckpointCheck
         private IEnumerable<Problem> ProjectionProblems(ProjectionSpec projection)
         {
             string vector = projection.IsVector ? projection.Formula : projection.Formula.Substring(0, projection.Formula.IndexOf(',')) + "]";
-            IEnumerable<Problem> problems = Compare(projection.Tensor, ProjectionNames.Weight, projection.Shape, projection.Formula, projection.IsVector)
+            IEnumerable<Problem> problems = Compare(projection.Tensor, projection.WeightTensor, projection.Shape, projection.Formula, projection.IsVector)
                 .Concat(projection.IsVector ? [] : ScaleProblems(projection));
             return problems.Concat(projection.Bias
-                ? Compare(projection.Tensor, ProjectionNames.Bias, Text($"[{projection.Rows}]"), vector, isVector: true)
+                ? Compare(projection.Tensor, $"{projection.Tensor}.{ProjectionNames.Bias}", Text($"[{projection.Rows}]"), vector, isVector: true)
                 : module.Find(projection.Tensor, ProjectionNames.Bias).Select(bias => Surplus(
                     bias, bias.Layers, projection.IsVector ? "the latent norms have no bias" : "AttentionBias is off, or this projection never has a bias")));
         }
@@ -76,11 +80,11 @@ internal static class CheckpointCheck
         /// <summary>One tensor of a projection: there in every layer, of a type that can be read and of the right shape.</summary>
         private IEnumerable<Problem> Compare(string projection, string tensor, string shape, string formula, bool isVector)
         {
-            List<CheckpointTensors> found = module.Find(projection, tensor);
+            List<CheckpointTensors> found = module.Find(tensor);
             LayerSet missing = module.Layers.Except(LayerSet.Of(found.Select(static entry => entry.Layers)));
             if (!missing.IsEmpty)
             {
-                yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path($"{projection}.{tensor}"), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
+                yield return Problem.OnClass(CheckpointRules.MissingTensor, module.Path(tensor), missing.ToString(), source, shape, formula, Hint(projection, tensor, missing));
             }
 
             foreach (CheckpointTensors entry in found)
@@ -101,9 +105,15 @@ internal static class CheckpointCheck
 
         private string Hint(string projection, string tensor, LayerSet missing)
         {
-            if (tensor == ProjectionNames.Bias)
+            if (tensor.EndsWith("." + ProjectionNames.Bias, StringComparison.Ordinal))
             {
                 return "; AttentionBias on the class asks for it";
+            }
+
+            if (projection == Gate
+                && ProjectionNames.Gates.SelectMany(gate => module.Find(gate, ProjectionNames.Weight)).FirstOrDefault(gate => !gate.Layers.And(missing).IsEmpty) is { } other)
+            {
+                return $"; there is '{other.Name}', {other.Type} {other.Shape}: {AttentionTensors.GateAdvice}";
             }
 
             CheckpointTensors? packed = module.Tensors

@@ -5,9 +5,9 @@ namespace MlaGen.Generator.Configs;
 /// <summary>What published models do around latent attention and MlaGen does not: known keys, each with the values under which it does nothing.</summary>
 internal static class AttentionGuards
 {
-    private const string Gate = "an output gate multiplies what attention returns, and none is generated";
+    private const string Gate = "an output gate multiplies what attention returns, and how this model type makes it is not known";
 
-    private const string Sink = "attention sinks add to every row's softmax, and none are generated";
+    private const string Sink = "attention sinks add to every row's softmax, and how this model type makes them is not known";
 
     private const string Window = "every query sees all earlier keys; a sliding window is not generated";
 
@@ -108,7 +108,7 @@ internal static class AttentionGuards
     {
         foreach ((string key, Func<JsonValue, bool> isIdle, string reason) in _features)
         {
-            if (!profile.Ignored.Contains(key) && config.Find(key) is { } property && !isIdle(property.Value))
+            if (!profile.Ignored.Contains(key) && profile.GateKey != key && config.Find(key) is { } property && !isIdle(property.Value))
             {
                 Refuse(property, reason, sink);
             }

@@ -16,13 +16,13 @@ internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList
 
     public static AttentionModules Of(ConfigObject config, ModelProfile profile, MlaSettings settings, bool isNested)
     {
-        JsonProperty? count = config.Find("num_hidden_layers", "num_layers", "n_layers");
+        JsonProperty? count = LayerCount(config, profile.Attentions.Length);
         int layers = count is not null && count.Value.TryGetInt32(out int number) ? Math.Min(Math.Max(number, 1), MaxLayers) : 1;
         string[] queries = settings.QLoraRank > 0 ? [ProjectionNames.QAProj, ProjectionNames.QBProj] : [ProjectionNames.QProj];
         string[] nested = ["language_model.model.", "model.language_model.", "language_model.", "model."];
         return new AttentionModules(
             LatentLayers(config, layers),
-            [.. queries, ProjectionNames.KvAProjWithMqa, ProjectionNames.KvBProj, ProjectionNames.OProj],
+            [.. queries, ProjectionNames.KvAProjWithMqa, ProjectionNames.KvBProj, .. settings.OutputGateName is { } gate ? [gate] : Array.Empty<string>(), ProjectionNames.OProj],
             profile.Attentions,
             isNested ? nested : [.. Enumerable.Reverse(nested)]);
     }
@@ -30,6 +30,24 @@ internal sealed record AttentionModules(IReadOnlyList<int> Layers, IReadOnlyList
     /// <summary>The names of one projection.</summary>
     public IEnumerable<string> Names(int layer, string attention, string projection)
         => Outer.Select(outer => string.Format(CultureInfo.InvariantCulture, "{0}layers.{1}.{2}.{3}", outer, layer, attention, projection));
+
+    /// <summary>How many layers there are. Where a layer has several attentions, transformers writes beside <c>num_layers</c> how many of those there are.</summary>
+    private static JsonProperty? LayerCount(ConfigObject config, int attentions)
+    {
+        if (attentions == 1)
+        {
+            return config.Find("num_hidden_layers", "num_layers", "n_layers");
+        }
+
+        JsonProperty? layers = config.Find("num_layers");
+        JsonProperty? all = config.Find("num_hidden_layers");
+        if (layers is not null && all is not null && !(layers.Value.TryGetInt32(out int count) && all.Value.TryGetInt32(out int number) && number == (long)count * attentions))
+        {
+            config.Agree(all, layers);
+        }
+
+        return layers ?? all;
+    }
 
     /// <summary>Kimi's hybrids count their latent layers, from 1; other layers of theirs are no concern.</summary>
     private static int[] LatentLayers(ConfigObject config, int layers)

@@ -30,6 +30,7 @@ internal sealed class ConfigMapper(ProblemSink sink)
 
         MlaSettings settings = Dimensions(config, profile);
         settings = new RopeMapper(sink, _places, profile).Map(config, settings);
+        settings = GateMapper.Map(config, profile, settings, sink);
         int? indexTopK = Indexer(config, settings);
         AttentionGuards.Check(config, profile, sink);
         string? quantization = Quantization(root, json, config, profile, settings);

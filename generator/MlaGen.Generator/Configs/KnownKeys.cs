@@ -21,6 +21,8 @@ internal static class KnownKeys
         ["v_head_dim"] = nameof(MlaSettings.VHeadDim),
         ["max_position_embeddings"] = nameof(MlaSettings.MaxPositionEmbeddings),
         ["attention_bias"] = nameof(MlaSettings.AttentionBias),
+        [GateMapper.Switch] = nameof(MlaSettings.OutputGate),
+        [GateMapper.Granularity] = nameof(MlaSettings.OutputGate),
         ["rope_theta"] = nameof(MlaSettings.RopeTheta),
         ["rope_interleave"] = nameof(MlaSettings.RopeLayout),
         ["rope_scaling"] = nameof(MlaSettings.RopeScaling),

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MlaGen.Generator.Model;
 
 namespace MlaGen.Generator.Configs;
 
@@ -56,6 +57,18 @@ internal sealed record ModelProfile
     /// <summary>Whether the language model's own settings are nested and this type, not the nested one, says how to read them.</summary>
     public bool IsWrapper { get; init; }
 
+    /// <summary>The output gate that its class always has.</summary>
+    public OutputGate Gate { get; init; }
+
+    /// <summary>The key with which a configuration switches an output gate on, or null where there is none.</summary>
+    public string? GateKey { get; init; }
+
+    /// <summary>What its checkpoints call the projection of output gates from the hidden state.</summary>
+    public string GateName { get; init; } = "g_proj";
+
+    /// <summary>Whether each of its heads has a learned sink.</summary>
+    public bool HasSinks { get; init; }
+
     /// <summary>Whether it reads the position scale of Llama 4 and <c>apply_scale</c>.</summary>
     public bool HasMistralScaling { get; init; }
 
@@ -92,7 +105,9 @@ internal sealed record ModelProfile
         new() { Type = "deepseek_v2", Classes = Names("DeepseekV2"), Layout = LayoutRule.Interleaved },
         new() { Type = "deepseek_vl_v2", Classes = Names("DeepseekVLV2", "DeepseekOCR", "DeepseekOCR2"), Layout = LayoutRule.Interleaved, IsWrapper = true, DefaultTheta = 10000, DefaultsHeadDims = true },
         new() { Type = "deepseek_v32", Classes = Names("DeepseekV32"), Layout = LayoutRule.Interleaved },
-        new() { Type = "kimi_linear", Aliases = Names("kimi_k3"), Classes = Names("KimiLinear", "KimiK3"), Layout = LayoutRule.None, IsHybrid = true },
+        new() { Type = "kimi_linear", Aliases = Names("kimi_k3"), Classes = Names("KimiLinear", "KimiK3"), Layout = LayoutRule.None, GateKey = GateMapper.Switch, IsHybrid = true },
+        new() { Type = "axk2", Classes = Names("AXK2"), Layout = LayoutRule.Interleaved, Gate = OutputGate.Query, Ignored = Names("gated_norm_rank") },
+        new() { Type = "hy_v4", Classes = Names("HYV4"), Layout = LayoutRule.HalfSplit, Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Ignored = Names("learnable_sink_init") },
         new() { Type = "glm4_moe_lite", Classes = Names("Glm4MoeLite") },
         new() { Type = "glm_moe_dsa", Classes = Names("GlmMoeDsa") },
         new() { Type = "youtu", Aliases = Names("youtu_llm"), Classes = Names("Youtu", "YoutuLLM") },
@@ -119,13 +134,12 @@ internal sealed record ModelProfile
             Classes = Names("BailingMoeV2_5", "BailingMoeV3", "BailingMoeLinear", "BailingMoeLinearV2"),
             RopeTypes = _noScaling,
             Attentions = Names("attention"),
+            GateKey = GateMapper.Granularity,
             IsHybrid = true,
             Ignored = Names("use_qk_norm", "group_norm_size", "layer_group_size"),
         },
         NotMla("deepseek_v4", Names("deepseek_v41", "deepseek_v41_text"), Names("DeepseekV4", "DeepseekV41"), "DeepSeek-V4 keeps compressed keys and values shared by all heads (compress_ratios, o_lora_rank), and no latent"),
-        Refused("glm5_next", Names("glm5_next_text"), Names("Glm5Next"), "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"),
-        Refused("hy_v4", [], Names("HYV4"), "its attention has learned sinks and an output gate, and its residual stream is widened (hyper-connections)"),
-        Refused("axk2", [], Names("AXK2"), "its query projection also makes an output gate, and none is generated"));
+        Refused("glm5_next", Names("glm5_next_text"), Names("Glm5Next"), "its indexer pools keys (index_kpool) and its residual stream is widened (hyper-connections)"));
 
     private static readonly Dictionary<string, ModelProfile> _byType = _all
         .SelectMany(static profile => profile.Aliases.Select(alias => profile with { Type = alias }).Prepend(profile))

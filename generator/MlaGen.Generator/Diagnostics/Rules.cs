@@ -50,7 +50,7 @@ internal static class Rules
 
     public static readonly DiagnosticDescriptor SettingWithoutEffect = Of(
         "MLA0009",
-        "Rotary setting has no effect",
+        "Setting has no effect",
         "{0} has no effect: {1}");
 
     public static readonly DiagnosticDescriptor MissingRopeParameter = Of(
@@ -123,6 +123,16 @@ internal static class Rules
         "Member is required",
         "Class '{0}' {1}, which Load, that makes a layer from a checkpoint, cannot set; expected a member with a default");
 
+    public static readonly DiagnosticDescriptor GateWithoutQueryLatent = Of(
+        "MLA0024",
+        "Output gate without a query latent",
+        "OutputGate.Query makes the gates from the query latent, and QLoraRank is 0; expected a QLoraRank of at least 1, or gates from the hidden state: HeadWise or ElementWise");
+
+    public static readonly DiagnosticDescriptor UnusableName = Of(
+        "MLA0025",
+        "Name of a projection cannot be used",
+        "{0} is '{1}'; expected {2}");
+
     public static readonly DiagnosticDescriptor ConfigNotFound = Of(
         "MLA0100",
         "Model configuration not found",
@@ -153,6 +163,8 @@ internal static class Rules
         BaseConstructor,
         MemberTaken,
         RequiredMember,
+        GateWithoutQueryLatent,
+        UnusableName,
         ConfigNotFound);
 
     /// <summary>A rule of any range, with its page.</summary>

@@ -24,15 +24,18 @@ internal static class ClassEmitter
         MlaSpec spec = plan.Spec;
         Dimensions d = spec.Dimensions;
         string type = spec.Target.Reference;
+        string gate = Gate(spec);
         long fullCache = (long)d.Heads * (d.QkHeadDim + d.VHeadDim);
         CodeWriter writer = EmittedNames.BeginFile(
             $"{spec.Target.FullName}: one layer of Multi-head Latent Attention, {Counted.Of(d.Heads, "head")} on a hidden state of {d.HiddenSize}.\n" +
             $"The cache keeps {d.CacheRowElements} numbers of a token in place of the {CodeWriter.Count(fullCache)} of the keys and values of {Counted.Of(d.Heads, "head")}: a latent of {d.KvLoraRank}, which is key and value of all heads, and a rotary key of {d.QkRopeHeadDim}." +
+            (gate.Length == 0 ? string.Empty : $"\n{gate}") +
             string.Concat(spec.Provenance.Select(value => $"\n{value.Property}: {value.Source}.")));
         EmittedNames.KernelsMayBeSeenTwice(writer);
         string documentation =
             $"/// <remarks>\n" +
             $"/// Multi-head Latent Attention: {Counted.Of(d.Heads, "head")}, query rank {(d.QLoraRank == 0 ? "none" : $"{d.QLoraRank}")}, latent {d.KvLoraRank}, head keys {d.QkNopeHeadDim} + {d.QkRopeHeadDim} rotary, head values {d.VHeadDim}.\n" +
+            (gate.Length == 0 ? string.Empty : $"/// {gate}\n") +
             $"/// The cache keeps {d.CacheRowElements} numbers of a token and layer{(spec.CacheFormat == CacheFormat.Float32 ? string.Empty : $", as <see cref=\"{Mla}CacheFormat.{spec.CacheFormat}\"/> unless it is made with another format")}. Decoding costs {CodeWriter.Count(2L * d.Heads * (d.CacheRowElements + d.KvLoraRank))} operations a cached token.\n" +
             $"/// A layer is immutable and may be used by many threads, each with a batch of its own.\n" +
             $"/// </remarks>\n" +
@@ -107,6 +110,11 @@ internal static class ClassEmitter
             writer.Line($"    OriginalMaxPositionEmbeddings = {spec.Rope.OriginalMaxPositionEmbeddings},");
         }
 
+        if (spec.OutputGate != OutputGate.None)
+        {
+            writer.Line($"    OutputGate = {Mla}OutputGate.{spec.OutputGate},");
+        }
+
         writer.Line();
         writer.Line(plan.BreakEvenQueries == 0
             ? "    // Decompressing never pays: the absorbed form does no more operations a cached token."
@@ -148,6 +156,11 @@ internal static class ClassEmitter
             writer.Line("    KvAProjWithMqa = weights.KvAProjWithMqa,");
             writer.Line("    KvALayernorm = weights.KvALayernorm,");
             writer.Line("    KvBProj = weights.KvBProj,");
+            foreach (string optional in ProjectionSpec.Of(plan.Spec).Select(static projection => projection.Name).Where(static name => name is "Sinks" or "GateProj"))
+            {
+                writer.Line($"    {optional} = weights.{optional},");
+            }
+
             writer.Line("    OProj = weights.OProj,");
             writer.Line("});");
         }
@@ -206,7 +219,14 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled; the step can only be rolled back.</exception>");
         writer.Line($"public void Forward({batch} batch, {input} hidden, {output} output) => _layer.Forward(batch, hidden, output);");
         writer.Line();
-        writer.Summary("The attention core alone, for engines that own their projections: absorbed queries against cached rows.");
+        string parts = (plan.Spec.AttentionSinks, plan.Spec.OutputGate) switch
+        {
+            (true, OutputGate.None) => "\nSinks are no part of it: they are added once, after the last merge, by a factor of sigmoid(logSumExp - sink) on a head's output.",
+            (false, OutputGate.None) => string.Empty,
+            (false, _) => "\nThe output gate is no part of it: it multiplies values, after the projection from latents.",
+            _ => "\nSinks and output gate are no part of it: sinks are added once, after the last merge, by a factor of sigmoid(logSumExp - sink) on a head's output; the gate multiplies values, after the projection from latents.",
+        };
+        writer.Summary("The attention core alone, for engines that own their projections: absorbed queries against cached rows." + parts);
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
         writer.Line($"/// <param name=\"queries\">Absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>; the softmax scale is applied inside.</param>");
@@ -226,6 +246,13 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
         writer.Line();
+        string refusal = (plan.Spec.AttentionSinks, plan.Spec.OutputGate) switch
+        {
+            (true, OutputGate.None) => "Always: ProjectOutput does not get what sinks take, the log-sum-exp of all parts.",
+            (false, OutputGate.None) => string.Empty,
+            (false, _) => "Always: ProjectOutput does not get what the output gate takes, the hidden states.",
+            _ => "Always: ProjectOutput does not get what output gate and sinks take, the hidden states and the log-sum-exp of all parts.",
+        };
         writer.Summary(
             "What comes before AttendLatent, for engines that keep rows elsewhere: from hidden states to absorbed queries and to the rows of the\n" +
             "new tokens. Of the batch it takes positions, threads and working memory; it reads and writes no cache.");
@@ -234,7 +261,7 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"queries\">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>.</param>");
         writer.Line($"/// <param name=\"rows\">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
-        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty, or has rows that append no token.</exception>");
+        writer.Line($"/// <exception cref=\"global::System.InvalidOperationException\">{(refusal.Length > 0 ? refusal : "The batch is empty, or has rows that append no token.")}</exception>");
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public void ProjectLatent({batch} batch, {input} hidden, {output} queries, {output} rows) => _layer.ProjectLatent(batch, hidden, queries, rows);");
         writer.Line();
@@ -243,9 +270,23 @@ internal static class ClassEmitter
         writer.Line($"/// <param name=\"latents\">Weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>.</param>");
         writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
-        writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
+        writer.Line($"/// <exception cref=\"global::System.InvalidOperationException\">{(refusal.Length > 0 ? refusal : "The batch is empty.")}</exception>");
         writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
         writer.Line($"public void ProjectOutput({batch} batch, {input} latents, {output} output) => _layer.ProjectOutput(batch, latents, output);");
+    }
+
+    /// <summary>What stands between attention and the layer's output, as a sentence; empty where nothing does.</summary>
+    private static string Gate(MlaSpec spec)
+    {
+        string sinks = spec.AttentionSinks ? "Each head has a learned sink in its softmax. " : string.Empty;
+        string gate = spec.OutputGate switch
+        {
+            OutputGate.HeadWise => $"The output of a head is multiplied by the sigmoid of its gate, which {spec.OutputGateName} makes of the hidden state.",
+            OutputGate.ElementWise => $"The output of a head is multiplied, element by element, by the sigmoids of its gates, which {spec.OutputGateName} makes of the hidden state.",
+            OutputGate.Query => "The output of a head is multiplied, element by element, by the sigmoids of its gates, which the query projection makes.",
+            _ => string.Empty,
+        };
+        return (sinks + gate).TrimEnd();
     }
 
     /// <summary>Prose as it may stand in an XML comment.</summary>

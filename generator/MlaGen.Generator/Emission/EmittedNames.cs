@@ -24,7 +24,7 @@ internal static class EmittedNames
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
         "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent", "ProjectLatent", "ProjectOutput",
-        "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "OProj",
+        "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "Sinks", "GateProj", "OProj",
         "s_definition", "_layer");
 
     /// <summary>Kernels stand in a namespace of their own for each set of dimensions, so that their plain names cannot meet the user's.</summary>

@@ -31,6 +31,21 @@ internal static class WeightsEmitter
     {
         writer.Summary($"<c>{p.Tensor}</c>: {p.What}. Shape {p.Shape} = {p.Formula}.");
         writer.Line(EmittedNames.GeneratedCode);
+        if (p.IsSinks)
+        {
+            using (writer.Braces($"public sealed class {p.Name} : {Runtime}SinkWeight"))
+            {
+                Constant(writer, "Length", p.Rows, $"Elements: {p.Formula}.");
+                writer.Summary($"Takes {Counted.Of(p.Rows, "logit")}, to which no scale is applied.");
+                writer.Line("/// <param name=\"weights\">The logits.</param>");
+                writer.Line($"public {p.Name}(global::System.ReadOnlySpan<float> weights) : base(weights, Length, \"{p.WeightTensor}\", \"{p.Formula}\") {{ }}");
+                writer.Line();
+                writer.Line($"internal {p.Name}(global::MlaGen.ICheckpoint checkpoint, string prefix) : base(checkpoint, prefix + \"{p.WeightTensor}\", Length, \"{p.Formula}\") {{ }}");
+            }
+
+            return;
+        }
+
         if (p.IsVector)
         {
             using (writer.Braces($"public sealed class {p.Name} : {Runtime}NormWeight"))

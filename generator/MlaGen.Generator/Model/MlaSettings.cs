@@ -62,6 +62,12 @@ internal sealed record MlaSettings
 
     public double? Llama4ScalingBeta { get; init; }
 
+    public OutputGate? OutputGate { get; init; }
+
+    public string? OutputGateName { get; init; }
+
+    public bool? AttentionSinks { get; init; }
+
     public CacheFormat? CacheFormat { get; init; }
 
     public bool? AllowDense { get; init; }
@@ -98,6 +104,9 @@ internal sealed record MlaSettings
         (nameof(ScaleQLora), ScaleQLora),
         (nameof(ScaleKvLora), ScaleKvLora),
         (nameof(Llama4ScalingBeta), Llama4ScalingBeta),
+        (nameof(OutputGate), OutputGate),
+        (nameof(OutputGateName), OutputGateName),
+        (nameof(AttentionSinks), AttentionSinks),
         (nameof(CacheFormat), CacheFormat),
         (nameof(AllowDense), AllowDense),
         (nameof(DecodedWeights), DecodedWeights),
@@ -136,6 +145,9 @@ internal sealed record MlaSettings
         ScaleQLora = ScaleQLora ?? other.ScaleQLora,
         ScaleKvLora = ScaleKvLora ?? other.ScaleKvLora,
         Llama4ScalingBeta = Llama4ScalingBeta ?? other.Llama4ScalingBeta,
+        OutputGate = OutputGate ?? other.OutputGate,
+        OutputGateName = OutputGateName ?? other.OutputGateName,
+        AttentionSinks = AttentionSinks ?? other.AttentionSinks,
         CacheFormat = CacheFormat ?? other.CacheFormat,
         AllowDense = AllowDense ?? other.AllowDense,
         DecodedWeights = DecodedWeights ?? other.DecodedWeights,
@@ -175,6 +187,9 @@ internal sealed record MlaSettings
         Llama4ScalingBeta ?? 0,
         CacheFormat ?? Model.CacheFormat.Float32)
     {
+        OutputGate = OutputGate ?? Model.OutputGate.None,
+        OutputGateName = OutputGateName ?? "g_proj",
+        AttentionSinks = AttentionSinks ?? false,
         AllowDense = AllowDense ?? false,
     };
 }

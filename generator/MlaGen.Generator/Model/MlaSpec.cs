@@ -23,6 +23,15 @@ internal sealed record MlaSpec(
     double Llama4ScalingBeta,
     CacheFormat CacheFormat)
 {
+    /// <summary>What the output of a head is multiplied by.</summary>
+    public OutputGate OutputGate { get; init; }
+
+    /// <summary>What a checkpoint calls the projection of output gates from the hidden state.</summary>
+    public string OutputGateName { get; init; } = string.Empty;
+
+    /// <summary>Whether each head has a logit without a value.</summary>
+    public bool AttentionSinks { get; init; }
+
     /// <summary>Whether it stands in for sparse attention, so that the tensors of an indexer may lie beside its weights.</summary>
     public bool AllowDense { get; init; }
 
@@ -86,6 +95,15 @@ internal enum RopeScaling
     None,
     Yarn,
     LongRope,
+}
+
+/// <summary>Mirrors MlaGen.OutputGate, value by value.</summary>
+internal enum OutputGate
+{
+    None,
+    HeadWise,
+    ElementWise,
+    Query,
 }
 
 /// <summary>Mirrors MlaGen.CacheFormat, value by value.</summary>

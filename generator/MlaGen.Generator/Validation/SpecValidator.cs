@@ -13,7 +13,7 @@ internal static class SpecValidator
     {
         List<Problem> dimensions = [.. MissingDimensions(spec, written), .. DimensionProblems(spec, written)];
         IEnumerable<Problem> projections = dimensions.Count == 0 ? ProjectionProblems(spec) : [];
-        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. RopeValidator.Validate(spec, written)];
+        List<Problem> problems = [.. dimensions, .. projections, .. NumberProblems(spec), .. FormatProblems(spec), .. GateValidator.Validate(spec, written), .. RopeValidator.Validate(spec, written)];
         return problems.Count == 0 ? ConstantsValidator.Validate(spec) : problems;
     }
 
@@ -83,7 +83,9 @@ internal static class SpecValidator
         [
             shape.QLoraRank == 0
                 ? ("QProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · HiddenSize", (long)shape.Heads * shape.QkHeadDim, shape.HiddenSize)
-                : ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · QLoraRank", (long)shape.Heads * shape.QkHeadDim, shape.QLoraRank),
+                : spec.OutputGate == OutputGate.Query
+                    ? ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim + VHeadDim) · 2 · QLoraRank", (long)shape.Heads * (shape.QkHeadDim + shape.VHeadDim), 2 * shape.QLoraRank)
+                    : ("QBProj with Heads · (QkNopeHeadDim + QkRopeHeadDim) · QLoraRank", (long)shape.Heads * shape.QkHeadDim, shape.QLoraRank),
             ("QAProj with QLoraRank · HiddenSize", shape.QLoraRank, shape.HiddenSize),
             ("KvBProj with Heads · (QkNopeHeadDim + VHeadDim) · KvLoraRank", (long)shape.Heads * (shape.QkNopeHeadDim + shape.VHeadDim), shape.KvLoraRank),
             ("OProj with HiddenSize · Heads · VHeadDim", (long)shape.Heads * shape.VHeadDim, shape.HiddenSize),

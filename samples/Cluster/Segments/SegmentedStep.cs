@@ -1,5 +1,5 @@
 using MlaGen;
-using Storyteller.Model;
+using MlaGen.Models;
 
 namespace Cluster.Segments;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MlaGen.Models;
 using Storyteller.Text;
 
 namespace Cluster.Telling;

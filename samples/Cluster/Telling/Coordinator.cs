@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Cluster.Segments;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
-using Storyteller.Model;
 
 namespace Cluster.Telling;
 
@@ -15,10 +15,11 @@ internal sealed class Coordinator : IDisposable
     /// <summary>Between two attempts to reach a segment.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
-    private readonly StoryModel<LongStoryAttention> _model;
+    private readonly LanguageModel<LongStoryAttention> _model;
     private readonly ISegments _segments;
     private readonly SegmentOptions _options;
     private readonly CoordinatorOptions _own;
+    private readonly MlaExecutor _executor;
     private readonly LatentCache<LongStoryAttention> _positions;
     private readonly LatentSequence _rows;
     private readonly MlaBatch<LongStoryAttention> _batch;
@@ -31,12 +32,13 @@ internal sealed class Coordinator : IDisposable
     /// <param name="options">What the segments have in common.</param>
     /// <param name="own">What concerns the coordinator alone.</param>
     /// <param name="executor">The threads that the model runs on.</param>
-    public Coordinator(StoryModel<LongStoryAttention> model, ISegments segments, SegmentOptions options, CoordinatorOptions own, MlaExecutor executor)
+    public Coordinator(LanguageModel<LongStoryAttention> model, ISegments segments, SegmentOptions options, CoordinatorOptions own, MlaExecutor executor)
     {
         _model = model;
         _segments = segments;
         _options = options;
         _own = own;
+        _executor = executor;
 
         // Keeps no row: it says positions to the projections, and every step is rolled back.
         _positions = new LatentCache<LongStoryAttention>(1, (long)options.Stories * own.Chunk, new LatentCacheOptions { Name = "positions" });
@@ -139,7 +141,7 @@ internal sealed class Coordinator : IDisposable
         float[] scores = new float[wanted.Count * _model.Config.VocabularySize];
         _batch.Add(_rows, rows, positions);
         SegmentedStep<LongStoryAttention> step = new(_segments, _options, _batch, stretches, _attempt, (segment, saved) => _saved[segment] = saved);
-        _model.Forward(step, tokens, [.. wanted], 0, scores);
+        _model.Forward(step, tokens, [.. wanted], scores, _executor);
         Take(stories, stretches, scores);
     }
 

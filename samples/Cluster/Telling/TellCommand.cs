@@ -3,10 +3,10 @@ using Cluster.Hosting;
 using Cluster.Planning;
 using Cluster.Segments;
 using MlaGen;
+using MlaGen.Models;
 using Samples;
 using Spectre.Console;
 using Storyteller;
-using Storyteller.Model;
 using Storyteller.Text;
 
 namespace Cluster.Telling;
@@ -20,8 +20,7 @@ internal sealed class TellCommand
     private readonly TellOptions _options;
     private readonly TextWriter _output;
     private readonly TextWriter _notes;
-    private readonly StoryModel<LongStoryAttention> _model;
-    private readonly StoryTokenizer _tokenizer;
+    private readonly LoadedModel _loaded;
     private readonly long _fingerprint;
 
     private TellCommand(TellOptions options, TextWriter output, TextWriter notes)
@@ -29,10 +28,8 @@ internal sealed class TellCommand
         _options = options;
         _output = output;
         _notes = TextWriter.Synchronized(notes);
-        string directory = Path.Combine(AppContext.BaseDirectory, "StoryModel");
-        _model = StoryModel<LongStoryAttention>.Load(directory);
-        _tokenizer = StoryTokenizer.Load(Path.Combine(directory, "tokenizer.json"));
-        _fingerprint = LoadedModel.FingerprintOf(directory);
+        _loaded = LoadedModel.Load(Path.Combine(AppContext.BaseDirectory, "StoryModel"), AttentionClass.Of<LongStoryAttention>());
+        _fingerprint = _loaded.Fingerprint();
     }
 
     public static async Task RunAsync(TellOptions options, TextWriter output, TextWriter notes)
@@ -90,7 +87,7 @@ internal sealed class TellCommand
     {
         int saved = 0;
         CoordinatorOptions own = new(Chunk, TimeSpan.FromSeconds(_options.Patience));
-        using Coordinator coordinator = new(_model, segments, record.Segments, own, executor)
+        using Coordinator coordinator = new((LanguageModel<LongStoryAttention>)_loaded.Model, segments, record.Segments, own, executor)
         {
             OnFailure = _notes.WriteLine,
             OnStep = () =>
@@ -121,15 +118,14 @@ internal sealed class TellCommand
 
     private StoryRecord Begin(string directory)
     {
-        int end = _model.Config.EndToken;
-        StoryText[] texts = [.. _options.Prompts.Select(prompt => new StoryText([end, .. _tokenizer.Encode(prompt)], _options.Temperature, _options.Seed, 0, _options.MaxTokens))];
+        StoryText[] texts = [.. _options.Prompts.Select(prompt => new StoryText(_loaded.TokensOf(prompt), _options.Temperature, _options.Seed, 0, _options.MaxTokens))];
         int longest = texts.Max(static text => text.Tokens.Length) + _options.MaxTokens;
         if (longest > LongStoryAttention.MaxPositionEmbeddings)
         {
             throw new UserException($"a prompt and {_options.MaxTokens} tokens after it are {longest}; the context ends at {LongStoryAttention.MaxPositionEmbeddings}");
         }
 
-        SegmentOptions segments = new(_model.Config.Layers, _options.SegmentTokens, texts.Length, CacheFormat.Float32, _options.Wire, SegmentShape.Story, directory, _options.SaveInterval);
+        SegmentOptions segments = new(_loaded.Model.Config.AttentionLayers, _options.SegmentTokens, texts.Length, CacheFormat.Float32, _options.Wire, SegmentShape.Story, directory, _options.SaveInterval);
         return new StoryRecord(Guid.NewGuid().ToString("N"), _fingerprint, segments, texts);
     }
 
@@ -143,16 +139,17 @@ internal sealed class TellCommand
 
     private ClusterStory Story(StoryText text, TextWriter output)
     {
-        TextStream stream = new(_tokenizer, output);
+        TextStream stream = new(_loaded.Tokenizer, output);
         stream.Skip(text.Tokens);
-        return new ClusterStory(text.Tokens, new Sampler(text.Temperature, text.Seed, text.Draws), stream, text.Remaining, _options.IgnoreEnd ? null : _model.Config.EndToken);
+        Sampler sampler = new(new SamplingOptions { Temperature = text.Temperature, Seed = text.Seed }, text.Draws);
+        return new ClusterStory(text.Tokens, sampler, stream, text.Remaining, _options.IgnoreEnd ? null : _loaded.EndToken);
     }
 
     private static void Save(StoryRecord record, ClusterStory[] stories, string directory)
     {
         if (Directory.Exists(directory))
         {
-            StoryText[] texts = [.. stories.Select(static story => new StoryText([.. story.Tokens], story.Sampler.Temperature, story.Sampler.Seed, story.Sampler.Draws, story.Remaining))];
+            StoryText[] texts = [.. stories.Select(static story => new StoryText([.. story.Tokens], story.Sampler.Options.Temperature, story.Sampler.Options.Seed, story.Sampler.Draws, story.Remaining))];
             (record with { Texts = texts }).Save(directory);
         }
     }

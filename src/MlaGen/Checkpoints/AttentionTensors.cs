@@ -38,12 +38,19 @@ internal static class AttentionTensors
             return IndexerObjection(module.Length < Indexer.Length ? string.Empty : module.Substring(Indexer.Length), allowDense);
         }
 
-        if (!ProjectionNames.All.Contains(module))
+        bool isOwn = projections.Contains(module);
+        if (name == ProjectionNames.Sinks)
         {
-            return "nothing reads it, and it might change what attention computes";
+            return projections.Contains(name) ? null : "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
         }
 
-        bool isOwn = projections.Contains(module);
+        if (!isOwn && !ProjectionNames.All.Contains(module))
+        {
+            return ProjectionNames.Gates.Contains(module)
+                ? "it makes an output gate, and the class has none of that name: OutputGate and OutputGateName on the class say which"
+                : "nothing reads it, and it might change what attention computes";
+        }
+
         bool isVector = module.EndsWith("layernorm", StringComparison.Ordinal);
         if (isOwn && (tensor is ProjectionNames.Weight or ProjectionNames.Bias || (!isVector && (_weightScales.Contains(tensor) || (isScalar && _activationScales.Contains(tensor))))))
         {
@@ -69,6 +76,9 @@ internal static class AttentionTensors
     public static string QueryAdvice(string other, long rank) => other == ProjectionNames.QProj
         ? "the model has no query latent, which is QLoraRank = 0 on the class"
         : FormattableString.Invariant($"the model has a query latent, which is QLoraRank = {rank} on the class");
+
+    /// <summary>What to say where a gate's projection is missing and there is one of another name.</summary>
+    public const string GateAdvice = "OutputGateName on the class says what the checkpoint calls it";
 
     private static string? IndexerObjection(string module, bool allowDense)
     {

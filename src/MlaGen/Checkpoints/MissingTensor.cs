@@ -12,7 +12,7 @@ internal static class MissingTensor
             .MaxBy(static candidate => candidate.Length);
         if (projection is null)
         {
-            return string.Empty;
+            return GateHint(checkpoint, name, tensor);
         }
 
         string end = $"{projection}.{tensor}";
@@ -41,6 +41,26 @@ internal static class MissingTensor
             _ when nearest == $"{prefix}.{end}" => $"; the prefix lacks its last dot: there is {CheckpointException.Quote(nearest)}",
             _ => $"; the nearest name there is {CheckpointException.Quote(nearest)}",
         };
+    }
+
+    /// <summary>A gate's projection may have any name.</summary>
+    private static string GateHint(ICheckpoint checkpoint, string name, string tensor)
+    {
+        if (tensor != ProjectionNames.Weight || name.Length < tensor.Length + 2)
+        {
+            return string.Empty;
+        }
+
+        string prefix = name[..(name.LastIndexOf('.', name.Length - tensor.Length - 2) + 1)];
+        foreach (string gate in ProjectionNames.Gates)
+        {
+            if (checkpoint.TryGetTensor($"{prefix}{gate}.{tensor}", out CheckpointTensor? other))
+            {
+                return $"; there is {CheckpointException.Quote(other.Name)}, {other.Describe()}: {AttentionTensors.GateAdvice}";
+            }
+        }
+
+        return string.Empty;
     }
 
     private static string? Nearest(string[] names, string name, string end) =>

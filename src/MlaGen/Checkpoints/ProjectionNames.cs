@@ -12,6 +12,9 @@ internal static class ProjectionNames
     public const string KvBProj = "kv_b_proj";
     public const string OProj = "o_proj";
 
+    /// <summary>Logits without a value, one a head: a tensor by itself.</summary>
+    public const string Sinks = "learnable_sink_param";
+
     /// <summary>What a projection's tensors are called behind its name.</summary>
     public const string Weight = "weight";
     public const string Bias = "bias";
@@ -29,6 +32,12 @@ internal static class ProjectionNames
     /// <summary>Everything that a projection's name can be, whatever the class, in the order in which a layer uses them.</summary>
     public static readonly string[] All = [QProj, QAProj, QALayernorm, QBProj, KvAProjWithMqa, KvALayernorm, KvBProj, OProj];
 
+    /// <summary>What published models call the projection of output gates from the hidden state.</summary>
+    public static readonly string[] Gates = ["g_proj", "linear_gate"];
+
     /// <summary>All tensors of a projection.</summary>
     public static readonly string[] Tensors = [Weight, Bias, ScaleInverse, Scale];
+
+    /// <summary>The tensor without which there is nothing of a projection.</summary>
+    public static string WeightTensor(string projection) => projection == Sinks ? Sinks : $"{projection}.{Weight}";
 }

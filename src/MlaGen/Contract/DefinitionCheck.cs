@@ -18,6 +18,7 @@ internal static class DefinitionCheck
         Require(shape.Heads > 0 && shape.KvLoraRank > 0 && shape.QkNopeHeadDim > 0 && shape.VHeadDim > 0 && shape.QkRopeHeadDim >= 0 && shape.QLoraRank >= 0 && shape.HiddenSize > 0, "dimensions are positive");
         Require(definition.InverseFrequencies.Length == 0 || definition.InverseFrequencies.Length * 2 == shape.QkRopeHeadDim, "a frequency for each pair of the rotary key");
         Require(float.IsFinite(definition.SoftmaxScale) && float.IsFinite(definition.QLatentScale) && float.IsFinite(definition.KvLatentScale), "factors are finite");
+        Require(Enum.IsDefined(definition.OutputGate) && (definition.OutputGate != OutputGate.Query || shape.QLoraRank > 0), "output gates come from the hidden state, or from a query latent");
         Require(RunsAnywhere(definition.Kernels.Absorbed) && RunsAnywhere(definition.Kernels.Decompressed), "each form has a core that runs anywhere, the last one");
         foreach (AbsorbedCore core in definition.Kernels.Absorbed)
         {

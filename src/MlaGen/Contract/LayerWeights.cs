@@ -12,7 +12,7 @@ public sealed class LayerWeights
     /// <summary>Norm of the query latent.</summary>
     public NormWeight? QALayernorm { get; init; }
 
-    /// <summary>Queries of all heads, from the query latent or the hidden state.</summary>
+    /// <summary>Queries of all heads, from the query latent or the hidden state; with <see cref="OutputGate.Query"/> of each head the query, then the gate.</summary>
     public required Projection QProj { get; init; }
 
     /// <summary>Latent and rotary key from the hidden state.</summary>
@@ -23,6 +23,12 @@ public sealed class LayerWeights
 
     /// <summary>Keys and values of all heads from the latent.</summary>
     public required Projection KvBProj { get; init; }
+
+    /// <summary>Output gates from the hidden state, of each head or of each of its elements; null where there are none, or the query projection makes them.</summary>
+    public Projection? GateProj { get; init; }
+
+    /// <summary>Logits that join the softmax of each head; null where there are none.</summary>
+    public SinkWeight? Sinks { get; init; }
 
     /// <summary>The layer's output from the values of all heads.</summary>
     public required Projection OProj { get; init; }

@@ -47,6 +47,9 @@ public sealed class MlaDefinition
     /// <summary>Positions over which <see cref="Llama4ScalingBeta"/> counts one step.</summary>
     public int OriginalMaxPositionEmbeddings { get; init; } = 1;
 
+    /// <summary>What the output of a head is multiplied by.</summary>
+    public OutputGate OutputGate { get; init; }
+
     /// <summary>New tokens from which on a long context is cheaper decompressed; 0 if it never is.</summary>
     public required int BreakEvenQueries { get; init; }
 

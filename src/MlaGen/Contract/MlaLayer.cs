@@ -53,6 +53,7 @@ public sealed class MlaLayer<T>
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("ProjectLatent");
         batch.ThrowIfNotOpen();
+        ThrowIfNotLatent("ProjectLatent");
         if (batch.NewTokens != batch.Rows)
         {
             throw new InvalidOperationException("The batch has rows of AddQueries, which have no position: ProjectLatent needs new tokens.");
@@ -74,10 +75,27 @@ public sealed class MlaLayer<T>
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("ProjectOutput");
         batch.ThrowIfNotOpen();
+        ThrowIfNotLatent("ProjectOutput");
         MlaShape shape = T.Shape;
         MlaLayer.Check(latents.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "latents", "Heads, KvLoraRank");
         MlaLayer.Check(output.Length, batch.Rows, 1, shape.HiddenSize, "output", "HiddenSize");
         batch.Engine.ProjectOutput(_weights, latents, output);
+    }
+
+    /// <summary>What weighs a head's output by hidden states or softmax denominators cannot be done from weighted sums of latents.</summary>
+    private void ThrowIfNotLatent(string method)
+    {
+        string? reason = (_weights.Sinks is not null, T.Definition.OutputGate) switch
+        {
+            (false, OutputGate.None) => null,
+            (true, OutputGate.None) => "attention sinks, which weigh a head's output by its log-sum-exp",
+            (false, _) => "an output gate, which weighs a head's output by the hidden state",
+            _ => "an output gate and attention sinks, which weigh a head's output by the hidden state and by its log-sum-exp",
+        };
+        if (reason is not null)
+        {
+            throw new InvalidOperationException($"{typeof(T).Name} has {reason}; ProjectOutput gets only weighted sums of latents. {method} is for classes without them: Forward runs the whole layer.");
+        }
     }
 }
 

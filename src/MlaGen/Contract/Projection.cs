@@ -70,7 +70,7 @@ public abstract class Projection
     /// <param name="matrix">The weights.</param>
     private protected Projection(PackedMatrix matrix) => Matrix = matrix;
 
-    /// <summary>Type of the packed elements: that of the checkpoint, bf16 for scaled fp8.</summary>
+    /// <summary>Type of the packed elements: that of the checkpoint.</summary>
     public TensorType Type => Matrix.Type;
 
     /// <summary>Biases, empty if the projection has none.</summary>

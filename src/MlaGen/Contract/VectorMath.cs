@@ -78,6 +78,38 @@ public static class VectorMath
         return Vector128.ConditionalSelect(Vector128.LessThan(x, Vector128.Create(Underflow)), Vector128<float>.Zero, scaled);
     }
 
+    /// <summary>1 / (1 + e^-x) of each lane, for any x: of both signs from the exponential that does not overflow.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> Sigmoid(Vector512<float> x)
+    {
+        Vector512<float> e = Exp(-Vector512.Abs(x));
+        return Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), e, Vector512<float>.One) / (Vector512<float>.One + e);
+    }
+
+    /// <summary>1 / (1 + e^-x) of each lane, for any x: of both signs from the exponential that does not overflow.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<float> Sigmoid(Vector256<float> x)
+    {
+        Vector256<float> e = Exp(-Vector256.Abs(x));
+        return Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256<float>.Zero), e, Vector256<float>.One) / (Vector256<float>.One + e);
+    }
+
+    /// <summary>1 / (1 + e^-x) of each lane, for any x: of both signs from the exponential that does not overflow.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Sigmoid(Vector128<float> x)
+    {
+        Vector128<float> e = Exp(-Vector128.Abs(x));
+        return Vector128.ConditionalSelect(Vector128.LessThan(x, Vector128<float>.Zero), e, Vector128<float>.One) / (Vector128<float>.One + e);
+    }
+
+    /// <summary>1 / (1 + e^-x), for any x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static float Sigmoid(float x)
+    {
+        float e = Exp(-MathF.Abs(x));
+        return (x < 0 ? e : 1) / (1 + e);
+    }
+
     /// <summary>The sum of the lanes of each of four vectors, in a fixed order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)

@@ -5,10 +5,13 @@ namespace MlaGen.Runtime;
 
 /// <summary>
 /// Takes one layer of one step through its stages: project, normalise and rotate, append to the cache, attend in one form or the other,
-/// project back. Belongs to a batch, and keeps the memory of its stages from step to step.
+/// gate, project back. Belongs to a batch, and keeps the memory of its stages from step to step.
 /// </summary>
 internal sealed class AttentionEngine
 {
+    /// <summary>Multiplications that take about as long as gating an element.</summary>
+    private const long GateCost = 16;
+
     private readonly StepContext _step;
     private readonly RotaryPositions _positions;
     private readonly ProjectionStage _projections;
@@ -19,10 +22,14 @@ internal sealed class AttentionEngine
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
     private readonly Action<int, int> _valueHead;
+    private readonly Action<int, int> _gateRow;
     private readonly Workspace _hidden;
     private readonly Workspace _queryLatent;
+    private readonly Workspace _queryInput;
     private readonly Workspace _latent;
+    private readonly Workspace _projectedQueries;
     private readonly Workspace _queries;
+    private readonly Workspace _gates;
     private readonly Workspace _absorbedQueries;
     private readonly Workspace _latentOutput;
     private readonly Workspace _headValues;
@@ -40,8 +47,11 @@ internal sealed class AttentionEngine
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout));
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
+        _queryInput = _step.Memory.Add();
         _latent = _step.Memory.Add();
+        _projectedQueries = _step.Memory.Add();
         _queries = _step.Memory.Add();
+        _gates = _step.Memory.Add();
         _absorbedQueries = _step.Memory.Add();
         _latentOutput = _step.Memory.Add();
         _headValues = _step.Memory.Add();
@@ -52,6 +62,7 @@ internal sealed class AttentionEngine
         _rotateQueries = RotateQueries;
         _absorbHead = AbsorbHead;
         _valueHead = ValueHead;
+        _gateRow = GateRow;
     }
 
     private MlaBatch Batch => _step.Batch;
@@ -59,6 +70,9 @@ internal sealed class AttentionEngine
     private MlaShape Shape => _step.Shape;
 
     private MlaDefinition Definition => _step.Definition;
+
+    /// <summary>Whether the query projection makes the output gates as well.</summary>
+    private bool GatesFromQuery => Definition.OutputGate == OutputGate.Query;
 
     /// <summary>Takes the memory that steps of up to so many rows usually work in. One that needs more takes it then.</summary>
     public void Reserve(int rows)
@@ -74,7 +88,9 @@ internal sealed class AttentionEngine
         _logSumExp.Reserve((long)rows * Shape.Heads);
         ReserveAbsorbed(absorbed);
         _absorbed.Reserve(absorbed);
-        _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, Shape.QLoraRank), Shape.Heads * Shape.VHeadDim));
+        ReserveGates(rows);
+        int queryInput = GatesFromQuery ? 2 * Shape.QLoraRank : Shape.QLoraRank;
+        _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, queryInput), Shape.Heads * Shape.VHeadDim));
         if (rows > 1)
         {
             _decompressed.Reserve(rows);
@@ -97,6 +113,11 @@ internal sealed class AttentionEngine
         }
 
         _decompressed.Run(weights, _queries, _headValues);
+        if (Definition.OutputGate != OutputGate.None)
+        {
+            ApplyGates(weights, rows);
+        }
+
         _projections.Run(weights.OProj, _headValues, rows, _result);
         _result.Span(0, output.Length).CopyTo(output);
 
@@ -147,7 +168,7 @@ internal sealed class AttentionEngine
         _latentOutput.Reserve(output.Length);
         _logSumExp.Reserve(logSumExp.Length);
         AbsorbAll();
-        _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp);
+        _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp, sinks: null);
         _latentOutput.Span(0, output.Length).CopyTo(output);
         _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
     }
@@ -243,9 +264,11 @@ internal sealed class AttentionEngine
         }
 
         _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
+        ReserveGates(rows);
         _step.Run(finishRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
 
-        _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
+        Workspace queryInput = GatesFromQuery ? _queryInput : weights.QAProj is null ? _hidden : _queryLatent;
+        _projections.Run(weights.QProj, queryInput, rows, GatesFromQuery ? _projectedQueries : _queries);
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
     }
 
@@ -256,7 +279,7 @@ internal sealed class AttentionEngine
     {
         ReserveAbsorbed(rows);
         _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
-        _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null);
+        _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null, _weights.Sinks);
         _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
     }
 
@@ -264,6 +287,31 @@ internal sealed class AttentionEngine
     {
         _absorbedQueries.Reserve((long)rows * Shape.Heads * Shape.CacheRowElements);
         _latentOutput.Reserve((long)rows * Shape.Heads * Shape.KvLoraRank);
+    }
+
+    private void ApplyGates(LayerWeights weights, int rows)
+    {
+        if (weights.GateProj is not null)
+        {
+            _projections.Run(weights.GateProj, _hidden, rows, _gates);
+        }
+
+        _step.Run(_gateRow, rows, GateCost * rows * Shape.Heads * Shape.VHeadDim);
+    }
+
+    private void ReserveGates(int rows)
+    {
+        if (GatesFromQuery)
+        {
+            _queryInput.Reserve(2L * rows * Shape.QLoraRank);
+            _projectedQueries.Reserve((long)rows * Shape.Heads * (Shape.QkHeadDim + Shape.VHeadDim));
+            _queries.Reserve((long)rows * Shape.Heads * Shape.QkHeadDim);
+        }
+
+        if (Definition.OutputGate != OutputGate.None)
+        {
+            _gates.Reserve((long)rows * Shape.Heads * (Definition.OutputGate == OutputGate.HeadWise ? 1 : Shape.VHeadDim));
+        }
     }
 
     /// <summary>Normalises a row's latents, rotates its key and writes it to the cache.</summary>
@@ -282,7 +330,16 @@ internal sealed class AttentionEngine
         if (_weights.QALayernorm is not null)
         {
             Span<float> query = _queryLatent.Span((long)row * Shape.QLoraRank, Shape.QLoraRank);
+            if (GatesFromQuery)
+            {
+                query.CopyTo(_queryInput.Span(((2L * row) + 1) * Shape.QLoraRank, Shape.QLoraRank));
+            }
+
             RmsNorm.Apply(query, _weights.QALayernorm.Values, Definition.LatentNormEpsilon, Definition.QLatentScale, query);
+            if (GatesFromQuery)
+            {
+                query.CopyTo(_queryInput.Span(2L * row * Shape.QLoraRank, Shape.QLoraRank));
+            }
         }
 
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
@@ -297,6 +354,11 @@ internal sealed class AttentionEngine
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RotateQueries(int row, int worker)
     {
+        if (GatesFromQuery)
+        {
+            SplitQueries(row);
+        }
+
         int width = Shape.QkHeadDim;
         int rotary = Shape.QkRopeHeadDim;
         Span<float> rotated = stackalloc float[rotary];
@@ -310,6 +372,41 @@ internal sealed class AttentionEngine
             if (factor != 1)
             {
                 RowMath.Current.Scale(query, factor, query);
+            }
+        }
+    }
+
+    /// <summary>Takes what the query projection makes of a row, of each head the query and then the gate, to where each is used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void SplitQueries(int row)
+    {
+        int query = Shape.QkHeadDim;
+        int gate = Shape.VHeadDim;
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            long index = ((long)row * Shape.Heads) + head;
+            ReadOnlySpan<float> projected = _projectedQueries.Span(index * (query + gate), query + gate);
+            projected[..query].CopyTo(_queries.Span(index * query, query));
+            projected[query..].CopyTo(_gates.Span(index * gate, gate));
+        }
+    }
+
+    /// <summary>Multiplies a row's values by the sigmoids of its gates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void GateRow(int row, int worker)
+    {
+        int width = Shape.VHeadDim;
+        for (int head = 0; head < Shape.Heads; head++)
+        {
+            long index = ((long)row * Shape.Heads) + head;
+            Span<float> values = _headValues.Span(index * width, width);
+            if (Definition.OutputGate == OutputGate.HeadWise)
+            {
+                RowMath.Current.Scale(values, VectorMath.Sigmoid(_gates.At(index)), values);
+            }
+            else
+            {
+                RowMath.Current.Gate(values, _gates.Span(index * width, width));
             }
         }
     }

@@ -31,7 +31,11 @@ internal static class Warmup
         AttendTiles<T>();
         foreach (PanelProducts format in PanelFormats.All)
         {
-            Forward(new WarmupLayer(format.Type), executor);
+            // Attention keeps its weights as they are stored.
+            if (format.Format == WeightFormat.Stored)
+            {
+                Forward(new WarmupLayer(format.Type), executor);
+            }
         }
     }
 

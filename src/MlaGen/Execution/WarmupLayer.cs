@@ -19,11 +19,12 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
         {
             QAProj = new Zeros(type, Shape.QLoraRank, Shape.HiddenSize),
             QALayernorm = new ZeroNorm(Shape.QLoraRank),
-            QProj = new Zeros(type, Shape.Heads * query, Shape.QLoraRank),
+            QProj = new Zeros(type, Shape.Heads * (query + value), 2 * Shape.QLoraRank),
             KvAProjWithMqa = new Zeros(type, Shape.CacheRowElements, Shape.HiddenSize),
             KvALayernorm = new ZeroNorm(Shape.KvLoraRank),
             KvBProj = new Zeros(type, Shape.Heads * (Shape.QkNopeHeadDim + value), Shape.KvLoraRank, Shape.QkNopeHeadDim, value),
             OProj = new Zeros(type, Shape.HiddenSize, Shape.Heads * value),
+            Sinks = new ZeroSinks(Shape.Heads),
         });
     }
 
@@ -43,6 +44,9 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
         RopeLayout = RopeLayout.Interleaved,
         InverseFrequencies = [1, 1],
         RopeAttentionFactor = 1,
+
+        // The gate that takes the most steps; what one from the hidden state adds, a projection, runs in any layer.
+        OutputGate = OutputGate.Query,
         BreakEvenQueries = 1,
     };
 
@@ -58,6 +62,8 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     private sealed class Zeros(TensorType type, int rows, int columns, params ReadOnlySpan<int> groups)
         : Projection(PackedMatrix.Pack(rows, columns, type, static (_, _, destination) => destination.Clear(), groups));
+
+    private sealed class ZeroSinks(int length) : SinkWeight(new float[length], length, "sinks", "length");
 
     private sealed class ZeroNorm(int length) : NormWeight(new float[length], length, "norm", "length");
 

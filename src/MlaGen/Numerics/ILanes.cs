@@ -22,6 +22,11 @@ internal interface ILanes<TSelf>
     /// <summary>Loads signed 8-bit integers.</summary>
     static abstract TSelf LoadInt8(ref readonly byte source);
 
+    /// <summary>Loads signed 4-bit integers of the 16 that lie in two words, even ones in the first.</summary>
+    /// <param name="source">The words.</param>
+    /// <param name="lane">Which of the 16 is the vector's first.</param>
+    static abstract TSelf LoadInt4(ref readonly byte source, int lane);
+
     /// <summary>Loads e4m3 values, exactly, denormals included; no NaN among them.</summary>
     static abstract TSelf LoadFloat8(ref readonly byte source);
 
@@ -33,6 +38,9 @@ internal interface ILanes<TSelf>
 
     /// <summary><c>left · right + addend</c>: fused where the processor fuses, two roundings elsewhere.</summary>
     static abstract TSelf MultiplyAdd(TSelf left, TSelf right, TSelf addend);
+
+    /// <summary><c>1 / (1 + e^-value)</c>.</summary>
+    static abstract TSelf Sigmoid(TSelf value);
 
     /// <summary>Writes the sum of the lanes of each of four vectors, halves added to halves: the same order of additions on every machine.</summary>
     static abstract void StoreSums(TSelf a, TSelf b, TSelf c, TSelf d, ref float destination);

@@ -21,6 +21,12 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
 
     public static Lanes1 LoadInt8(ref readonly byte source) => new((sbyte)source);
 
+    public static Lanes1 LoadInt4(ref readonly byte source, int lane)
+    {
+        int bits = Unsafe.Add(ref Unsafe.AsRef(in source), (lane % 2 * sizeof(uint)) + (lane / 4)) >> (lane / 2 % 2 * 4);
+        return new(((bits & 15) ^ 8) - 8);
+    }
+
     public static Lanes1 LoadFloat8(ref readonly byte source) => new(Float8E4M3.ToSingle(source));
 
     public static void Store(Lanes1 value, ref float destination) => destination = value._value;
@@ -30,6 +36,8 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Multiply(Lanes1 left, Lanes1 right) => new(left._value * right._value);
 
     public static Lanes1 MultiplyAdd(Lanes1 left, Lanes1 right, Lanes1 addend) => new(float.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    public static Lanes1 Sigmoid(Lanes1 value) => new(VectorMath.Sigmoid(value._value));
 
     public static void StoreSums(Lanes1 a, Lanes1 b, Lanes1 c, Lanes1 d, ref float destination)
     {

@@ -49,6 +49,23 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
     public static Lanes128 LoadInt8(ref readonly byte source) => new(Vector128.ConvertToSingle(Widen(in source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadInt4(ref readonly byte source, int lane)
+    {
+        Vector128<uint> bits = Int4Bits(Vector128.Create(Unsafe.ReadUnaligned<ulong>(in source)).AsUInt32(), lane);
+        return new(Vector128.ConvertToSingle(((bits & Vector128.Create(15u)) ^ Vector128.Create(8u)).AsInt32() - Vector128.Create(8)));
+    }
+
+    /// <summary>Brings four of sixteen integers of 4 bits to the bottom of their lanes, with others above them.</summary>
+    /// <param name="words">The two words, twice.</param>
+    /// <param name="lane">The first of the four: 0, 4, 8 or 12.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<uint> Int4Bits(Vector128<uint> words, int lane)
+    {
+        Vector128<uint> first = words >> (2 * lane);
+        return Vector128.ConditionalSelect(Vector128.Create(uint.MaxValue, uint.MaxValue, 0, 0), first, first >> 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 LoadFloat8(ref readonly byte source)
     {
         // Widening has spread the sign; only its topmost copy may stay.
@@ -74,6 +91,9 @@ internal readonly struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 MultiplyAdd(Lanes128 left, Lanes128 right, Lanes128 addend) => new(Vector128.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Sigmoid(Lanes128 value) => new(VectorMath.Sigmoid(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes128 a, Lanes128 b, Lanes128 c, Lanes128 d, ref float destination) =>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -49,6 +50,22 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
     public static Lanes256 LoadInt8(ref readonly byte source) => new(Vector256.ConvertToSingle(Widen(in source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadInt4(ref readonly byte source, int lane) => new(Int4(Vector256.Create(Unsafe.ReadUnaligned<ulong>(in source)).AsUInt32(), lane));
+
+    /// <summary>Eight of sixteen integers of 4 bits.</summary>
+    /// <param name="words">The two words, over and over.</param>
+    /// <param name="lane">The first of the eight: 0 or 8.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<float> Int4(Vector256<uint> words, int lane)
+    {
+        Vector256<uint> shifts = lane == 0 ? Vector256.Create(0u, 0, 4, 4, 8, 8, 12, 12) : Vector256.Create(16u, 16, 20, 20, 24, 24, 28, 28);
+        Vector256<uint> shifted = Avx2.IsSupported
+            ? Avx2.ShiftRightLogicalVariable(words, shifts)
+            : Vector256.Create(Lanes128.Int4Bits(words.GetLower(), lane), Lanes128.Int4Bits(words.GetLower(), lane + 4));
+        return Vector256.ConvertToSingle(((shifted & Vector256.Create(15u)) ^ Vector256.Create(8u)).AsInt32() - Vector256.Create(8));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 LoadFloat8(ref readonly byte source)
     {
         // Widening has spread the sign; only its topmost copy may stay.
@@ -74,6 +91,9 @@ internal readonly struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 MultiplyAdd(Lanes256 left, Lanes256 right, Lanes256 addend) => new(Vector256.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Sigmoid(Lanes256 value) => new(VectorMath.Sigmoid(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d, ref float destination) =>

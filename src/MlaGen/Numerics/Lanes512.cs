@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -49,6 +50,20 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 LoadInt8(ref readonly byte source) => new(Vector512.ConvertToSingle(Widen(in source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadInt4(ref readonly byte source, int lane)
+    {
+        Vector512<uint> words = Vector512.Create(Unsafe.ReadUnaligned<ulong>(in source)).AsUInt32();
+        if (Avx512F.IsSupported)
+        {
+            // A permutation looks at the lowest four bits of its index alone: a table of the 16 values needs no mask.
+            Vector512<uint> shifted = Avx512F.ShiftRightLogicalVariable(words, Vector512.Create(0u, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28));
+            return new(Avx512F.PermuteVar16x32(Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1), shifted.AsInt32()));
+        }
+
+        return new(Vector512.Create(Lanes256.Int4(words.GetLower(), 0), Lanes256.Int4(words.GetLower(), 8)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 LoadFloat8(ref readonly byte source)
     {
         // Widening has spread the sign; only its topmost copy may stay.
@@ -74,6 +89,9 @@ internal readonly struct Lanes512 : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 MultiplyAdd(Lanes512 left, Lanes512 right, Lanes512 addend) => new(Vector512.MultiplyAddEstimate(left._value, right._value, addend._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Sigmoid(Lanes512 value) => new(VectorMath.Sigmoid(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d, ref float destination) =>

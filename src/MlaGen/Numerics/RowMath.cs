@@ -21,6 +21,9 @@ internal abstract class RowMath
     /// <summary>Writes <c>values · factor</c>; <paramref name="result"/> is as long as <paramref name="values"/>, or the same memory.</summary>
     public abstract void Scale(ReadOnlySpan<float> values, float factor, Span<float> result);
 
+    /// <summary>Multiplies values by the sigmoids of as many gates.</summary>
+    public abstract void Gate(Span<float> values, ReadOnlySpan<float> gates);
+
     /// <summary>Whether no value is infinite or not a number.</summary>
     public abstract bool AreFinite(ReadOnlySpan<float> values);
 }
@@ -62,6 +65,23 @@ internal sealed class RowMath<V> : RowMath
         for (; i < values.Length; i++)
         {
             result[i] = values[i] * factor;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Gate(Span<float> values, ReadOnlySpan<float> gates)
+    {
+        ref float v = ref MemoryMarshal.GetReference(values);
+        ref float g = ref MemoryMarshal.GetReference(gates[..values.Length]);
+        int i = 0;
+        for (; i + V.Count <= values.Length; i += V.Count)
+        {
+            V.Store(V.Multiply(V.Load(ref Unsafe.Add(ref v, i)), V.Sigmoid(V.Load(ref Unsafe.Add(ref g, i)))), ref Unsafe.Add(ref v, i));
+        }
+
+        for (; i < values.Length; i++)
+        {
+            values[i] *= VectorMath.Sigmoid(gates[i]);
         }
     }
 

@@ -47,7 +47,10 @@ public sealed class Linear
     /// <summary>Elements of an output row.</summary>
     public int OutFeatures => _matrix.Rows;
 
-    /// <summary>Type of the packed weights: that of the checkpoint, <see cref="TensorType.BFloat16"/> for scaled fp8.</summary>
+    /// <summary>How the weights are kept.</summary>
+    public WeightFormat Format => _matrix.Products.Format;
+
+    /// <summary>Type of the packed weights: that of the checkpoint, or <see cref="TensorType.Int8"/>, which also holds two of 4 bits.</summary>
     public TensorType Type => _matrix.Type;
 
     /// <summary>Bytes of the packed weights, padding included.</summary>
@@ -62,13 +65,14 @@ public sealed class Linear
     /// <param name="inFeatures">Elements of an input row: columns of the tensor.</param>
     /// <param name="outFeatures">Elements of an output row: rows of the tensor.</param>
     /// <param name="bias">Whether the layer has a bias; a checkpoint that says otherwise is refused.</param>
+    /// <param name="format">How to keep the weights; brought into it row by row, so that no more than a few rows are there twice.</param>
     /// <returns>The layer.</returns>
     /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive, or there is no such format.</exception>
     /// <exception cref="CheckpointException">
     /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it.
     /// </exception>
-    public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false)
+    public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false, WeightFormat format = WeightFormat.Stored)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -85,7 +89,7 @@ public sealed class Linear
             WeightReader.RequireAbsent(checkpoint, name + ".bias", "bias is false");
         }
 
-        return new Linear(PackedMatrix.Pack(outFeatures, inFeatures, source.Type, source.ReadRows), values);
+        return new Linear(Pack(source, format), values);
     }
 
     /// <summary>Multiplies rows on the calling thread. After the first calls nothing is allocated.</summary>
@@ -110,6 +114,23 @@ public sealed class Linear
     {
         ArgumentNullException.ThrowIfNull(executor);
         Run(inputs, outputs, count, executor, cancellationToken);
+    }
+
+    private static PackedMatrix Pack(WeightMatrix source, WeightFormat format)
+    {
+        if (format == WeightFormat.Stored)
+        {
+            return PackedMatrix.Pack(source.Rows, source.Columns, source.Type, source.ReadRows);
+        }
+
+        try
+        {
+            return PackedMatrix.Pack(source.Rows, source.Columns, PanelFormats.Of(format), source.ReadFloats);
+        }
+        catch (OverflowException error)
+        {
+            throw source.Refuse($"cannot be kept as {format}: {error.Message}", error);
+        }
     }
 
     private static void Check(int found, int rows, int width, string name, string formula)

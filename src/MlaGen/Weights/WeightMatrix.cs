@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace MlaGen.Runtime;
 
 /// <summary>A matrix of a checkpoint that fits what was asked for; its rows are read, and decoded where need be, on request.</summary>
@@ -18,7 +20,10 @@ internal abstract class WeightMatrix
     /// <summary>Columns: inputs of the projection.</summary>
     public int Columns { get; }
 
-    /// <summary>Type of the elements as they are read: <see cref="TensorType.Float32"/>, <see cref="TensorType.Float16"/> or <see cref="TensorType.BFloat16"/>.</summary>
+    /// <summary>
+    /// Type of the elements as they are read: <see cref="TensorType.Float32"/>, <see cref="TensorType.Float16"/>, <see cref="TensorType.BFloat16"/>, or
+    /// <see cref="TensorType.Float8E4M3"/>, whose rows have scales behind them.
+    /// </summary>
     public TensorType Type { get; }
 
     private protected CheckpointTensor Tensor { get; }
@@ -26,16 +31,16 @@ internal abstract class WeightMatrix
     /// <summary>Reads <paramref name="count"/> rows, row-major and little-endian.</summary>
     /// <param name="firstRow">The first of them.</param>
     /// <param name="count">How many.</param>
-    /// <param name="destination">Takes them: exactly <c>count · Columns</c> elements of <see cref="Type"/>.</param>
+    /// <param name="destination">Takes them, as the panel format of <see cref="Type"/> packs them: exactly as many bytes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The rows leave the matrix.</exception>
     /// <exception cref="ArgumentException"><paramref name="destination"/> has another length.</exception>
-    /// <exception cref="CheckpointException">A decoded element is not finite.</exception>
+    /// <exception cref="CheckpointException">A scaled element is not finite.</exception>
     public void ReadRows(int firstRow, int count, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)firstRow + count, Rows, nameof(count));
-        long bytes = (long)count * Columns * Type.Size();
+        long bytes = (long)count * PanelFormats.Of(Type).RowBytes(Columns);
         if (destination.Length != bytes)
         {
             throw new ArgumentException($"{Counted.Of(count, "row")} of {Columns} {Type.Name()} to read: expected {Counted.Of(bytes, "byte")}; found {destination.Length}.", nameof(destination));
@@ -44,7 +49,31 @@ internal abstract class WeightMatrix
         Read(firstRow, count, destination);
     }
 
+    /// <summary>Reads <paramref name="count"/> rows as floats.</summary>
+    /// <param name="firstRow">The first of them.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="destination">Takes <c>count · Columns</c> floats.</param>
+    /// <exception cref="CheckpointException">An element is not finite.</exception>
+    public void ReadFloats(int firstRow, int count, Span<byte> destination)
+    {
+        Span<float> floats = MemoryMarshal.Cast<byte, float>(destination);
+        for (int row = 0; row < count; row++)
+        {
+            Span<float> values = floats.Slice(row * Columns, Columns);
+            ReadFloats(firstRow + row, values);
+            if (values.ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+            {
+                throw new CheckpointException(FormattableString.Invariant($"has a value in row {firstRow + row} that is not finite"), Tensor.Source, Tensor.Name);
+            }
+        }
+    }
+
+    /// <summary>What to throw at the tensor.</summary>
+    public CheckpointException Refuse(string problem, Exception cause) => new(problem, Tensor.Source, Tensor.Name, cause);
+
     private protected abstract void Read(int firstRow, int count, Span<byte> destination);
+
+    private protected abstract void ReadFloats(int row, Span<float> destination);
 }
 
 /// <summary>A matrix that is read as it is stored.</summary>
@@ -52,4 +81,21 @@ internal sealed class StoredWeightMatrix(CheckpointTensor tensor, int rows, int 
 {
     private protected override void Read(int firstRow, int count, Span<byte> destination) =>
         Tensor.Read((long)firstRow * Columns * Type.Size(), destination);
+
+    private protected override void ReadFloats(int row, Span<float> destination)
+    {
+        if (Type == TensorType.Float32)
+        {
+            Read(row, 1, MemoryMarshal.AsBytes(destination));
+            return;
+        }
+
+        // The halves of the floats' own memory that they are widened into, from the front.
+        Span<ushort> codes = MemoryMarshal.Cast<float, ushort>(destination)[Columns..];
+        Read(row, 1, MemoryMarshal.AsBytes(codes));
+        for (int i = 0; i < Columns; i++)
+        {
+            destination[i] = Type == TensorType.BFloat16 ? BFloat16Conversion.ToSingle(codes[i]) : (float)BitConverter.UInt16BitsToHalf(codes[i]);
+        }
+    }
 }

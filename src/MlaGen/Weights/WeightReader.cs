@@ -11,7 +11,7 @@ internal static class WeightReader
     // DeepSeek's name, which is a multiplier nonetheless, and that of compressed-tensors.
     private static readonly string[] _scaleSuffixes = ["_scale_inv", "_scale"];
 
-    /// <summary>Finds a matrix. BF16, F16 and F32 stay as they are; F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it is read as bf16.</summary>
+    /// <summary>Finds a matrix. BF16, F16 and F32 stay as they are; F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it keeps its codes.</summary>
     /// <param name="checkpoint">Where to look.</param>
     /// <param name="name">Full name; the scales of an F8_E4M3 matrix have the same name with <c>_scale_inv</c> or <c>_scale</c> behind it.</param>
     /// <param name="rows">Expected rows.</param>
@@ -84,7 +84,7 @@ internal static class WeightReader
         ArgumentNullException.ThrowIfNull(projections);
 
         // Without one of its weights the prefix is wrong, and so would be every word about what stands under it: the projection says what is missing.
-        if (!projections.All(projection => checkpoint.TryGetTensor($"{prefix}{projection}.weight", out _)))
+        if (!projections.All(projection => checkpoint.TryGetTensor(prefix + ProjectionNames.WeightTensor(projection), out _)))
         {
             return;
         }

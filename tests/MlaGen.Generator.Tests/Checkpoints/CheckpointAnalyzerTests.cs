@@ -187,6 +187,50 @@ public class CheckpointAnalyzerTests
         Assert.Empty(await Check([.. Tensors, "g_proj.weight BF16 [256, 256] 4-7"]));
     }
 
+    [Theory]
+    [InlineData("OutputGate = OutputGate.ElementWise", "g_proj.weight", "[256, 256]", "[Heads·VHeadDim, HiddenSize]")]
+    [InlineData("OutputGate = OutputGate.HeadWise", "g_proj.weight", "[8, 256]", "[Heads, HiddenSize]")]
+    [InlineData("OutputGate = OutputGate.HeadWise, OutputGateName = \"own_gate\"", "own_gate.weight", "[8, 256]", "[Heads, HiddenSize]")]
+    [InlineData("AttentionSinks = true", "learnable_sink_param", "[8]", "[Heads]")]
+    public async Task Gates_and_sinks_are_compared(string settings, string tensor, string shape, string formula)
+    {
+        string source = OneClass.Replace("Heads = 8", "Heads = 8, " + settings, StringComparison.Ordinal);
+
+        Assert.Empty(await Messages($"{tensor} BF16 {shape}"));
+        Assert.Equal([$"MLA0200 'model.layers.*.self_attn.{tensor}' (layers 0-3) of checkpoint 'model' is [7, 9]; expected {shape} = {formula}"], await Messages($"{tensor} BF16 [7, 9]"));
+        Assert.Equal([$"MLA0201 Checkpoint 'model' has no 'model.layers.*.self_attn.{tensor}' (layers 0-3); expected {shape} = {formula}"], await Messages());
+        Assert.StartsWith($"MLA0202 'model.layers.*.self_attn.{tensor}' (layers 0-3) of checkpoint 'model' ", Assert.Single(await Messages($"{tensor} U8 {shape}")), StringComparison.Ordinal);
+
+        async Task<IEnumerable<string>> Messages(params string[] tensors)
+            => (await new CheckpointProject(source, ("Model", Manifest([.. Tensors, .. tensors]))).Analyze()).Select(static diagnostic => $"{diagnostic.Id} {diagnostic.GetMessage(null)}");
+    }
+
+    [Fact]
+    public async Task Gate_through_the_query_is_compared()
+    {
+        string source = OneClass.Replace("Heads = 8", "Heads = 8, OutputGate = OutputGate.Query", StringComparison.Ordinal);
+
+        Assert.Empty(await new CheckpointProject(source, ("Model", Manifest(With("q_b_proj.weight", "q_b_proj.weight BF16 [640, 256]")))).Analyze());
+        Assert.EndsWith(
+            "is [384, 128]; expected [640, 256] = [Heads·(QkNopeHeadDim+QkRopeHeadDim+VHeadDim), 2·QLoraRank]",
+            Assert.Single(await new CheckpointProject(source, ("Model", Manifest(Tensors))).Analyze()).GetMessage(null),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Gate_of_another_name_is_one_mistake_with_the_setting_that_mends_it()
+    {
+        string source = OneClass.Replace("Heads = 8", "Heads = 8, OutputGate = OutputGate.ElementWise", StringComparison.Ordinal);
+        string manifest = Manifest([.. Tensors, "linear_gate.weight BF16 [256, 256]"]);
+
+        Assert.Equal(
+            "Checkpoint 'model' has no 'model.layers.*.self_attn.g_proj.weight' (layers 0-3); expected [256, 256] = [Heads·VHeadDim, HiddenSize]; there is 'model.layers.*.self_attn.linear_gate.weight', BF16 [256, 256]: OutputGateName on the class says what the checkpoint calls it",
+            Assert.Single(await new CheckpointProject(source, ("Model", manifest)).Analyze()).GetMessage(null));
+
+        // What the advice says is right.
+        Assert.Empty(await new CheckpointProject(source.Replace("ElementWise", "ElementWise, OutputGateName = \"linear_gate\"", StringComparison.Ordinal), ("Model", manifest)).Analyze());
+    }
+
     [Fact]
     public async Task Other_way_to_queries_is_one_mistake_with_the_setting_that_mends_it()
     {

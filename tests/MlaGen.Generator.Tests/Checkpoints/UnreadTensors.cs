@@ -9,6 +9,8 @@ namespace MlaGen.Generator.Tests.Checkpoints;
 internal static class UnreadTensors
 {
     private const string Unknown = "nothing reads it, and it might change what attention computes";
+    private const string Gate = "it makes an output gate, and the class has none of that name: OutputGate and OutputGateName on the class say which";
+    private const string Sinks = "it has attention sinks, and the class none: AttentionSinks = true on the class reads it";
     private const string Quantized = "it belongs to a quantization that is not read";
     private const string OtherQuery = "QLoraRank is not 0: queries pass through q_a_proj and q_b_proj";
     private const string NoBias = "the latent norms have no bias";
@@ -23,16 +25,16 @@ internal static class UnreadTensors
             TheoryData<string, bool, string?> data = [];
             Add(
                 Unknown,
-                "g_proj.weight BF16 [256, 256]",
-                "linear_gate.weight BF16 [256, 256]",
+                "gate_proj.weight BF16 [256, 256]",
                 "sinks BF16 [8]",
                 "attn_sink F32 [8]",
-                "learnable_sink_param F32 [8]",
                 "q_norm.weight BF16 [48]",
                 "sub.module.weight BF16 [1]",
                 "k_scale F32 [8]",
                 "softmax_scale F32 [1]",
                 "rotary_emb.freqs F32 [8]");
+            Add(Gate, "g_proj.weight BF16 [256, 256]", "linear_gate.weight BF16 [256, 256]");
+            Add(Sinks, "learnable_sink_param F32 [8]");
             Add(
                 Quantized,
                 "o_proj.pre_quant_scale BF16 [256]",

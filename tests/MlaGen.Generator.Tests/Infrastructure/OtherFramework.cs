@@ -39,7 +39,7 @@ internal static class OtherFramework
     // By this the attribute is known to be the one that comes with the runtime.
     private const string Layers = "namespace MlaGen { public interface IMlaAttention<TSelf> { } }";
 
-    private static readonly string[] _runtimeFiles = ["MlaAttentionAttribute.cs", "Rotary/RopeLayout.cs", "Rotary/RopeScaling.cs", "Caching/Formats/CacheFormat.cs"];
+    private static readonly string[] _runtimeFiles = ["MlaAttentionAttribute.cs", "OutputGate.cs", "Rotary/RopeLayout.cs", "Rotary/RopeScaling.cs", "Caching/Formats/CacheFormat.cs"];
 
     /// <summary>References of a project that targets .NET <paramref name="version"/>.</summary>
     public static MetadataReference[] References(int version)

@@ -37,6 +37,28 @@ public sealed partial class OneHeadAttention;
     ShortFactor = new[] { 1, 1.1, 1.5, 3 }, LongFactor = new[] { 1, 1.1, 1.5, 3 }, ScaleQLora = true, ScaleKvLora = true, Llama4ScalingBeta = 0.1)]
 public sealed partial class ScaledAttention;
 
+/// <summary>A.X-K2's gate, through the query projection, beside biases and widths that are no multiple of a vector.</summary>
+[MlaAttention(
+    HiddenSize = 100, Heads = 7, QLoraRank = 44, KvLoraRank = 72, QkNopeHeadDim = 20, QkRopeHeadDim = 6, VHeadDim = 12,
+    MaxPositionEmbeddings = 16384, AttentionBias = true, OutputGate = OutputGate.Query)]
+public sealed partial class QueryGateAttention;
+
+/// <summary>Hy4's gate and sinks.</summary>
+[MlaAttention(
+    HiddenSize = 100, Heads = 7, QLoraRank = 44, KvLoraRank = 72, QkNopeHeadDim = 20, QkRopeHeadDim = 6, VHeadDim = 12,
+    MaxPositionEmbeddings = 16384, RopeLayout = RopeLayout.HalfSplit, OutputGate = OutputGate.ElementWise, OutputGateName = "linear_gate", AttentionSinks = true)]
+public sealed partial class GateAndSinkAttention;
+
+/// <summary>Ling 3's gate, one a head.</summary>
+[MlaAttention(
+    HiddenSize = 96, Heads = 22, KvLoraRank = 64, QkNopeHeadDim = 16, QkRopeHeadDim = 0, VHeadDim = 16, MaxPositionEmbeddings = 8192, OutputGate = OutputGate.HeadWise)]
+public sealed partial class HeadGateAttention;
+
+/// <summary>Sinks and no gate.</summary>
+[MlaAttention(
+    HiddenSize = 128, Heads = 8, QLoraRank = 48, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 8192, AttentionSinks = true)]
+public sealed partial class SinkAttention;
+
 /// <summary>More heads than any register tile: 126, a multiple of no vector.</summary>
 [MlaAttention(HiddenSize = 64, Heads = 126, QLoraRank = 32, KvLoraRank = 64, QkNopeHeadDim = 16, QkRopeHeadDim = 16, VHeadDim = 16, MaxPositionEmbeddings = 8192)]
 public sealed partial class ManyHeadsAttention;

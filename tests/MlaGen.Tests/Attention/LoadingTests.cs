@@ -106,6 +106,38 @@ public sealed class LoadingTests
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("gate and sinks", "linear_gate.weight", "[84, 100] = [Heads·VHeadDim, HiddenSize]")]
+    [InlineData("gate and sinks", "learnable_sink_param", "[7] = [Heads]")]
+    [InlineData("head gate", "g_proj.weight", "[22, 96] = [Heads, HiddenSize]")]
+    [InlineData("query gate", "q_b_proj.weight", "[266, 88] = [Heads·(QkNopeHeadDim+QkRopeHeadDim+VHeadDim), 2·QLoraRank]")]
+    [InlineData("sinks", "learnable_sink_param", "[8] = [Heads]")]
+    public void Gates_and_sinks_that_are_missing_or_of_another_shape_are_told(string name, string tensor, string expected)
+    {
+        TestLayer layer = TestLayer.Get(name);
+        Dictionary<string, WeightTensor> weights = RandomLayer.Weights(layer.Spec, "loading", biases: name == "query gate");
+        layer.Load(TestCheckpoint.Of(weights));
+
+        weights[tensor] = new WeightTensor([3, 5], new float[15]);
+        Assert.Contains($"tensor '{Prefix}{tensor}' has the wrong shape: expected {expected}, found F32 [3, 5]", Told(), StringComparison.Ordinal);
+        weights.Remove(tensor);
+        Assert.Contains($"tensor '{Prefix}{tensor}' is missing; expected {expected}", Told(), StringComparison.Ordinal);
+
+        string Told() => Assert.Throws<CheckpointException>(() => layer.Load(TestCheckpoint.Of(weights))).Message;
+    }
+
+    [Fact]
+    public void A_gate_of_another_name_is_told_by_the_setting_of_the_class()
+    {
+        TestLayer layer = TestLayer.Get("head gate");
+        Dictionary<string, WeightTensor> weights = RandomLayer.Weights(layer.Spec with { GateName = "linear_gate" }, "loading");
+
+        Assert.EndsWith(
+            $"; there is '{Prefix}linear_gate.weight', F32 [22, 96]: OutputGateName on the class says what the checkpoint calls it",
+            Assert.Throws<CheckpointException>(() => layer.Load(TestCheckpoint.Of(weights))).Message,
+            StringComparison.Ordinal);
+    }
+
     private static Dictionary<string, WeightTensor> Weights() => RandomLayer.Weights(TestLayer.Get("yarn").Spec, "loading");
 
     private static string Refused(Action<InMemoryCheckpoint> change) => Assert.Throws<CheckpointException>(() => Load(change)).Message;

@@ -7,7 +7,7 @@ public sealed class OwnCoreTests
 {
     private const int Tokens = 7;
 
-    public static TheoryData<string> Layers => [.. TestLayer.Names];
+    public static TheoryData<string> Layers => [.. TestLayer.Names.Where(static name => !IsWeighed(name))];
 
     [Theory]
     [MemberData(nameof(Layers))]
@@ -92,6 +92,37 @@ public sealed class OwnCoreTests
         Assert.Throws<InvalidOperationException>(() => run.ProjectOutput([], []));
     }
 
+    /// <summary>Gates take hidden states, and sinks the log-sum-exp: neither is there any more after the core.</summary>
+    [Theory]
+    [InlineData("query gate", "QueryGateAttention has an output gate, which")]
+    [InlineData("head gate", "HeadGateAttention has an output gate, which")]
+    [InlineData("gate and sinks", "GateAndSinkAttention has an output gate and attention sinks, which")]
+    [InlineData("sinks", "SinkAttention has attention sinks, which")]
+    public void Outputs_that_are_weighed_by_more_than_latents_are_refused(string name, string reason)
+    {
+        Assert.True(IsWeighed(name));
+        TestLayer layer = TestLayer.Get(name);
+        OracleSpec spec = layer.Spec;
+        using AttentionRun run = layer.Open(new RunOptions());
+        LatentSequence sequence = run.CreateSequence();
+        run.Batch.Add(sequence, 1);
+        float[] output = AttentionRun.Poisoned(spec.HiddenSize);
+        float[] untouched = [.. output];
+        InvalidOperationException before = Assert.Throws<InvalidOperationException>(() => Project(run, spec, new float[spec.HiddenSize]));
+        InvalidOperationException after = Assert.Throws<InvalidOperationException>(() => run.ProjectOutput(new float[spec.Heads * spec.KvLoraRank], output));
+        Assert.StartsWith(reason, before.Message, StringComparison.Ordinal);
+        Assert.Contains("ProjectLatent is for classes without", before.Message, StringComparison.Ordinal);
+        Assert.StartsWith(reason, after.Message, StringComparison.Ordinal);
+        Assert.Contains("ProjectOutput is for classes without", after.Message, StringComparison.Ordinal);
+        Compare.AssertSameBits("output", output, untouched);
+
+        // The batch goes on as if nothing had been asked of it.
+        run.Forward(new float[spec.HiddenSize], output);
+        AttentionRun.AssertWritten(output);
+        run.Batch.Commit();
+        Assert.Equal(1, sequence.Length);
+    }
+
     [Fact]
     public void Spans_of_another_length_are_refused_by_name()
     {
@@ -110,6 +141,12 @@ public sealed class OwnCoreTests
         AssertNamed("output", () => run.ProjectOutput(latents, hidden.AsSpan(1)));
 
         static void AssertNamed(string name, Action call) => Assert.Equal(name, Assert.Throws<ArgumentException>(call).ParamName);
+    }
+
+    private static bool IsWeighed(string name)
+    {
+        OracleSpec spec = TestLayer.Get(name).Spec;
+        return spec.HasSinks || spec.Gate != OutputGate.None;
     }
 
     private static (float[] Queries, float[] Rows) Project(AttentionRun run, OracleSpec spec, float[] hidden)

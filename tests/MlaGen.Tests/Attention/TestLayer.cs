@@ -17,6 +17,11 @@ internal abstract class TestLayer
         ["ropeless"] = Make<RopelessAttention>("ropeless", spec => spec),
         ["one head"] = Make<OneHeadAttention>("one head", spec => spec with { Rope = new OracleRope { Layout = RopeLayout.None } }),
         ["scaled"] = Make<ScaledAttention>("scaled", spec => spec with { Rope = _longRope, ScaleQLora = true, ScaleKvLora = true, Llama4Beta = 0.1 }),
+        ["query gate"] = Make<QueryGateAttention>("query gate", spec => spec with { Gate = OutputGate.Query }, biases: true),
+        ["gate and sinks"] = Make<GateAndSinkAttention>(
+            "gate and sinks", spec => spec with { Gate = OutputGate.ElementWise, GateName = "linear_gate", HasSinks = true, Rope = new OracleRope { Layout = RopeLayout.HalfSplit } }),
+        ["head gate"] = Make<HeadGateAttention>("head gate", spec => spec with { Gate = OutputGate.HeadWise }),
+        ["sinks"] = Make<SinkAttention>("sinks", spec => spec with { HasSinks = true }),
         ["many heads"] = Make<ManyHeadsAttention>("many heads", spec => spec),
     };
 
@@ -74,6 +79,9 @@ internal abstract class TestLayer
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
+    /// <summary>Loads a layer of the class, as a user does.</summary>
+    public abstract void Load(ICheckpoint checkpoint);
+
     internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false, Action<Dictionary<string, WeightTensor>>? change = null)
         where TAttention : class, IMlaAttention<TAttention>
         => new(() =>
@@ -104,5 +112,7 @@ internal abstract class TestLayer
         public override AttentionRun Open(RunOptions options) => AttentionRun.Open(attention, options);
 
         public override void Warmup() => TAttention.Warmup();
+
+        public override void Load(ICheckpoint checkpoint) => TAttention.Load(checkpoint, TestCheckpoint.Prefix, layer: 0);
     }
 }

@@ -10,7 +10,7 @@ public sealed class TierTests
 {
     private static readonly string[] _tests =
     [
-        nameof(ForwardTests), nameof(AttendLatentTests), nameof(ShardMergeTests), nameof(NonFiniteTests), "TinyGoldenTests", "BiasHalfSplitGoldenTests",
+        nameof(ForwardTests), nameof(AttendLatentTests), nameof(ShardMergeTests), nameof(NonFiniteTests), "TinyGoldenTests", "BiasHalfSplitGoldenTests", "GatedGoldenTests", nameof(GateAndSinkTests),
         $"{nameof(WarmupTests)}.{nameof(WarmupTests.Results_are_the_same_bits_before_and_after)}",
         typeof(GridTests).Namespace + ".", nameof(The_process_runs_on_the_tier_it_was_started_for),
     ];

@@ -16,25 +16,38 @@ public class BlockScaledWeightTests
     [Theory]
     [InlineData("_scale_inv")]
     [InlineData("_scale")]
-    public void Codes_times_the_scale_of_their_block_are_rounded_to_bf16(string suffix)
+    public void A_weight_is_its_code_times_the_scale_of_its_block(string suffix)
     {
         byte[] codes = Codes();
         WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(codes, suffix), Name, Rows, Columns, "[a, b]");
-        Assert.Equal(TensorType.BFloat16, matrix.Type);
-        ushort[] decoded = ReadCodes(matrix, 0, Rows);
+        Assert.Equal(TensorType.Float8E4M3, matrix.Type);
+        float[] decoded = ReadFloats(matrix, 0, Rows);
         for (int row = 0; row < Rows; row++)
         {
             for (int column = 0; column < Columns; column++)
             {
-                // The product is a float, as in DeepSeek's kernel, before it is rounded again.
-                float product = (float)(ReferenceFormats.E4M3(codes[(row * Columns) + column]) * _scales[(row / 128 * 2) + (column / 128)]);
-                int expected = ReferenceFormats.NearestBFloat16(product);
-                if (decoded[(row * Columns) + column] != expected)
-                {
-                    Assert.Fail($"[{row}, {column}]: expected 0x{expected:X4}, found 0x{decoded[(row * Columns) + column]:X4}");
-                }
+                // The product is a float, as in DeepSeek's kernel.
+                float expected = (float)ReferenceFormats.E4M3(codes[(row * Columns) + column]) * _scales[(row / 128 * 2) + (column / 128)];
+                Assert.Equal(expected, decoded[(row * Columns) + column]);
             }
         }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void A_packed_matrix_multiplies_by_the_same_weights(int count)
+    {
+        InMemoryCheckpoint checkpoint = Checkpoint(Codes(), "_scale_inv");
+        float[] weights = ReadFloats(WeightReader.OpenMatrix(checkpoint, Name, Rows, Columns, "[a, b]"), 0, Rows);
+        float[] x = [.. Enumerable.Range(0, count * Columns).Select(i => MathF.Sin(i))];
+        float[] expected = new float[count * Rows];
+        float[] found = new float[count * Rows];
+
+        new Linear(Columns, Rows, weights).Multiply(x, expected, count);
+        Linear.Load(checkpoint, Name[..^".weight".Length], Columns, Rows).Multiply(x, found, count);
+
+        Assert.Equal(expected, found);
     }
 
     [Theory]
@@ -46,7 +59,7 @@ public class BlockScaledWeightTests
     public void Rows_read_alone_are_the_rows_of_the_whole_matrix(int firstRow, int count)
     {
         WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(Codes(), "_scale_inv"), Name, Rows, Columns, "[a, b]");
-        Assert.Equal(ReadCodes(matrix, 0, Rows)[(firstRow * Columns)..((firstRow + count) * Columns)], ReadCodes(matrix, firstRow, count));
+        Assert.Equal(ReadFloats(matrix, 0, Rows)[(firstRow * Columns)..((firstRow + count) * Columns)], ReadFloats(matrix, firstRow, count));
     }
 
     [Theory]
@@ -57,7 +70,7 @@ public class BlockScaledWeightTests
         var checkpoint = new InMemoryCheckpoint();
         checkpoint.Add(Name, [1, 2], [1f, -2f], TensorType.Float8E4M3);
         checkpoint.Add(Name + "_scale", [1, 1], [0.5f], type);
-        Assert.Equal([0x3F00, 0xBF80], ReadCodes(WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]"), 0, 1));
+        Assert.Equal([0.5f, -1f], ReadFloats(WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]"), 0, 1));
     }
 
     [Theory]
@@ -68,19 +81,19 @@ public class BlockScaledWeightTests
         byte[] codes = Codes();
         codes[(130 * Columns) + 7] = code;
         WeightMatrix matrix = WeightReader.OpenMatrix(Checkpoint(codes, "_scale_inv"), Name, Rows, Columns, "[a, b]");
-        ReadCodes(matrix, 0, 130);
-        CheckpointException e = Assert.Throws<CheckpointException>(() => ReadCodes(matrix, 0, Rows));
-        Assert.Equal($"memory: tensor '{Name}' has the code 0x{code:X2} at [130, 7], with the scale 0.001: not a finite bf16 value", e.Message);
+        ReadFloats(matrix, 0, 130);
+        CheckpointException e = Assert.Throws<CheckpointException>(() => ReadFloats(matrix, 0, Rows));
+        Assert.Equal($"memory: tensor '{Name}' has the code 0x{code:X2} at [130, 7], with the scale 0.001: not a finite value", e.Message);
     }
 
     [Fact]
-    public void A_product_beyond_bf16_is_refused_by_its_place()
+    public void A_product_beyond_floats_is_refused_by_its_place()
     {
         var checkpoint = new InMemoryCheckpoint();
         checkpoint.Add(Name, [1, 2], [1f, 448f], TensorType.Float8E4M3);
-        checkpoint.Add(Name + "_scale_inv", [1, 1], [1e38f]);
+        checkpoint.Add(Name + "_scale_inv", [1, 1], [1e36f]);
         WeightMatrix matrix = WeightReader.OpenMatrix(checkpoint, Name, 1, 2, "[a, b]");
-        Assert.Contains("code 0x7E at [0, 1], with the scale 1E+38", Assert.Throws<CheckpointException>(() => ReadCodes(matrix, 0, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("code 0x7E at [0, 1], with the scale 1E+36", Assert.Throws<CheckpointException>(() => ReadFloats(matrix, 0, 1)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -157,12 +170,11 @@ public class BlockScaledWeightTests
         checkpoint.Add(Name, TensorType.Float8E4M3, [Rows, Columns], codes);
         checkpoint.Add(Name + "_scale", shape, scales, type);
 
-        ushort[] decoded = ReadCodes(WeightReader.OpenMatrix(checkpoint, Name, Rows, Columns, "[a, b]"), 0, Rows);
+        float[] decoded = ReadFloats(WeightReader.OpenMatrix(checkpoint, Name, Rows, Columns, "[a, b]"), 0, Rows);
 
         for (int i = 0; i < decoded.Length; i++)
         {
-            int expected = ReferenceFormats.NearestBFloat16((float)(ReferenceFormats.E4M3(codes[i]) * scales[isByRow ? i / Columns : 0]));
-            Assert.True(expected == decoded[i], $"{i}: expected 0x{expected:X4}, found 0x{decoded[i]:X4}");
+            Assert.Equal((float)ReferenceFormats.E4M3(codes[i]) * scales[isByRow ? i / Columns : 0], decoded[i]);
         }
     }
 
@@ -204,6 +216,10 @@ public class BlockScaledWeightTests
         return codes;
     }
 
-    private static ushort[] ReadCodes(WeightMatrix matrix, int firstRow, int count) =>
-        [.. MemoryMarshal.Cast<byte, ushort>(WeightReaderTests.Read(matrix, firstRow, count, sizeof(ushort)))];
+    private static float[] ReadFloats(WeightMatrix matrix, int firstRow, int count)
+    {
+        float[] values = new float[count * matrix.Columns];
+        matrix.ReadFloats(firstRow, count, MemoryMarshal.AsBytes(values.AsSpan()));
+        return values;
+    }
 }

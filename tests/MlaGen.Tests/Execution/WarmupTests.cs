@@ -31,16 +31,20 @@ public sealed class WarmupTests
         }
     }
 
-    [Fact]
-    public async Task Nothing_of_the_library_is_left_to_compile()
-        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, "1")));
+    [Theory]
+    [InlineData("yarn")]
+    [InlineData("gate and sinks")]
+    [InlineData("head gate")]
+    [InlineData("query gate")]
+    public async Task Nothing_of_the_library_is_left_to_compile(string name)
+        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_compile_nothing)}", (Child, name)));
 
     /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
     [ChildFact(Child)]
     public void After_a_warm_up_steps_compile_nothing()
     {
         using var compiled = new CompiledMethods();
-        TestLayer layer = TestLayer.Get("yarn");
+        TestLayer layer = TestLayer.Get(Environment.GetEnvironmentVariable(Child)!);
         Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);
         AttentionRun[] runs = [.. Enum.GetValues<CacheFormat>().Select(format => layer.Open(new RunOptions { Threads = 2, Format = format }))];
         LatentSequence[] sequences = [.. runs.Select(static run => run.CreateSequence())];

@@ -24,6 +24,9 @@ internal static class GoldenConfig
             VHeadDim = Integer(config, "v_head_dim"),
             ScaleQLora = longcat,
             ScaleKvLora = longcat,
+            Gate = family switch { "axk2" => OutputGate.Query, "hy_v4" => OutputGate.ElementWise, _ => OutputGate.None },
+            GateName = family == "hy_v4" ? "linear_gate" : "g_proj",
+            HasSinks = family == "hy_v4",
             Llama4Beta = Real(rope, "llama_4_scaling_beta"),
             Rope = new OracleRope
             {
@@ -44,7 +47,7 @@ internal static class GoldenConfig
     private static RopeLayout Layout(string family, JsonElement config) => family switch
     {
         "kimi_linear" => RopeLayout.None,
-        "minicpm3" => RopeLayout.HalfSplit,
+        "minicpm3" or "hy_v4" => RopeLayout.HalfSplit,
         _ when config.TryGetProperty("rope_interleave", out JsonElement interleave) && !interleave.GetBoolean() => RopeLayout.HalfSplit,
         _ => RopeLayout.Interleaved,
     };

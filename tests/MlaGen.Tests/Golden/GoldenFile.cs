@@ -8,6 +8,7 @@ namespace MlaGen.Tests.Golden;
 internal sealed class GoldenFile
 {
     private readonly Dictionary<string, float[]> _tensors = [];
+    private readonly Dictionary<string, int[]> _integers = [];
 
     private GoldenFile(IReadOnlyDictionary<string, string> metadata) => Metadata = metadata;
 
@@ -22,13 +23,22 @@ internal sealed class GoldenFile
         var file = new GoldenFile(header.RootElement.GetProperty("__metadata__").Deserialize<Dictionary<string, string>>()!);
         foreach (JsonProperty tensor in header.RootElement.EnumerateObject().Where(property => property.Name != "__metadata__"))
         {
-            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
             int[] offsets = tensor.Value.GetProperty("data_offsets").Deserialize<int[]>()!;
-            file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(data[offsets[0]..offsets[1]]).ToArray());
+            ReadOnlySpan<byte> values = data[offsets[0]..offsets[1]];
+            if (tensor.Value.GetProperty("dtype").GetString() == "I32")
+            {
+                file._integers.Add(tensor.Name, MemoryMarshal.Cast<byte, int>(values).ToArray());
+                continue;
+            }
+
+            Assert.Equal("F32", tensor.Value.GetProperty("dtype").GetString());
+            file._tensors.Add(tensor.Name, MemoryMarshal.Cast<byte, float>(values).ToArray());
         }
 
         return file;
     }
 
     public float[] Tensor(string name) => _tensors[name];
+
+    public int[] Integers(string name) => _integers[name];
 }

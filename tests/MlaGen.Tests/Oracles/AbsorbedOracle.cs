@@ -8,15 +8,15 @@ internal static class AbsorbedOracle
     public static OracleResult Forward(OracleSpec spec, OracleWeights weights, ReadOnlySpan<float> hidden, ReadOnlySpan<int> positions)
     {
         int tokens = positions.Length;
-        (double[] queries, double[] latent, double[] kRope) = OracleProjections.Compute(spec, weights, hidden, positions);
+        OracleProjections projections = OracleProjections.Compute(spec, weights, hidden, positions);
         var rows = new double[tokens * spec.RowWidth];
         for (int token = 0; token < tokens; token++)
         {
-            latent.AsSpan(token * spec.KvLoraRank, spec.KvLoraRank).CopyTo(rows.AsSpan(token * spec.RowWidth));
-            kRope.AsSpan(token * spec.QkRopeHeadDim, spec.QkRopeHeadDim).CopyTo(rows.AsSpan((token * spec.RowWidth) + spec.KvLoraRank));
+            projections.Latent.AsSpan(token * spec.KvLoraRank, spec.KvLoraRank).CopyTo(rows.AsSpan(token * spec.RowWidth));
+            projections.KRope.AsSpan(token * spec.QkRopeHeadDim, spec.QkRopeHeadDim).CopyTo(rows.AsSpan((token * spec.RowWidth) + spec.KvLoraRank));
         }
 
-        return Complete(spec, weights, new OracleProjections(queries, latent, kRope), rows);
+        return Complete(spec, weights, projections, rows);
     }
 
     /// <summary>The same where the rows are those that a cache holds, in its format: all of them, those of the tokens themselves last.</summary>
@@ -89,6 +89,13 @@ internal static class AbsorbedOracle
         int tokens = projections.Queries.Length / (spec.Heads * spec.QkHeadDim);
         LatentAttention core = Attend(spec, Absorb(spec, weights, projections.Queries), tokens, rows);
         double[] attention = ExpandValues(spec, weights, core.Output, tokens);
+        for (int i = 0; weights.Sinks is not null && i < attention.Length; i++)
+        {
+            int column = i / spec.VHeadDim;
+            attention[i] /= 1 + Math.Exp(weights.Sinks[column % spec.Heads] - core.LogSumExp[column]);
+        }
+
+        projections.Gate(attention);
         double[] output = OracleMath.Linear(attention, spec.Heads * spec.VHeadDim, weights.OProj, weights.OProjBias);
         return new OracleResult(output, projections.Latent, projections.KRope, attention, core.MaxScore);
     }

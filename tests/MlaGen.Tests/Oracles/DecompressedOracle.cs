@@ -9,13 +9,14 @@ internal static class DecompressedOracle
     {
         int tokens = positions.Length;
         int perHead = spec.QkNopeHeadDim + spec.VHeadDim;
-        (double[] queries, double[] latent, double[] kRope) = OracleProjections.Compute(spec, weights, hidden, positions);
+        OracleProjections projections = OracleProjections.Compute(spec, weights, hidden, positions);
+        (double[] queries, double[] latent, double[] kRope) = projections;
         double[] keysAndValues = OracleMath.Linear(latent, spec.KvLoraRank, weights.KvBProj);
         var attention = new double[tokens * spec.Heads * spec.VHeadDim];
         var maxScores = new double[spec.Heads];
         Parallel.For(0, spec.Heads, head =>
         {
-            Span<double> scores = new double[tokens];
+            Span<double> scores = new double[tokens + 1];
             for (int query = 0; query < tokens; query++)
             {
                 ReadOnlySpan<double> q = queries.AsSpan(((query * spec.Heads) + head) * spec.QkHeadDim, spec.QkHeadDim);
@@ -27,7 +28,17 @@ internal static class DecompressedOracle
                 }
 
                 maxScores[head] = Math.Max(maxScores[head], OracleMath.MaxMagnitude(seen));
-                OracleMath.Softmax(seen);
+                if (weights.Sinks is { } sinks)
+                {
+                    // One score more, and no value to it.
+                    scores[query + 1] = sinks[head];
+                    OracleMath.Softmax(scores[..(query + 2)]);
+                }
+                else
+                {
+                    OracleMath.Softmax(seen);
+                }
+
                 Span<double> result = attention.AsSpan(((query * spec.Heads) + head) * spec.VHeadDim, spec.VHeadDim);
                 for (int key = 0; key <= query; key++)
                 {
@@ -38,6 +49,7 @@ internal static class DecompressedOracle
             ReadOnlySpan<double> KeyAndValue(int token) => keysAndValues.AsSpan(((token * spec.Heads) + head) * perHead, perHead);
         });
 
+        projections.Gate(attention);
         double[] output = OracleMath.Linear(attention, spec.Heads * spec.VHeadDim, weights.OProj, weights.OProjBias);
         return new OracleResult(output, latent, kRope, attention, maxScores.Max());
     }

@@ -29,6 +29,13 @@ internal sealed record OracleSpec
     /// <summary>Mistral's <c>llama_4_scaling_beta</c>, 0 for none; counts in units of <see cref="OracleRope.OriginalMaxPosition"/>.</summary>
     public double Llama4Beta { get; init; }
 
+    public OutputGate Gate { get; init; }
+
+    /// <summary>What a checkpoint calls the projection of gates from the hidden state.</summary>
+    public string GateName { get; init; } = "g_proj";
+
+    public bool HasSinks { get; init; }
+
     /// <summary>Replaces the derived softmax scale.</summary>
     public double? SoftmaxScaleOverride { get; init; }
 

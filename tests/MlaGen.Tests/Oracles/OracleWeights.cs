@@ -21,6 +21,10 @@ internal sealed record OracleWeights
 
     public required float[] KvBProj { get; init; }
 
+    public float[]? GateProj { get; init; }
+
+    public float[]? Sinks { get; init; }
+
     public required float[] OProj { get; init; }
 
     public float[]? OProjBias { get; init; }
@@ -37,6 +41,8 @@ internal sealed record OracleWeights
         KvAProjWithMqaBias = tensors.GetValueOrDefault("kv_a_proj_with_mqa.bias")?.Values,
         KvALayernorm = tensors["kv_a_layernorm.weight"].Values,
         KvBProj = tensors["kv_b_proj.weight"].Values,
+        GateProj = (tensors.GetValueOrDefault("g_proj.weight") ?? tensors.GetValueOrDefault("linear_gate.weight"))?.Values,
+        Sinks = tensors.GetValueOrDefault("learnable_sink_param")?.Values,
         OProj = tensors["o_proj.weight"].Values,
         OProjBias = tensors.GetValueOrDefault("o_proj.bias")?.Values,
     };

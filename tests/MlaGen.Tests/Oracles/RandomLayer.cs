@@ -17,12 +17,24 @@ internal static class RandomLayer
         {
             Matrix("q_a_proj", spec.QLoraRank, spec.HiddenSize);
             Norm("q_a_layernorm", spec.QLoraRank);
-            Matrix("q_b_proj", spec.Heads * spec.QkHeadDim, spec.QLoraRank, 2);
+            bool isGated = spec.Gate == OutputGate.Query;
+            Matrix("q_b_proj", spec.Heads * (spec.QkHeadDim + (isGated ? spec.VHeadDim : 0)), (isGated ? 2 : 1) * spec.QLoraRank, 2);
         }
 
         Matrix("kv_a_proj_with_mqa", spec.RowWidth, spec.HiddenSize);
         Norm("kv_a_layernorm", spec.KvLoraRank);
         Matrix("kv_b_proj", spec.Heads * (spec.QkNopeHeadDim + spec.VHeadDim), spec.KvLoraRank, 2);
+        if (spec.Gate is OutputGate.HeadWise or OutputGate.ElementWise)
+        {
+            Matrix(spec.GateName, spec.Heads * (spec.Gate == OutputGate.HeadWise ? 1 : spec.VHeadDim), spec.HiddenSize, 2);
+        }
+
+        if (spec.HasSinks)
+        {
+            // Some above and some below what the scores add up to.
+            Add("learnable_sink_param", [spec.Heads], seed => CounterRandom.Tensor(seed, spec.Heads, 16));
+        }
+
         Matrix("o_proj", spec.HiddenSize, spec.Heads * spec.VHeadDim);
         if (biases)
         {

@@ -193,7 +193,7 @@ public class CommandLineTests
         using TemporaryDirectory directory = StoryData.CopyOfModel();
         Change(directory, "config.json", text => text.Replace("\"kv_lora_rank\": 64", "\"kv_lora_rank\": 512", StringComparison.Ordinal));
 
-        AssertFails("kv_lora_rank is 512, but StoryAttention was compiled for 64", "--model", directory.Path);
+        AssertFails("kv_lora_rank is 512, but the class has 64", "--model", directory.Path);
     }
 
     [Fact]

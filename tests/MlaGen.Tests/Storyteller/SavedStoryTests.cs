@@ -240,7 +240,8 @@ public sealed class SavedStoryTests : IDisposable
         using (MlaBatch<StoryAttention> batch = cache.CreateBatch())
         {
             batch.Add(saved.Sequence, 1, positions: [1000]);
-            StoryData.Loaded.Model.Forward(batch, [0], [], 0, []);
+            StoryData.Loaded.Model.Forward(batch, [0], [], []);
+            batch.Commit();
         }
 
         cache.Save(Saved, saved);
@@ -250,7 +251,7 @@ public sealed class SavedStoryTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    private static LatentCache<StoryAttention> CreateCache() => StoryAttention.CreateCache(StoryData.Loaded.Model.Config.Layers, StoryAttention.MaxPositionEmbeddings);
+    private static LatentCache<StoryAttention> CreateCache() => StoryAttention.CreateCache(StoryData.Loaded.Model.Config.AttentionLayers, StoryAttention.MaxPositionEmbeddings);
 
     private void Save() => Tell("--prompt", _prompt, "--max-tokens", "1", "--save", Saved);
 

@@ -1,3 +1,4 @@
+using MlaGen.Models;
 using MlaGen.Tests.Files;
 using Storyteller;
 using Storyteller.Model;
@@ -102,7 +103,7 @@ public class SeveralStoriesTests
     private static Telling Feed(StorySession session, int[] tokens, IReadOnlyList<Telling> others)
     {
         LatentSequence sequence = session.Start(tokens, others);
-        Telling telling = new(sequence, tokens, new Sampler(0, 0), new TextStream(StoryData.Loaded.Tokenizer, TextWriter.Null), remaining: 1, endToken: null);
+        Telling telling = new(sequence, tokens, new Sampler(new SamplingOptions { Temperature = 0 }), new TextStream(StoryData.Loaded.Tokenizer, TextWriter.Null), remaining: 1, endToken: null);
         telling.Continue(session.Feed(sequence, tokens));
         return telling;
     }

@@ -39,7 +39,11 @@ public class LinearTests
     [InlineData(TensorType.Float32)]
     [InlineData(TensorType.Float16)]
     [InlineData(TensorType.BFloat16)]
-    public void A_row_has_the_same_bits_alone_among_any_number_of_others_and_on_any_number_of_threads(TensorType type)
+    [InlineData(TensorType.Float32, WeightFormat.Int8Group32)]
+    [InlineData(TensorType.BFloat16, WeightFormat.Int8Group64)]
+    [InlineData(TensorType.Float16, WeightFormat.Int4Group32)]
+    [InlineData(TensorType.BFloat16, WeightFormat.Int4Group64)]
+    public void A_row_has_the_same_bits_alone_among_any_number_of_others_and_on_any_number_of_threads(TensorType type, WeightFormat format = WeightFormat.Stored)
     {
         // Enough for several units of every product, and for several chunks of rows.
         const int Count = 500;
@@ -48,7 +52,7 @@ public class LinearTests
         InMemoryCheckpoint checkpoint = new();
         checkpoint.Add(Name + ".weight", [Outputs, Inputs], Values(Outputs * Inputs, seed: 1), type);
         checkpoint.Add(Name + ".bias", [Outputs], Values(Outputs, seed: 2), type);
-        Linear linear = Linear.Load(checkpoint, Name, Inputs, Outputs, bias: true);
+        Linear linear = Linear.Load(checkpoint, Name, Inputs, Outputs, bias: true, format);
         float[] x = Values(Count * Inputs, seed: 3);
         float[] together = Multiply(linear, x, Count);
         float[] alone = new float[Count * Outputs];
@@ -90,11 +94,11 @@ public class LinearTests
     }
 
     [Theory]
-    [InlineData(TensorType.Float32, TensorType.Float32, 4)]
-    [InlineData(TensorType.Float16, TensorType.Float16, 2)]
-    [InlineData(TensorType.BFloat16, TensorType.BFloat16, 2)]
-    [InlineData(TensorType.Float8E4M3, TensorType.BFloat16, 2)]
-    public void A_loaded_layer_computes_what_the_same_values_do_as_floats(TensorType stored, TensorType packed, int elementBytes)
+    [InlineData(TensorType.Float32, 4 * 300)]
+    [InlineData(TensorType.Float16, 2 * 300)]
+    [InlineData(TensorType.BFloat16, 2 * 300)]
+    [InlineData(TensorType.Float8E4M3, 300 + (3 * sizeof(float)))]
+    public void A_loaded_layer_computes_what_the_same_values_do_as_floats(TensorType stored, int rowBytes)
     {
         const int Inputs = 300;
         const int Outputs = 200;
@@ -113,14 +117,72 @@ public class LinearTests
         Linear loaded = Linear.Load(checkpoint, Name, Inputs, Outputs);
         Linear floats = new(Inputs, Outputs, weight);
 
-        Assert.Equal((Inputs, Outputs, packed), (loaded.InFeatures, loaded.OutFeatures, loaded.Type));
-        Assert.Equal(208L * Inputs * elementBytes, loaded.Bytes);
+        Assert.Equal((Inputs, Outputs, stored), (loaded.InFeatures, loaded.OutFeatures, loaded.Type));
+        Assert.Equal(208L * rowBytes, loaded.Bytes);
         Assert.True(loaded.Bias.IsEmpty);
         foreach (int count in new[] { 1, 13 })
         {
             float[] x = Values(count * Inputs, seed: 2);
             Assert.Equal(Multiply(floats, x, count), Multiply(loaded, x, count));
         }
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.Int8Group32, 32, 0.5 / 127)]
+    [InlineData(WeightFormat.Int8Group64, 64, 0.5 / 127)]
+    [InlineData(WeightFormat.Int4Group32, 32, 1.0 / 8)]
+    [InlineData(WeightFormat.Int4Group64, 64, 1.0 / 8)]
+    public void Weights_of_few_bits_are_within_a_step_of_their_group(WeightFormat format, int group, double step)
+    {
+        // Neither is a whole number of groups, nor of panels.
+        const int Inputs = 300;
+        const int Outputs = 37;
+        float[] weight = Values(Outputs * Inputs, seed: 1);
+        InMemoryCheckpoint checkpoint = new();
+        checkpoint.Add(Name + ".weight", [Outputs, Inputs], weight);
+        Linear linear = Linear.Load(checkpoint, Name, Inputs, Outputs, format: format);
+
+        // The identity: what comes out are the weights.
+        float[] x = new float[Inputs * Inputs];
+        for (int k = 0; k < Inputs; k++)
+        {
+            x[k * (Inputs + 1)] = 1;
+        }
+
+        float[] y = Multiply(linear, x, Inputs);
+
+        Assert.Equal(format, linear.Format);
+        HashSet<float> levels = [];
+        for (int output = 0; output < Outputs; output++)
+        {
+            for (int k = 0; k < Inputs; k++)
+            {
+                int first = k / group * group;
+                float largest = weight.AsSpan((output * Inputs) + first, Math.Min(group, Inputs - first)).ToArray().Max(MathF.Abs);
+                Assert.Equal(weight[(output * Inputs) + k], y[(k * Outputs) + output], largest * (step + 0.001));
+                if (output == 0 && k < group)
+                {
+                    levels.Add(y[k * Outputs]);
+                }
+            }
+        }
+
+        Assert.InRange(levels.Count, 6, format is WeightFormat.Int4Group32 or WeightFormat.Int4Group64 ? 16 : group);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "has a value in row 2 that is not finite")]
+    [InlineData(float.PositiveInfinity, "has a value in row 2 that is not finite")]
+    [InlineData(1e9f, "cannot be kept as Int4Group32: 1E+09 has no scale of half precision")]
+    public void A_weight_that_has_no_scale_is_refused(float value, string problem)
+    {
+        float[] weight = new float[5 * 40];
+        weight[(2 * 40) + 33] = value;
+        InMemoryCheckpoint checkpoint = new();
+        checkpoint.Add(Name + ".weight", [5, 40], weight);
+
+        Assert.Equal(
+            $"memory: tensor '{Name}.weight' {problem}", Assert.Throws<CheckpointException>(() => Linear.Load(checkpoint, Name, 40, 5, format: WeightFormat.Int4Group32)).Message);
     }
 
     [Fact]

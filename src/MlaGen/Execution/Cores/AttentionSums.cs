@@ -50,12 +50,33 @@ internal sealed class AttentionSums(MlaShape shape, int columns)
         RowMath.Current.Fold(Latents(head, ref sums), keep, Latents(head, ref later), take);
     }
 
-    /// <summary>Divides a head's weighted latents by the sum of their weights: zeros where there are no keys.</summary>
+    /// <summary>Divides a head's weighted latents by the sum of their weights and the sink's: zeros where there are no keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Divide(int head, ref float sums, Span<float> output)
+    public void Divide(int head, ref float sums, float sink, Span<float> output)
     {
-        float sum = Unsafe.Add(ref Statistics(ref sums), columns + head);
-        RowMath.Current.Scale(Latents(head, ref sums), sum == 0 ? 0 : 1 / sum, output);
+        ref float maximum = ref Unsafe.Add(ref Statistics(ref sums), head);
+        RowMath.Current.Scale(Latents(head, ref sums), Share(maximum, Unsafe.Add(ref maximum, columns), sink), output);
+    }
+
+    /// <summary>
+    /// What weights must be multiplied by to be shares of the softmax: one over the sum of the weights and the sink's, which is a logit without a value. The
+    /// weights are relative to the largest score; the larger one of it and the sink keeps both exponentials from overflowing. 0 where nothing weighs anything:
+    /// without keys, or where every score is negative infinity.
+    /// </summary>
+    /// <param name="maximum">The largest score.</param>
+    /// <param name="sum">The sum of the weights.</param>
+    /// <param name="sink">The sink's logit, or negative infinity for none: then exactly one over the sum.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Share(float maximum, float sum, float sink)
+    {
+        if (sum == 0)
+        {
+            return 0;
+        }
+
+        float common = Math.Max(maximum, sink);
+        float keep = VectorMath.Exp(maximum - common);
+        return keep / ((sum * keep) + VectorMath.Exp(sink - common));
     }
 
     /// <summary>Natural logarithm of the sum of a head's exponentials: negative infinity where there are no keys.</summary>

@@ -41,6 +41,7 @@ internal sealed class AbsorbedStage
     private Workspace _queries = null!;
     private Workspace _output = null!;
     private Workspace? _logSumExp;
+    private SinkWeight? _sinks;
 
     public AbsorbedStage(StepContext step, AbsorbedCore core)
     {
@@ -118,9 +119,11 @@ internal sealed class AbsorbedStage
     /// <summary>Attends.</summary>
     /// <param name="queries">Absorbed, unscaled queries of the whole batch <c>[rows, heads, latent + rotary]</c>.</param>
     /// <param name="output">Takes <c>[rows, heads, latent]</c>.</param>
-    /// <param name="logSumExp">Takes <c>[rows, heads]</c>, or null.</param>
-    public void Run(Workspace queries, Workspace output, Workspace? logSumExp)
+    /// <param name="logSumExp">Takes <c>[rows, heads]</c>, without sinks, or null.</param>
+    /// <param name="sinks">Logits that join the softmax, or null.</param>
+    public void Run(Workspace queries, Workspace output, Workspace? logSumExp, SinkWeight? sinks)
     {
+        _sinks = sinks;
         _queries = queries;
         _output = output;
         _logSumExp = logSumExp;
@@ -350,7 +353,8 @@ internal sealed class AbsorbedStage
     private void Finish(in Row row, int head, ref float sums)
     {
         long index = ((long)row.Index * Shape.Heads) + head;
-        _sums.Divide(head, ref sums, _output.Span(index * Shape.KvLoraRank, Shape.KvLoraRank));
+        float sink = _sinks is null ? float.NegativeInfinity : _sinks.Values[head];
+        _sums.Divide(head, ref sums, sink, _output.Span(index * Shape.KvLoraRank, Shape.KvLoraRank));
         if (_logSumExp is not null)
         {
             _logSumExp.At(index) = _sums.LogSumExp(head, ref sums);

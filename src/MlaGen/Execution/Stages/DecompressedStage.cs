@@ -412,12 +412,11 @@ internal sealed class DecompressedStage
             for (int head = 0; head < heads; head++)
             {
                 int place = (head * tiles) + tile;
-
-                // As in the absorbed form: where every score is negative infinity, nothing weighs anything.
-                float sum = space.Statistics.At((((3L * place) + 1) * Layout.QueryTile) + column);
+                long statistics = (3L * place * Layout.QueryTile) + column;
+                float sink = _weights.Sinks is null ? float.NegativeInfinity : _weights.Sinks.Values[firstHead + head];
                 RowMath.Current.Scale(
                     space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
-                    sum == 0 ? 0 : 1 / sum,
+                    AttentionSums.Share(space.Statistics.At(statistics), space.Statistics.At(statistics + Layout.QueryTile), sink),
                     _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
             }
         }

@@ -23,6 +23,15 @@ internal interface IPanelFormat
     /// <summary>Bytes in front of the weights of a group; none where they share nothing.</summary>
     static virtual int GroupBytes => 0;
 
+    /// <summary>How it is asked for.</summary>
+    static virtual WeightFormat Format => WeightFormat.Stored;
+
+    /// <summary>
+    /// Whether what the weights of a group share is a factor of their sum, not of each: products then multiply the sum of a group, and <see cref="Load"/>
+    /// leaves it out. That saves a multiplication a weight where weights are so small that it would be felt.
+    /// </summary>
+    static virtual bool ScalesSums => false;
+
     /// <summary>Bytes of a row as <see cref="Pack"/> takes it.</summary>
     static abstract int RowBytes(int columns);
 

@@ -11,19 +11,38 @@ internal static class PanelFormats
         PanelProducts.Of<Float32Panels>(),
         PanelProducts.Of<Float16Panels>(),
         PanelProducts.Of<BFloat16Panels>(),
+        PanelProducts.Of<Float8Panels>(),
+        PanelProducts.Of<Int8Panels<Groups32>>(),
+        PanelProducts.Of<Int8Panels<Groups64>>(),
+        PanelProducts.Of<Int4Panels<Groups32>>(),
+        PanelProducts.Of<Int4Panels<Groups64>>(),
     ];
 
-    /// <summary>The products of the format that holds elements of a type.</summary>
-    public static PanelProducts Of(TensorType type)
+    /// <summary>The products of a format that weights are brought into; they are packed from floats.</summary>
+    public static PanelProducts Of(WeightFormat format)
     {
         foreach (PanelProducts products in All)
         {
-            if (products.Type == type)
+            if (products.Format == format && format != WeightFormat.Stored)
             {
                 return products;
             }
         }
 
-        throw new ArgumentOutOfRangeException(nameof(type), type, $"A packed matrix holds {string.Join(" or ", All.Select(static products => products.Type))}.");
+        throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format.");
+    }
+
+    /// <summary>The products of the format that holds elements of a type as they are stored.</summary>
+    public static PanelProducts Of(TensorType type)
+    {
+        foreach (PanelProducts products in All)
+        {
+            if (products.Type == type && products.Format == WeightFormat.Stored)
+            {
+                return products;
+            }
+        }
+
+        throw new ArgumentOutOfRangeException(nameof(type), type, $"A packed matrix holds {string.Join(" or ", All.Where(static products => products.Format == WeightFormat.Stored).Select(static products => products.Type))}.");
     }
 }

@@ -8,6 +8,9 @@ internal abstract class PanelProducts
     /// <summary>Type of the elements.</summary>
     public abstract TensorType Type { get; }
 
+    /// <summary>How the format is asked for.</summary>
+    public abstract WeightFormat Format { get; }
+
     /// <summary>The products of a format, for this process's tier.</summary>
     /// <typeparam name="F">The format.</typeparam>
     public static PanelProducts Of<F>()

@@ -18,6 +18,8 @@ internal sealed partial class PanelProducts<V, F>
         int depth = matrix.Columns;
         int tiles = (rows + TileRows - 1) / TileRows;
         ref float weights = ref scratch;
+        ref float scales = ref Unsafe.Add(ref scratch, (DepthBlock + ProjectionKernels.MostChunkRows) * ProjectionKernels.TiledPanels * PanelWidth);
+        ref float groupSums = ref Unsafe.Add(ref scales, DepthBlock / ProjectionKernels.LeastGroupDepth * ProjectionKernels.TiledPanels * PanelWidth);
         const int MostOutputs = ProjectionKernels.TiledPanels * PanelWidth;
         int sumStride = wholeTiles ? (int)stride : MostOutputs;
         for (int firstOutput = 0; firstOutput < outputs; firstOutput += MostOutputs)
@@ -37,7 +39,7 @@ internal sealed partial class PanelProducts<V, F>
                 int block = Math.Min(DepthBlock, depth - first);
                 for (int pair = 0; pair < pairs; pair++)
                 {
-                    Widen(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs));
+                    Widen(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs), ref Unsafe.Add(ref scales, pair * (DepthBlock / F.GroupDepth) * TileOutputs));
                 }
 
                 var next = new PanelStream(matrix, panel, panels, first + block, tiles * pairs);
@@ -48,21 +50,14 @@ internal sealed partial class PanelProducts<V, F>
                         ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
                         ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * sumStride) + (pair * TileOutputs));
                         next.Prefetch();
-                        int left = rows - (tile * TileRows);
-                        if (left <= TileRows - 4)
+                        int left = Math.Min(TileRows, rows - (tile * TileRows));
+                        if (F.ScalesSums)
                         {
-                            for (int row = 0; row < left; row += 4)
-                            {
-                                ProjectionTiles<V>.Multiply4(ref Unsafe.Add(ref inputs, row), TileWidth, ref w, block, ref Unsafe.Add(ref y, row * sumStride), sumStride, first > 0);
-                            }
-                        }
-                        else if (TileRows == 12)
-                        {
-                            ProjectionTiles<V>.Multiply12(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
+                            TileOfGroups(ref inputs, ref w, ref Unsafe.Add(ref scales, pair * (DepthBlock / F.GroupDepth) * TileOutputs), block, ref groupSums, ref y, sumStride, left, first > 0);
                         }
                         else
                         {
-                            ProjectionTiles<V>.Multiply6(ref inputs, TileWidth, ref w, block, ref y, sumStride, first > 0);
+                            Tile(ref inputs, ref w, block, ref y, sumStride, left, first > 0);
                         }
                     }
 
@@ -78,20 +73,70 @@ internal sealed partial class PanelProducts<V, F>
         }
     }
 
+    /// <summary>Up to a whole tile of rows by two vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Tile(ref float inputs, ref float weights, int depth, ref float sums, int stride, int rows, bool accumulate)
+    {
+        if (rows <= TileRows - 4)
+        {
+            for (int row = 0; row < rows; row += 4)
+            {
+                ProjectionTiles<V>.Multiply4(ref Unsafe.Add(ref inputs, row), TileWidth, ref weights, depth, ref Unsafe.Add(ref sums, row * stride), stride, accumulate);
+            }
+        }
+        else if (TileRows == 12)
+        {
+            ProjectionTiles<V>.Multiply12(ref inputs, TileWidth, ref weights, depth, ref sums, stride, accumulate);
+        }
+        else
+        {
+            ProjectionTiles<V>.Multiply6(ref inputs, TileWidth, ref weights, depth, ref sums, stride, accumulate);
+        }
+    }
+
+    /// <summary>The same where sums of groups have scales: each group is summed by itself, and its sum, scaled, meets those before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TileOfGroups(ref float inputs, ref float weights, ref float scales, int depth, ref float groupSums, ref float sums, int stride, int rows, bool accumulate)
+    {
+        for (int first = 0; first < depth; first += F.GroupDepth)
+        {
+            int count = Math.Min(F.GroupDepth, depth - first);
+            Tile(ref Unsafe.Add(ref inputs, first * TileWidth), ref Unsafe.Add(ref weights, first * TileOutputs), count, ref groupSums, TileOutputs, rows, accumulate: false);
+            V scale0 = V.Load(ref scales);
+            V scale1 = V.Load(ref Unsafe.Add(ref scales, V.Count));
+            scales = ref Unsafe.Add(ref scales, TileOutputs);
+            for (int row = 0; row < rows; row++)
+            {
+                ref float group = ref Unsafe.Add(ref groupSums, row * TileOutputs);
+                ref float sum = ref Unsafe.Add(ref sums, row * stride);
+                ref float upper = ref Unsafe.Add(ref sum, V.Count);
+                bool begun = accumulate || first > 0;
+                V.Store(V.MultiplyAdd(V.Load(ref group), scale0, begun ? V.Load(ref sum) : V.Zero), ref sum);
+                V.Store(V.MultiplyAdd(V.Load(ref Unsafe.Add(ref group, V.Count)), scale1, begun ? V.Load(ref upper) : V.Zero), ref upper);
+            }
+        }
+    }
+
     /// <summary>Writes two vectors of outputs of each depth as floats, <c>[depth][2 vectors]</c>: converted once for all rows of a chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen(PackedMatrix matrix, int firstPanel, int panels, int pair, int first, int block, ref float widened)
+    private static void Widen(PackedMatrix matrix, int firstPanel, int panels, int pair, int first, int block, ref float widened, ref float widenedScales)
     {
         for (int half = 0; half < 2; half++)
         {
             int output = (pair * TileOutputs) + (half * V.Count);
             int panel = output / PanelWidth;
             ref float target = ref Unsafe.Add(ref widened, half * V.Count);
+            ref float targetScales = ref Unsafe.Add(ref widenedScales, half * V.Count);
             if (panel >= panels)
             {
                 for (int k = 0; k < block; k++)
                 {
                     V.Store(V.Zero, ref Unsafe.Add(ref target, k * TileOutputs));
+                }
+
+                for (int k = 0; k < block && F.ScalesSums; k += F.GroupDepth)
+                {
+                    V.Store(V.Zero, ref Unsafe.Add(ref targetScales, k / F.GroupDepth * TileOutputs));
                 }
 
                 continue;
@@ -103,6 +148,12 @@ internal sealed partial class PanelProducts<V, F>
             {
                 V scales = F.LoadScales<V>(ref source, lane);
                 source = ref Unsafe.Add(ref source, F.GroupBytes);
+                if (F.ScalesSums)
+                {
+                    V.Store(scales, ref targetScales);
+                    targetScales = ref Unsafe.Add(ref targetScales, TileOutputs);
+                }
+
                 for (int k = Math.Min(F.GroupDepth, left); k > 0; k--)
                 {
                     V.Store(F.Load(ref source, lane, scales), ref target);

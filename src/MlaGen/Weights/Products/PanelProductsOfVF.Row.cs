@@ -99,6 +99,31 @@ internal sealed partial class PanelProducts<V, F>
                     x = ref Unsafe.Add(ref x, 1);
                     w = ref Unsafe.Add(ref w, F.DepthBytes);
                 }
+
+                if (F.ScalesSums)
+                {
+                    total0 = V.MultiplyAdd(sum0, scales0, total0);
+                    sum0 = V.Zero;
+                    total1 = V.MultiplyAdd(sum1, scales1, total1);
+                    sum1 = V.Zero;
+                    total2 = V.MultiplyAdd(sum2, scales2, total2);
+                    sum2 = V.Zero;
+                    total3 = V.MultiplyAdd(sum3, scales3, total3);
+                    sum3 = V.Zero;
+                    total4 = V.MultiplyAdd(sum4, scales4, total4);
+                    sum4 = V.Zero;
+                    total5 = V.MultiplyAdd(sum5, scales5, total5);
+                    sum5 = V.Zero;
+                    total6 = V.MultiplyAdd(sum6, scales6, total6);
+                    sum6 = V.Zero;
+                    total7 = V.MultiplyAdd(sum7, scales7, total7);
+                    sum7 = V.Zero;
+                }
+            }
+
+            if (F.ScalesSums)
+            {
+                continue;
             }
 
             total0 = V.Add(total0, sum0);
@@ -141,9 +166,15 @@ internal sealed partial class PanelProducts<V, F>
                     x = ref Unsafe.Add(ref x, 1);
                     w = ref Unsafe.Add(ref w, F.DepthBytes);
                 }
+
+                if (F.ScalesSums)
+                {
+                    total = V.MultiplyAdd(sum, scales, total);
+                    sum = V.Zero;
+                }
             }
 
-            total = V.Add(total, sum);
+            total = F.ScalesSums ? total : V.Add(total, sum);
         }
 
         V.Store(total, ref sums);

@@ -31,6 +31,11 @@ internal sealed partial class PanelProducts<V, F>
                 {
                     V input = V.Load(ref Unsafe.Add(ref x, lane));
                     V scales = F.LoadScales<V>(ref Unsafe.Subtract(ref w, inGroup), lane);
+                    if (F.ScalesSums)
+                    {
+                        input = V.Multiply(input, scales);
+                    }
+
                     sum0 = V.MultiplyAdd(input, F.Load(ref w, lane, scales), sum0);
                     sum1 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, o1), lane, scales), sum1);
                     sum2 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, o2), lane, scales), sum2);

@@ -30,6 +30,8 @@ internal sealed partial class PanelProducts<V, F> : PanelProducts
 
     public override TensorType Type => F.Type;
 
+    public override WeightFormat Format => F.Format;
+
     public override int RowBytes(int columns) => F.RowBytes(columns);
 
     public override long PanelBytes(int columns) => (((long)columns + F.GroupDepth - 1) / F.GroupDepth * F.GroupBytes) + ((long)columns * F.DepthBytes);

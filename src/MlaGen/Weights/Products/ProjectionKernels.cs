@@ -21,7 +21,13 @@ internal abstract class ProjectionKernels
     private const int StreamBytes = 128 * 1024;
 
     /// <summary>Floats of scratch that <see cref="PanelProducts.MultiplyPacked"/> needs.</summary>
-    public const int ScratchLength = (DepthBlock + MostChunkRows) * TiledPanels * PackedMatrix.PanelWidth;
+    public const int ScratchLength = ((DepthBlock + MostChunkRows + (DepthBlock / LeastGroupDepth)) * TiledPanels * PackedMatrix.PanelWidth) + MostTile;
+
+    /// <summary>The fewest depths that share a scale of their sum.</summary>
+    public const int LeastGroupDepth = 32;
+
+    /// <summary>Sums of the largest tile: 12 rows by two vectors of 16.</summary>
+    private const int MostTile = 12 * 32;
 
     /// <summary>The kernels of this process's tier.</summary>
     public static ProjectionKernels Current { get; } = SimdTiers.Current switch

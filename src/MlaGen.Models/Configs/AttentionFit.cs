@@ -1,0 +1,91 @@
+using System.Globalization;
+using MlaGen.Runtime;
+
+namespace MlaGen.Models;
+
+/// <summary>Compares what <c>config.json</c> says of the attention with what a class was generated for: in everything that the arithmetic depends on they must agree.</summary>
+internal sealed class AttentionFit
+{
+    private const double Tolerance = 1e-6;
+
+    private readonly MlaShape _shape;
+    private readonly RotaryConfig _rotary;
+    private readonly DecoderFamily _family;
+
+    /// <exception cref="ModelConfigException">A number of the attention cannot be.</exception>
+    public AttentionFit(ModelConfig model)
+    {
+        const int Most = 1 << 16;
+        ConfigSection config = model.Text;
+        _family = model.Family;
+        int heads = config.Integer("num_attention_heads", 1, Most);
+        _shape = new MlaShape(
+            model.HiddenSize,
+            heads,
+            config.Integer("q_lora_rank", 0, Most, 0),
+            config.Integer("kv_lora_rank", 1, Most),
+            config.Integer("qk_nope_head_dim", 1, Most),
+            config.Integer("qk_rope_head_dim", 0, Most),
+            config.Integer("v_head_dim", 1, Most, _family.DerivesVHeadDim ? Math.Max(1, model.HiddenSize / heads) : null),
+            model.MaxPositions);
+        _rotary = RotaryConfig.Read(model, _shape.QkRopeHeadDim, _family.ScalesScores);
+        Bias = config.Flag("attention_bias", false);
+    }
+
+    /// <summary>Whether the projections have biases: the checkpoint tells, and the class when it loads.</summary>
+    public bool Bias { get; }
+
+    /// <summary>The dimensions.</summary>
+    public MlaShape Shape => _shape;
+
+    /// <summary>What differs, as <c>key is this, but the class has that</c>; nothing where the class fits.</summary>
+    public IReadOnlyList<string> Differences(MlaDefinition definition)
+    {
+        List<string> differences = [];
+        MlaShape shape = definition.Shape;
+        Compare("hidden_size", _shape.HiddenSize, shape.HiddenSize);
+        Compare("num_attention_heads", _shape.Heads, shape.Heads);
+        Compare("q_lora_rank", _shape.QLoraRank, shape.QLoraRank);
+        Compare("kv_lora_rank", _shape.KvLoraRank, shape.KvLoraRank);
+        Compare("qk_nope_head_dim", _shape.QkNopeHeadDim, shape.QkNopeHeadDim);
+        Compare("qk_rope_head_dim", _shape.QkRopeHeadDim, shape.QkRopeHeadDim);
+        Compare("v_head_dim", _shape.VHeadDim, shape.VHeadDim);
+        if (differences.Count > 0)
+        {
+            return differences;
+        }
+
+        Compare("the softmax scale", Math.Pow(_shape.QkHeadDim, -0.5) * _rotary.ScoreFactor, definition.SoftmaxScale);
+        Compare("the factor on cosine and sine", _rotary.CosineFactor, definition.RopeAttentionFactor);
+        Compare("llama_4_scaling_beta", _rotary.Llama4ScalingBeta, definition.Llama4ScalingBeta);
+        Compare("the scale of the query latent", _family.QueryLatentScale(_shape), definition.QLatentScale);
+        Compare("the scale of the key/value latent", _family.KeyLatentScale(_shape), definition.KvLatentScale);
+        if (_shape.QkRopeHeadDim > 0 && definition.RopeLayout != _family.RopeLayout)
+        {
+            differences.Add($"pairs of the rotary part are {_family.RopeLayout}, but the class has {definition.RopeLayout}");
+        }
+
+        int pair = definition.InverseFrequencies.Length == _rotary.Frequencies.Length
+            ? Enumerable.Range(0, _rotary.Frequencies.Length).FirstOrDefault(i => !Near(_rotary.Frequencies[i], definition.InverseFrequencies[i]), -1)
+            : 0;
+        if (pair >= 0)
+        {
+            string found = pair < definition.InverseFrequencies.Length ? Text(definition.InverseFrequencies[pair]) : "none";
+            differences.Add($"rotary pair {pair} turns by {Text(_rotary.Frequencies[pair])} a position ({_rotary.Words}), but the class has {found}");
+        }
+
+        return differences;
+
+        void Compare(string what, double expected, double found)
+        {
+            if (!Near(expected, found))
+            {
+                differences.Add($"{what} is {Text(expected)}, but the class has {Text(found)}");
+            }
+        }
+    }
+
+    private static bool Near(double expected, double found) => Math.Abs(expected - found) <= Tolerance * Math.Abs(expected);
+
+    private static string Text(double value) => value.ToString("G7", CultureInfo.InvariantCulture);
+}

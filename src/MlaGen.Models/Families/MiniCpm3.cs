@@ -1,0 +1,35 @@
+namespace MlaGen.Models;
+
+/// <summary>MiniCPM3 (transformers' <c>MiniCPM3ForCausalLM</c>): dense, with factors on the embedding, on every branch and before the head.</summary>
+internal sealed class MiniCpm3 : DecoderFamily
+{
+    private readonly float _branchScale;
+
+    public MiniCpm3(ModelConfig model)
+        : base(model)
+    {
+        _ = Width("intermediate_size");
+        EmbeddingScale = (float)Config.Number("scale_emb", 0, 1e6, 1);
+        _branchScale = (float)(Config.Number("scale_depth", 0, 1e6, 1) / Math.Sqrt(Layers));
+        HeadScale = (float)(Config.Number("dim_model_base", 1, 1 << 20, Hidden) / Hidden);
+    }
+
+    public override RopeLayout RopeLayout => RopeLayout.HalfSplit;
+
+    public override bool ScalesScores => false;
+
+    public override bool DerivesVHeadDim => true;
+
+    protected override bool TiesByDefault => true;
+
+    protected override float EmbeddingScale { get; }
+
+    protected override float HeadScale { get; }
+
+    protected override IDecoderLayer LoadLayer(WeightSource weights, int layer) => new DecoderLayer(
+        LoadNorm(weights, "input_layernorm", layer),
+        weights.Attention("self_attn.", layer),
+        LoadNorm(weights, "post_attention_layernorm", layer),
+        LoadFeedForward(weights.At("mlp."), layer),
+        _branchScale);
+}
