@@ -1,6 +1,8 @@
+using Cluster.Hosting;
+
 namespace MlaGen.Cluster.Tests;
 
-/// <summary>Runs for minutes, in which silos are killed and a Redis server is stopped: only when it is asked for.</summary>
+/// <summary>Runs for minutes, in which silos are killed and a Redis server is stopped: only when it is asked for, and where there is a server.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ClusterFaultsFactAttribute : FactAttribute
 {
@@ -12,6 +14,10 @@ public sealed class ClusterFaultsFactAttribute : FactAttribute
         if (Environment.GetEnvironmentVariable(Variable) != "1")
         {
             Skip = $"This kills silos for minutes; it runs with {Variable}=1.";
+        }
+        else if (!RedisServer.IsInstalled)
+        {
+            Skip = "redis-server is not installed; Debian has it in the package redis-server.";
         }
     }
 }

@@ -9,6 +9,8 @@ namespace Cluster.Hosting;
 /// <summary>A Redis server that this program starts and ends, on this machine alone. It keeps its data in a directory, and goes on with them when it is started there again.</summary>
 internal sealed class RedisServer : IDisposable
 {
+    private const string Program = "redis-server";
+
     private readonly Process _process;
 
     private RedisServer(Process process, int port)
@@ -16,6 +18,9 @@ internal sealed class RedisServer : IDisposable
         _process = process;
         Port = port;
     }
+
+    /// <summary>Whether there is such a program.</summary>
+    public static bool IsInstalled => (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Any(static folder => File.Exists(Path.Combine(folder, Program)));
 
     public int Port { get; }
 
@@ -29,7 +34,7 @@ internal sealed class RedisServer : IDisposable
         RedisServer server;
         try
         {
-            Process process = Process.Start(new ProcessStartInfo("redis-server", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            Process process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
             _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null);
             server = new RedisServer(process, port);
