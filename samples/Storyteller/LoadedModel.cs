@@ -12,9 +12,12 @@ internal sealed record LoadedModel(LanguageModel Model, ModelTokenizer Tokenizer
 {
     private const string TokenizerFile = "tokenizer.json";
 
-    public static LoadedModel Load(string directory, WeightFormat weights = WeightFormat.Stored)
+    public static LoadedModel Load(string directory, WeightFormat weights = WeightFormat.Stored) => Load(directory, AttentionClass.Of<StoryAttention>(), weights);
+
+    /// <summary>Loads a model around another class than the program's own.</summary>
+    public static LoadedModel Load(string directory, AttentionClass attention, WeightFormat weights = WeightFormat.Stored)
     {
-        LanguageModel model = LanguageModel.Load(directory, [AttentionClass.Of<StoryAttention>()], new ModelOptions { Weights = weights });
+        LanguageModel model = LanguageModel.Load(directory, [attention], new ModelOptions { Weights = weights });
         if (model.Config.EndTokens.IsEmpty)
         {
             throw new InvalidDataException($"{model.Config.File} has no eos_token_id, with which every story begins and ends");
@@ -34,7 +37,7 @@ internal sealed record LoadedModel(LanguageModel Model, ModelTokenizer Tokenizer
     public int[] TokensOf(string text)
     {
         int[] tokens = [EndToken, .. Tokenizer.Encode(text)];
-        int most = StoryAttention.Shape.MaxPositionEmbeddings;
+        int most = Model.Shape.MaxPositionEmbeddings;
         return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
     }
 

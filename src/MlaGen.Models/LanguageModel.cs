@@ -90,27 +90,30 @@ public abstract class LanguageModel
     public void Forward(MlaBatch batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        if (!IsMine(batch))
-        {
-            throw new ArgumentException($"The batch is of another attention class than the model's.", nameof(batch));
-        }
+        IAttentionStep step = StepOf(batch) ?? throw new ArgumentException("The batch is of another attention class than the model's.", nameof(batch));
+        Forward(new Workers(batch.Executor, batch.CancellationToken), step, tokens, wanted, logits);
+    }
 
-        if (tokens.Length != batch.Rows)
+    private protected void Forward(Workers workers, IAttentionStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
+    {
+        int rows = step.Rows;
+        if (tokens.Length != rows)
         {
-            throw new ArgumentException(FormattableString.Invariant($"Expected as many tokens as the batch has rows, {batch.Rows}; found {tokens.Length}."), nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"Expected as many tokens as the step has rows, {rows}; found {tokens.Length}."), nameof(tokens));
         }
 
         Check(tokens, Config.VocabularySize, nameof(tokens));
-        Check(wanted, batch.Rows, nameof(wanted));
+        Check(wanted, rows, nameof(wanted));
         if (logits.Length != (long)wanted.Length * Config.VocabularySize)
         {
             throw new ArgumentException(FormattableString.Invariant($"Expected [wanted.Length, VocabularySize] = [{wanted.Length}, {Config.VocabularySize}]; found {logits.Length}."), nameof(logits));
         }
 
-        _decoder.Forward(batch, tokens, wanted, logits);
+        _decoder.Forward(workers, step, tokens, wanted, logits);
     }
 
-    private protected abstract bool IsMine(MlaBatch batch);
+    /// <summary>A batch as a step of this model, unless it is another class's.</summary>
+    private protected abstract IAttentionStep? StepOf(MlaBatch batch);
 
     private static void Check(ReadOnlySpan<int> values, int end, string name)
     {
@@ -169,7 +172,23 @@ public sealed class LanguageModel<T> : LanguageModel
     /// <inheritdoc/>
     public override ModelCache CreateCache(long maxTokens, LatentCacheOptions? options = null) => new ModelCache<T>(new LatentCache<T>(Config.AttentionLayers, maxTokens, options));
 
-    private protected override bool IsMine(MlaBatch batch) => batch is MlaBatch<T>;
+    /// <summary>Runs a step whose attention is carried out by the caller.</summary>
+    /// <param name="step">Its attention. A step that fails on the way has been carried out up to some layer: undoing that is the caller's.</param>
+    /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
+    /// <param name="wanted">The rows whose scores are wanted.</param>
+    /// <param name="logits">Receives them: <c>[wanted.Length, VocabularySize]</c>.</param>
+    /// <param name="executor">What everything but attention runs on; <see langword="null"/> for <see cref="MlaExecutor.Shared"/>.</param>
+    /// <param name="cancellationToken">Ends the step early.</param>
+    /// <exception cref="ArgumentException">A span has another length, or a token or row is none; no layer was run.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <paramref name="cancellationToken"/>.</exception>
+    public void Forward(
+        IAttentionStep<T> step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits, MlaExecutor? executor = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        Forward(new Workers(executor ?? MlaExecutor.Shared, cancellationToken), step, tokens, wanted, logits);
+    }
+
+    private protected override IAttentionStep? StepOf(MlaBatch batch) => batch is MlaBatch<T> mine ? new BatchStep<T>(mine) : null;
 
     private static Func<ICheckpoint, string, int, IAttention> Loader()
     {

@@ -105,4 +105,33 @@ public interface IMlaAttention<TSelf>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>; the step can only be rolled back.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
     void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output);
+
+    /// <summary>
+    /// What comes before <see cref="AttendLatent(MlaBatch{TSelf}, int, ReadOnlySpan{float}, Span{float}, Span{float})"/>, for engines that keep rows elsewhere, cut a context into parts or spread it over machines: from
+    /// hidden states to absorbed queries and to the rows of the new tokens, with the same bits as in <see cref="Forward"/>. Reads and writes no
+    /// cache: of the batch it takes positions, threads and working memory, and a batch that does nothing else is rolled back.
+    /// </summary>
+    /// <param name="batch">The step; which sequence a new token belongs to makes no difference, its position does.</param>
+    /// <param name="hidden">Hidden states <c>[batch.Rows, HiddenSize]</c>.</param>
+    /// <param name="queries">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, Heads, KvLoraRank + QkRopeHeadDim]</c>.</param>
+    /// <param name="rows">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, for <see cref="AppendLatent"/>.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>; or the class has an output gate or attention sinks, which <see cref="ProjectOutput"/> could not apply.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
+    void ProjectLatent(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows);
+
+    /// <summary>What comes after <see cref="AttendLatent(MlaBatch{TSelf}, int, ReadOnlySpan{float}, Span{float}, Span{float})"/>: from weighted sums of latents, those of all parts merged, to the layer's output. Reads and writes no cache.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="latents">Weighted sums of latents <c>[batch.Rows, Heads, KvLoraRank]</c>.</param>
+    /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>.</param>
+    /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is empty; or the class has an output gate or attention sinks, which take hidden states and the log-sum-exp of all parts.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
+    void ProjectOutput(MlaBatch<TSelf> batch, ReadOnlySpan<float> latents, Span<float> output);
 }

@@ -84,9 +84,9 @@ public partial class RepositoryPagesTests
     [GeneratedRegex(@"`([A-Za-z./]+\.(?:cs|md))`")]
     private static partial Regex PathsOfFiles();
 
-    [GeneratedRegex("\"(MLAGEN_(?:FULL_GRIDS|LARGE_MEMORY|[A-Z]+_MINUTES))\"")]
+    [GeneratedRegex("\"(MLAGEN_(?:FULL_GRIDS|LARGE_MEMORY|CLUSTER_FAULTS|[A-Z]+_MINUTES))\"")]
     private static partial Regex LongerRuns();
 
-    [GeneratedRegex(@"`(MLAGEN_[A-Z_]+)=[0-9]+ dotnet test tests/MlaGen\.(?:Chat\.)?Tests -c Release --filter Category=([A-Za-z]+)`")]
+    [GeneratedRegex(@"`(MLAGEN_[A-Z_]+)=[0-9]+ dotnet test tests/MlaGen\.(?:(?:Chat|Cluster)\.)?Tests -c Release --filter Category=([A-Za-z]+)`")]
     private static partial Regex LongerCommands();
 }

@@ -43,7 +43,7 @@ internal sealed class MlaSymbols
 
     /// <summary>Whether a call runs a layer, or a part of one, on a batch.</summary>
     public bool IsRun(IMethodSymbol method)
-        => method is { Name: "Forward" or "AttendLatent" or "AppendLatent", Parameters: [{ Type: INamedTypeSymbol batch }, ..] }
+        => method is { Name: "Forward" or "AttendLatent" or "AppendLatent" or "ProjectLatent" or "ProjectOutput", Parameters: [{ Type: INamedTypeSymbol batch }, ..] }
             && Same(batch.OriginalDefinition, _batchOf)
             && IsGenerated(method.ContainingType);
 

@@ -28,7 +28,10 @@ internal sealed record SpanArgument(IArgumentOperation Argument, long Length, lo
                 ("AttendLatent", "queries") => ["Heads", "CacheRowElements"],
                 ("AttendLatent", "output") => ["Heads", "KvLoraRank"],
                 ("AttendLatent", "logSumExp") => ["Heads"],
-                ("AppendLatent", "rows") => ["CacheRowElements"],
+                ("AppendLatent" or "ProjectLatent", "rows") => ["CacheRowElements"],
+                ("ProjectLatent", "hidden") or ("ProjectOutput", "output") => ["HiddenSize"],
+                ("ProjectLatent", "queries") => ["Heads", "CacheRowElements"],
+                ("ProjectOutput", "latents") => ["Heads", "KvLoraRank"],
                 _ => null,
             };
             if (formula is not null

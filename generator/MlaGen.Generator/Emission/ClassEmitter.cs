@@ -324,6 +324,34 @@ internal static class ClassEmitter
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
+        writer.Line();
+        string refusal = (plan.Spec.AttentionSinks, plan.Spec.OutputGate) switch
+        {
+            (true, OutputGate.None) => "Always: ProjectOutput does not get what sinks take, the log-sum-exp of all parts.",
+            (false, OutputGate.None) => string.Empty,
+            (false, _) => "Always: ProjectOutput does not get what the output gate takes, the hidden states.",
+            _ => "Always: ProjectOutput does not get what output gate and sinks take, the hidden states and the log-sum-exp of all parts.",
+        };
+        writer.Summary(
+            "What comes before AttendLatent, for engines that keep rows elsewhere: from hidden states to absorbed queries and to the rows of the\n" +
+            "new tokens. Of the batch it takes positions, threads and working memory; it reads and writes no cache.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line($"/// <param name=\"hidden\">Hidden states <c>[batch.Rows, {d.HiddenSize}]</c>.</param>");
+        writer.Line($"/// <param name=\"queries\">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, {d.Heads}, {d.CacheRowElements}]</c>.</param>");
+        writer.Line($"/// <param name=\"rows\">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, {d.CacheRowElements}]</c>.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line($"/// <exception cref=\"global::System.InvalidOperationException\">{(refusal.Length > 0 ? refusal : "The batch is empty, or has rows that append no token.")}</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+        writer.Line($"public void ProjectLatent({batch} batch, {input} hidden, {output} queries, {output} rows) => _layer.ProjectLatent(batch, hidden, queries, rows);");
+        writer.Line();
+        writer.Summary("What comes after AttendLatent: from weighted sums of latents, those of all parts merged, to the layer's output.");
+        writer.Line("/// <param name=\"batch\">The step.</param>");
+        writer.Line($"/// <param name=\"latents\">Weighted sums of latents <c>[batch.Rows, {d.Heads}, {d.KvLoraRank}]</c>.</param>");
+        writer.Line($"/// <param name=\"output\">Takes the layer's output <c>[batch.Rows, {d.HiddenSize}]</c>.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
+        writer.Line($"/// <exception cref=\"global::System.InvalidOperationException\">{(refusal.Length > 0 ? refusal : "The batch is empty.")}</exception>");
+        writer.Line("/// <exception cref=\"global::System.OperationCanceledException\">The batch's token was cancelled.</exception>");
+        writer.Line($"public void ProjectOutput({batch} batch, {input} latents, {output} output) => _layer.ProjectOutput(batch, latents, output);");
     }
 
     /// <summary>What stands between attention and the layer's output, as a sentence; empty where nothing does.</summary>

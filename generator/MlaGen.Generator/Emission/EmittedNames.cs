@@ -24,7 +24,7 @@ internal static class EmittedNames
         StringComparer.Ordinal,
         "HiddenSize", "Heads", "QLoraRank", "KvLoraRank", "QkNopeHeadDim", "QkRopeHeadDim", "VHeadDim", "MaxPositionEmbeddings", "CacheRowElements", "SoftmaxScale",
         "IndexTopK", "IndexHeads", "IndexHeadDim", "IndexPattern", "IndexScores",
-        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent",
+        "Shape", "Layer", "Load", "CacheBytes", "CreateCache", "Warmup", "Cores", "Forward", "AttendLatent", "AppendLatent", "ProjectLatent", "ProjectOutput",
         "Weights", "QProj", "QAProj", "QALayernorm", "QBProj", "KvAProjWithMqa", "KvALayernorm", "KvBProj", "Sinks", "GateProj", "OProj",
         "IndexerWqB", "IndexerWk", "IndexerKNorm", "IndexerWeightsProj", "IndexPoolTokens", "IndexerPoolEmbedding", "IndexerPoolGate",
         "s_definition", "_layer");
@@ -57,6 +57,8 @@ internal static class EmittedNames
             ("AttendLatent", [batch, "int", Input, "global::System.ReadOnlySpan<int>", Output, Output]),
             ("IndexScores", [batch, "int", Input, Input, Output]),
             ("AppendLatent", [batch, "int", Input]),
+            ("ProjectLatent", [batch, Input, Output, Output]),
+            ("ProjectOutput", [batch, Input, Output]),
             ("get_Shape", []),
             ("get_Layer", []),
         ];

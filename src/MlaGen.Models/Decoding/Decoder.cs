@@ -3,7 +3,7 @@ using System.Numerics.Tensors;
 namespace MlaGen.Models;
 
 /// <summary>What stands around the attention layers of a model: token ids in, a score for each possible next token out.</summary>
-/// <remarks>Holds weights only: one decoder may serve several batches at a time.</remarks>
+/// <remarks>Holds weights only: one decoder may serve several steps at a time.</remarks>
 internal sealed class Decoder
 {
     public required Embedding Embedding { get; init; }
@@ -26,13 +26,13 @@ internal sealed class Decoder
     private int Width => Head.InFeatures;
 
     /// <summary>Runs a step. The caller commits it.</summary>
-    /// <param name="batch">The sequences that grow, with their new tokens already added.</param>
-    /// <param name="tokens">The new tokens, <c>[batch.Rows]</c>.</param>
+    /// <param name="workers">What products run on.</param>
+    /// <param name="step">Its attention.</param>
+    /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
     /// <param name="wanted">The rows whose scores are wanted.</param>
     /// <param name="logits">Receives them: <c>[wanted.Length, VocabularySize]</c>.</param>
-    public void Forward(MlaBatch batch, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
+    public void Forward(Workers workers, IAttentionStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
     {
-        Workers workers = new(batch.Executor, batch.CancellationToken);
         int rowWidth = Streams * Width;
         using RentedFloats hiddenScratch = new(checked(tokens.Length * rowWidth));
         Span<float> hidden = hiddenScratch.Span;
@@ -49,7 +49,7 @@ internal sealed class Decoder
         foreach (IDecoderLayer layer in Layers)
         {
             workers.Cancellation.ThrowIfCancellationRequested();
-            layer.Forward(workers, batch, hidden);
+            layer.Forward(workers, step, hidden);
         }
 
         if (wanted.Length > 0)

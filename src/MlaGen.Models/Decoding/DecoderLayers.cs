@@ -5,11 +5,11 @@ namespace MlaGen.Models;
 /// <summary>One layer of a decoder.</summary>
 internal interface IDecoderLayer
 {
-    /// <summary>Carries the batch's rows through the layer, in place.</summary>
+    /// <summary>Carries the step's rows through the layer, in place.</summary>
     /// <param name="workers">What products run on.</param>
-    /// <param name="batch">The step: whose rows these are.</param>
-    /// <param name="hidden"><c>[batch.Rows, streams · HiddenSize]</c>.</param>
-    void Forward(Workers workers, MlaBatch batch, Span<float> hidden);
+    /// <param name="step">The step: whose rows these are.</param>
+    /// <param name="hidden"><c>[step.Rows, streams · HiddenSize]</c>.</param>
+    void Forward(Workers workers, IAttentionStep step, Span<float> hidden);
 }
 
 /// <summary>Attention, then feed-forward, each on normalised rows and added to what came in (transformers' <c>DeepseekV3DecoderLayer</c>).</summary>
@@ -20,17 +20,17 @@ internal interface IDecoderLayer
 /// <param name="branchScale">Factor on what is added.</param>
 internal sealed class DecoderLayer(INorm inputNorm, IAttention attention, INorm postAttentionNorm, IFeedForward feedForward, float branchScale = 1) : IDecoderLayer
 {
-    public void Forward(Workers workers, MlaBatch batch, Span<float> hidden)
+    public void Forward(Workers workers, IAttentionStep step, Span<float> hidden)
     {
         using RentedFloats normalised = new(hidden.Length);
         using RentedFloats change = new(hidden.Length);
 
         inputNorm.Forward(workers, hidden, normalised.Span);
-        attention.Forward(batch, normalised.Span, change.Span);
+        attention.Forward(step, normalised.Span, change.Span);
         Add(change.Span, hidden);
 
         postAttentionNorm.Forward(workers, hidden, normalised.Span);
-        feedForward.Forward(workers, normalised.Span, change.Span, batch.Rows);
+        feedForward.Forward(workers, normalised.Span, change.Span, step.Rows);
         Add(change.Span, hidden);
     }
 

@@ -67,24 +67,24 @@ internal sealed class StreamMix(Linear projection, float[] scale, float[] bias, 
 /// <summary>A layer whose attention and feed-forward part each read from the streams and write to them.</summary>
 internal sealed class HyperConnectedLayer(StreamMix attentionMix, INorm inputNorm, IAttention attention, StreamMix feedForwardMix, INorm postAttentionNorm, IFeedForward feedForward) : IDecoderLayer
 {
-    public void Forward(Workers workers, MlaBatch batch, Span<float> hidden)
+    public void Forward(Workers workers, IAttentionStep step, Span<float> hidden)
     {
         int streams = attentionMix.Streams;
         using RentedFloats inputScratch = new(hidden.Length / streams);
         using RentedFloats outputScratch = new(hidden.Length / streams);
-        using RentedFloats postScratch = new(batch.Rows * streams);
+        using RentedFloats postScratch = new(step.Rows * streams);
         Span<float> input = inputScratch.Span;
         Span<float> output = outputScratch.Span;
         Span<float> post = postScratch.Span;
 
         attentionMix.Collect(workers, hidden, input, post);
         inputNorm.Forward(workers, input, input);
-        attention.Forward(batch, input, output);
+        attention.Forward(step, input, output);
         attentionMix.Spread(output, post, hidden);
 
         feedForwardMix.Collect(workers, hidden, input, post);
         postAttentionNorm.Forward(workers, input, input);
-        feedForward.Forward(workers, input, output, batch.Rows);
+        feedForward.Forward(workers, input, output, step.Rows);
         feedForwardMix.Spread(output, post, hidden);
     }
 }

@@ -58,29 +58,29 @@ internal sealed class LongCatFlash : DecoderFamily
 
     private sealed class Layer(Half first, Half second, IFeedForward experts) : IDecoderLayer
     {
-        public void Forward(Workers workers, MlaBatch batch, Span<float> hidden)
+        public void Forward(Workers workers, IAttentionStep step, Span<float> hidden)
         {
             using RentedFloats shortcut = new(hidden.Length);
-            Forward(first, workers, batch, hidden, shortcut.Span);
-            Forward(second, workers, batch, hidden, []);
+            Forward(first, workers, step, hidden, shortcut.Span);
+            Forward(second, workers, step, hidden, []);
             TensorPrimitives.Add(hidden, shortcut.Span, hidden);
         }
 
-        private void Forward(Half half, Workers workers, MlaBatch batch, Span<float> hidden, Span<float> shortcut)
+        private void Forward(Half half, Workers workers, IAttentionStep step, Span<float> hidden, Span<float> shortcut)
         {
             using RentedFloats normalised = new(hidden.Length);
             using RentedFloats change = new(hidden.Length);
             half.InputNorm.Forward(workers, hidden, normalised.Span);
-            half.Attention.Forward(batch, normalised.Span, change.Span);
+            half.Attention.Forward(step, normalised.Span, change.Span);
             TensorPrimitives.Add(hidden, change.Span, hidden);
 
             half.PostAttentionNorm.Forward(workers, hidden, normalised.Span);
             if (!shortcut.IsEmpty)
             {
-                experts.Forward(workers, normalised.Span, shortcut, batch.Rows);
+                experts.Forward(workers, normalised.Span, shortcut, step.Rows);
             }
 
-            half.FeedForward.Forward(workers, normalised.Span, change.Span, batch.Rows);
+            half.FeedForward.Forward(workers, normalised.Span, change.Span, step.Rows);
             TensorPrimitives.Add(hidden, change.Span, hidden);
         }
     }

@@ -17,6 +17,9 @@ internal readonly record struct BatchEntry(LatentSequence Sequence, int FirstRow
     /// <summary>New tokens that committing takes over.</summary>
     public int Accepted { get; init; } = NewTokens;
 
+    /// <summary>Whether every query sees every key, instead of those up to its own place.</summary>
+    public bool SeesAll { get; init; }
+
     /// <summary>Tokens that the sequence has already.</summary>
     public int CommittedKeys => Keys - NewTokens;
 
@@ -26,6 +29,6 @@ internal readonly record struct BatchEntry(LatentSequence Sequence, int FirstRow
     /// <summary>What is left without its first rows.</summary>
     public BatchEntry From(int queries) => this with { FirstRow = FirstRow + queries, Queries = Queries - queries, NewTokens = NewTokens - queries };
 
-    /// <summary>Keys that a query of this entry, which is no tree, sees: causal, with the last query aligned to the last key.</summary>
-    public int VisibleKeys(int query) => Math.Max(0, Keys - Queries + query + 1);
+    /// <summary>Keys that a query of this entry, which is no tree, sees: all, or causal with the last query aligned to the last key.</summary>
+    public int VisibleKeys(int query) => SeesAll ? Keys : Math.Max(0, Keys - Queries + query + 1);
 }

@@ -112,20 +112,21 @@ public abstract partial class MlaBatch : IDisposable
     }
 
     /// <summary>
-    /// Adds a sequence that is only read: its rows attend to the tokens it has and append nothing. For <c>AttendLatent</c>; causal, the last
-    /// row seeing every token, the one before it all but the last, and so on down to none.
+    /// Adds a sequence that is only read: its rows attend to the tokens it has and append nothing. For <c>AttendLatent</c>.
     /// </summary>
     /// <param name="sequence">A sequence of this batch's cache that is in no open batch.</param>
     /// <param name="queries">Rows it takes; may exceed its tokens.</param>
+    /// <param name="causal">Whether the last row sees every token, the one before it all but the last, and so on down to none. Otherwise every row sees
+    /// every token: where the sequence is a part of a context that ends before the rows' own tokens, whose other parts lie elsewhere.</param>
     /// <returns>Index of the sequence's first row in the batch.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="queries"/> is not positive.</exception>
     /// <exception cref="ArgumentException">The sequence is another cache's.</exception>
     /// <exception cref="InvalidOperationException">The sequence is in an open batch already, or the step's first <c>Forward</c> has begun.</exception>
     /// <exception cref="ObjectDisposedException">The batch, the sequence or the cache is disposed.</exception>
-    public int AddQueries(LatentSequence sequence, int queries)
+    public int AddQueries(LatentSequence sequence, int queries, bool causal = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(queries);
-        return Append(sequence, queries, newTokens: 0, positions: default, parents: default);
+        return Append(sequence, queries, newTokens: 0, positions: default, parents: default, seesAll: !causal);
     }
 
     /// <summary>Takes the new tokens of all sequences over at once, those that were accepted where that was said, and empties the batch.</summary>
@@ -257,6 +258,13 @@ public abstract partial class MlaBatch : IDisposable
             throw new ArgumentOutOfRangeException(nameof(layer), layer, FormattableString.Invariant($"The cache was created for {Counted.Of(_writtenLayers.Length, "layer")}, numbered from 0."));
         }
 
+        FixEntries();
+    }
+
+    /// <summary>Says that the step's entries are fixed from here on, whichever layer it is that runs.</summary>
+    /// <exception cref="InvalidOperationException">The batch is empty.</exception>
+    internal void FixEntries()
+    {
         ThrowIfNotOpen();
         _begun = true;
     }
@@ -270,7 +278,7 @@ public abstract partial class MlaBatch : IDisposable
     /// <summary>Says that a layer is about to write rows: until it has, the step cannot be committed.</summary>
     internal void UnmarkLayer(int layer) => _writtenLayers[layer] = false;
 
-    private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents)
+    private int Append(LatentSequence sequence, int rows, int newTokens, ReadOnlySpan<int> positions, ReadOnlySpan<int> parents, bool seesAll = false)
     {
         ArgumentNullException.ThrowIfNull(sequence);
         using Use use = Begin(newTokens > 0 ? nameof(Add) : nameof(AddQueries));
@@ -306,6 +314,7 @@ public abstract partial class MlaBatch : IDisposable
         _entries[_entryCount++] = new BatchEntry(sequence, firstRow, rows, newTokens, sequence.Length + newTokens)
         {
             IsTree = isTree,
+            SeesAll = seesAll,
             Accepted = isTree ? BatchEntry.NothingChosen : newTokens,
         };
         Rows += rows;

@@ -47,6 +47,68 @@ public sealed class MlaLayer<T>
         MlaLayer.Check(output.Length, batch.Rows, 1, T.Shape.HiddenSize, "output", "HiddenSize");
         batch.Engine.Forward(_weights, Layer, hidden, output);
     }
+
+    /// <summary>Runs what comes before the core.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="hidden">Hidden states.</param>
+    /// <param name="queries">Takes absorbed queries.</param>
+    /// <param name="rows">Takes latents and rotary keys.</param>
+    public void ProjectLatent(MlaBatch<T> batch, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("ProjectLatent");
+        batch.ThrowIfNotOpen();
+        ThrowIfNotLatent("ProjectLatent");
+        if (batch.NewTokens != batch.Rows)
+        {
+            throw new InvalidOperationException("The batch has rows of AddQueries, which have no position: ProjectLatent needs new tokens.");
+        }
+
+        MlaShape shape = T.Shape;
+        MlaLayer.Check(hidden.Length, batch.Rows, 1, shape.HiddenSize, "hidden", "HiddenSize");
+        MlaLayer.Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
+        MlaLayer.Check(rows.Length, batch.Rows, 1, shape.CacheRowElements, "rows", "KvLoraRank + QkRopeHeadDim");
+        batch.Engine.ProjectLatent(_weights, hidden, queries, rows);
+    }
+
+    /// <summary>Runs what comes after the core.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="latents">Weighted sums of latents.</param>
+    /// <param name="output">Takes the layer's output.</param>
+    public void ProjectOutput(MlaBatch<T> batch, ReadOnlySpan<float> latents, Span<float> output)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("ProjectOutput");
+        batch.ThrowIfNotOpen();
+        ThrowIfNotLatent("ProjectOutput");
+        MlaShape shape = T.Shape;
+        MlaLayer.Check(latents.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "latents", "Heads, KvLoraRank");
+        MlaLayer.Check(output.Length, batch.Rows, 1, shape.HiddenSize, "output", "HiddenSize");
+        batch.Engine.ProjectOutput(_weights, latents, output);
+    }
+
+    /// <summary>
+    /// What weighs a head's output by hidden states or softmax denominators cannot be done from weighted sums of latents, and a selection not without index keys.
+    /// </summary>
+    private void ThrowIfNotLatent(string method)
+    {
+        if (T.Definition.Indexer is not null)
+        {
+            throw new InvalidOperationException($"{typeof(T).Name} attends to a selection, which its indexer makes of hidden states and index keys. {method} is for classes without one: Forward runs the whole layer.");
+        }
+
+        string? reason = (_weights.Sinks is not null, T.Definition.OutputGate) switch
+        {
+            (false, OutputGate.None) => null,
+            (true, OutputGate.None) => "attention sinks, which weigh a head's output by its log-sum-exp",
+            (false, _) => "an output gate, which weighs a head's output by the hidden state",
+            _ => "an output gate and attention sinks, which weigh a head's output by the hidden state and by its log-sum-exp",
+        };
+        if (reason is not null)
+        {
+            throw new InvalidOperationException($"{typeof(T).Name} has {reason}; ProjectOutput gets only weighted sums of latents. {method} is for classes without them: Forward runs the whole layer.");
+        }
+    }
 }
 
 /// <summary>What a generated class's static members delegate to.</summary>

@@ -21,6 +21,7 @@ internal sealed class AttentionEngine
     private readonly TokenSelection _given = new();
     private readonly VisibleKeys _visible;
     private readonly Action<int, int> _prepareRow;
+    private readonly Action<int, int> _normalizeRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
     private readonly Action<int, int> _valueHead;
@@ -62,6 +63,7 @@ internal sealed class AttentionEngine
         _result = _step.Memory.Add();
         _logSumExp = _step.Memory.Add();
         _prepareRow = PrepareRow;
+        _normalizeRow = NormalizeRow;
         _rotateQueries = RotateQueries;
         _absorbHead = AbsorbHead;
         _valueHead = ValueHead;
@@ -117,32 +119,15 @@ internal sealed class AttentionEngine
         }
 
         RefuseDecompressedTrees();
-        _weights = weights;
         int rows = Batch.Rows;
-        _hidden.Reserve(hidden.Length);
-        hidden.CopyTo(_hidden.Span(0, hidden.Length));
-        if (weights.QAProj is not null)
-        {
-            _projections.Run(weights.QAProj, _hidden, rows, _queryLatent);
-        }
-
-        _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
-        ReserveGates(rows);
-        if (weights.Indexer is not null)
-        {
-            _index!.ProjectKeys(weights.Indexer, _hidden, rows);
-        }
-
-        _step.Run(_prepareRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+        ProjectRows(weights, hidden, _prepareRow);
         if (weights.Indexer is not null)
         {
             _index!.Run(weights.Indexer, _queryLatent, _hidden);
         }
 
         ChooseForms(Selection);
-        Workspace queryInput = GatesFromQuery ? _queryInput : weights.QAProj is null ? _hidden : _queryLatent;
-        _projections.Run(weights.QProj, queryInput, rows, GatesFromQuery ? _projectedQueries : _queries);
-        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+        ProjectQueries(weights);
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
         if (!_absorbed.IsEmpty)
         {
@@ -162,6 +147,36 @@ internal sealed class AttentionEngine
         Batch.MarkLayer(layer);
     }
 
+    /// <summary>What comes before the absorbed core, without a cache; arguments are checked.</summary>
+    public void ProjectLatent(LayerWeights weights, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> latents)
+    {
+        Batch.FixEntries();
+        PrepareStep();
+        AbsorbAll();
+        ProjectRows(weights, hidden, _normalizeRow);
+        ProjectQueries(weights);
+        _latent.Span(0, latents.Length).CopyTo(latents);
+        ReserveAbsorbed(Batch.Rows);
+        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
+        _absorbedQueries.Span(0, queries.Length).CopyTo(queries);
+    }
+
+    /// <summary>What comes after the absorbed core; arguments are checked.</summary>
+    public void ProjectOutput(LayerWeights weights, ReadOnlySpan<float> latents, Span<float> output)
+    {
+        Batch.FixEntries();
+        PrepareStep();
+        AbsorbAll();
+        _weights = weights;
+        int rows = Batch.Rows;
+        _latentOutput.Reserve(latents.Length);
+        latents.CopyTo(_latentOutput.Span(0, latents.Length));
+        _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
+        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
+        _projections.Run(weights.OProj, _headValues, rows, _result);
+        _result.Span(0, output.Length).CopyTo(output);
+    }
+
     /// <summary>The absorbed core alone; arguments are checked.</summary>
     /// <param name="layer">Layer of the cache.</param>
     /// <param name="queries">Absorbed queries.</param>
@@ -178,12 +193,7 @@ internal sealed class AttentionEngine
         queries.CopyTo(_absorbedQueries.Span(0, queries.Length));
         _latentOutput.Reserve(output.Length);
         _logSumExp.Reserve(logSumExp.Length);
-        _absorbed.Clear();
-        foreach (ref readonly BatchEntry entry in Batch.Entries)
-        {
-            _absorbed.Add(entry, selection);
-        }
-
+        AbsorbAll(selection);
         _absorbed.Run(_absorbedQueries, _latentOutput, _logSumExp, sinks: null);
         _latentOutput.Span(0, output.Length).CopyTo(output);
         _logSumExp.Span(0, logSumExp.Length).CopyTo(logSumExp);
@@ -285,8 +295,13 @@ internal sealed class AttentionEngine
             Batch.UnmarkLayer(layer);
         }
 
-        Batch.CancellationToken.ThrowIfCancellationRequested();
         _step.Layer = layer;
+        PrepareStep();
+    }
+
+    private void PrepareStep()
+    {
+        Batch.CancellationToken.ThrowIfCancellationRequested();
         if (_preparedStep != Batch.Step)
         {
             _positions.Prepare(Batch.Positions);
@@ -327,13 +342,56 @@ internal sealed class AttentionEngine
         }
     }
 
+    /// <summary>Takes all rows into the absorbed stage.</summary>
+    private void AbsorbAll(TokenSelection? selection = null)
+    {
+        _absorbed.Clear();
+        foreach (ref readonly BatchEntry entry in Batch.Entries)
+        {
+            _absorbed.Add(entry, selection);
+        }
+    }
+
+    /// <summary>From hidden states to query latents, and to latents and keys, of which each row is handed to <paramref name="finishRow"/>.</summary>
+    private void ProjectRows(LayerWeights weights, ReadOnlySpan<float> hidden, Action<int, int> finishRow)
+    {
+        _weights = weights;
+        int rows = Batch.Rows;
+        _hidden.Reserve(hidden.Length);
+        hidden.CopyTo(_hidden.Span(0, hidden.Length));
+        if (weights.QAProj is not null)
+        {
+            _projections.Run(weights.QAProj, _hidden, rows, _queryLatent);
+        }
+
+        _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
+        ReserveGates(rows);
+        if (weights.Indexer is not null)
+        {
+            _index!.ProjectKeys(weights.Indexer, _hidden, rows);
+        }
+
+        _step.Run(finishRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
+    }
+
+    /// <summary>From query latents to rotated queries.</summary>
+    private void ProjectQueries(LayerWeights weights)
+    {
+        int rows = Batch.Rows;
+        Workspace queryInput = GatesFromQuery ? _queryInput : weights.QAProj is null ? _hidden : _queryLatent;
+        _projections.Run(weights.QProj, queryInput, rows, GatesFromQuery ? _projectedQueries : _queries);
+        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+    }
+
+    /// <summary>Multiplications of the rows that are attended to on latents with one column of a head's keys or values.</summary>
+    private long HeadProjection => (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
+
     private void AttendAbsorbed(int rows)
     {
         ReserveAbsorbed(rows);
-        long projection = (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
-        _step.Run(_absorbHead, Shape.Heads, projection * Shape.QkNopeHeadDim);
+        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
         _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null, _weights.Sinks);
-        _step.Run(_valueHead, Shape.Heads, projection * Shape.VHeadDim);
+        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
     }
 
     private void ReserveAbsorbed(int rows)
@@ -371,6 +429,16 @@ internal sealed class AttentionEngine
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PrepareRow(int row, int worker)
     {
+        NormalizeRow(row, worker);
+        ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
+        BatchEntry entry = EntryOf(row);
+        Store(_latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements), indexKey, entry, row - entry.FirstRow);
+    }
+
+    /// <summary>Normalises a row's latents and rotates its key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void NormalizeRow(int row, int worker)
+    {
         if (_weights.QALayernorm is not null)
         {
             Span<float> query = _queryLatent.Span((long)row * Shape.QLoraRank, Shape.QLoraRank);
@@ -386,16 +454,13 @@ internal sealed class AttentionEngine
             }
         }
 
-        BatchEntry entry = EntryOf(row);
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
         Span<float> latent = projected[..Shape.KvLoraRank];
         Span<float> key = projected[Shape.KvLoraRank..];
-        ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
         Span<float> rotated = stackalloc float[Shape.QkRopeHeadDim];
         RmsNorm.Apply(latent, _weights.KvALayernorm.Values, Definition.LatentNormEpsilon, Definition.KvLatentScale, latent);
         _positions.Rotate(row, Definition.RopeLayout, key, rotated);
         rotated.CopyTo(key);
-        Store(projected, indexKey, entry, row - entry.FirstRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

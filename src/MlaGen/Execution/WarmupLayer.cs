@@ -81,6 +81,10 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
 
     public void Forward(MlaBatch<WarmupLayer> batch, ReadOnlySpan<float> hidden, Span<float> output) => _layer.Forward(batch, hidden, output);
 
+    public void ProjectLatent(MlaBatch<WarmupLayer> batch, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows) => _layer.ProjectLatent(batch, hidden, queries, rows);
+
+    public void ProjectOutput(MlaBatch<WarmupLayer> batch, ReadOnlySpan<float> latents, Span<float> output) => _layer.ProjectOutput(batch, latents, output);
+
     private sealed class Zeros(TensorType type, int rows, int columns, params ReadOnlySpan<int> groups)
         : Projection(PackedMatrix.Pack(rows, columns, type, static (_, _, destination) => destination.Clear(), groups));
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using MlaGen.Generator.Tests.Configs;
@@ -62,9 +63,9 @@ public class CorrectProgramTests
         ];
         (string Name, string Path, string? Text)[] configs =
         [
-            .. Directory.EnumerateDirectories(root)
-                .Select(static folder => Path.Combine(folder, "config.json"))
-                .Where(File.Exists)
+            .. XDocument.Load(Path.Combine(root, sample + ".csproj")).Descendants("MlaModelConfig")
+                .SelectMany(item => item.Attribute("Include")!.Value.Split(';'))
+                .Select(item => Path.GetFullPath(Path.Combine(root, item)))
                 .Select(static path => (Path.GetFileName(Path.GetDirectoryName(path)!), path, (string?)File.ReadAllText(path))),
         ];
         return new ConfigProject(string.Empty, configs) { Compilation = Compilations.Create(sources) };

@@ -62,6 +62,9 @@ public class LengthTests
     [InlineData("Attention.AttendLatent(given, 0, new float[640], {|MLA0300:new float[640]|}, new float[8]);", "'output' gets 640 elements; expected a positive multiple of 512, the width of a row (Heads · KvLoraRank of 'Attention')")]
     [InlineData("Attention.AttendLatent(given, 0, new float[640], new float[512], {|MLA0300:new float[1]|});", "'logSumExp' gets 1 element; expected a positive multiple of 8, the width of a row (Heads of 'Attention')")]
     [InlineData("Attention.AppendLatent(given, 0, {|MLA0300:new float[81]|});", "'rows' gets 81 elements; expected a positive multiple of 80, the width of a row (CacheRowElements of 'Attention')")]
+    [InlineData("layer.ProjectLatent(given, hidden, {|MLA0300:new float[641]|}, new float[80]);", "'queries' gets 641 elements; expected a positive multiple of 640, the width of a row (Heads · CacheRowElements of 'Attention')")]
+    [InlineData("layer.ProjectLatent(given, hidden, new float[640], {|MLA0300:new float[81]|});", "'rows' gets 81 elements; expected a positive multiple of 80, the width of a row (CacheRowElements of 'Attention')")]
+    [InlineData("layer.ProjectOutput(given, {|MLA0300:new float[640]|}, output);", "'latents' gets 640 elements; expected a positive multiple of 512, the width of a row (Heads · KvLoraRank of 'Attention')")]
     [InlineData("layer.Forward(output: {|MLA0300:new float[1]|}, batch: given, hidden: hidden);", "'output' gets 1 element; expected a positive multiple of 256, the width of a row (HiddenSize of 'Attention')")]
     public Task Every_span_has_its_own_width(string call, string message)
         => CallSiteProject.Verify(CallSiteProject.Method(call.Replace("output: {|MLA0300:new float[1]|}", "{|MLA0300:output: new float[1]|}", StringComparison.Ordinal)), message);

@@ -225,4 +225,28 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<global::Models.
     /// <exception cref="global::System.InvalidOperationException">The batch is empty.</exception>
     /// <exception cref="global::System.OverflowException">The cache's format cannot hold a value; the step can only be rolled back.</exception>
     public static void AppendLatent(global::MlaGen.MlaBatch<global::Models.DeepSeekV3Attention> batch, int layer, global::System.ReadOnlySpan<float> rows) => global::MlaGen.Runtime.MlaLayer.AppendLatent(batch, layer, rows);
+
+    /// <summary>
+    /// What comes before AttendLatent, for engines that keep rows elsewhere: from hidden states to absorbed queries and to the rows of the
+    /// new tokens. Of the batch it takes positions, threads and working memory; it reads and writes no cache.
+    /// </summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="hidden">Hidden states <c>[batch.Rows, 7168]</c>.</param>
+    /// <param name="queries">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, 128, 576]</c>.</param>
+    /// <param name="rows">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, 576]</c>.</param>
+    /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="global::System.InvalidOperationException">The batch is empty, or has rows that append no token.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
+    public void ProjectLatent(global::MlaGen.MlaBatch<global::Models.DeepSeekV3Attention> batch, global::System.ReadOnlySpan<float> hidden, global::System.Span<float> queries, global::System.Span<float> rows) => _layer.ProjectLatent(batch, hidden, queries, rows);
+
+    /// <summary>
+    /// What comes after AttendLatent: from weighted sums of latents, those of all parts merged, to the layer's output.
+    /// </summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="latents">Weighted sums of latents <c>[batch.Rows, 128, 512]</c>.</param>
+    /// <param name="output">Takes the layer's output <c>[batch.Rows, 7168]</c>.</param>
+    /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
+    /// <exception cref="global::System.InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
+    public void ProjectOutput(global::MlaGen.MlaBatch<global::Models.DeepSeekV3Attention> batch, global::System.ReadOnlySpan<float> latents, global::System.Span<float> output) => _layer.ProjectOutput(batch, latents, output);
 }

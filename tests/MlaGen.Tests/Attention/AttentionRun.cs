@@ -69,6 +69,12 @@ internal abstract class AttentionRun : IDisposable
 
     public abstract void AppendLatent(ReadOnlySpan<float> rows, int layer = 0);
 
+    /// <summary>What comes before the core, over the open batch.</summary>
+    public abstract void ProjectLatent(ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows);
+
+    /// <summary>What comes after the core, over the open batch.</summary>
+    public abstract void ProjectOutput(ReadOnlySpan<float> latents, Span<float> output);
+
     public abstract void Dispose();
 
     /// <summary>One committed step; gives the outputs of each chunk.</summary>
@@ -216,6 +222,10 @@ internal abstract class AttentionRun : IDisposable
             => TAttention.AttendLatent(_batch, layer, queries, output, logSumExp);
 
         public override void AppendLatent(ReadOnlySpan<float> rows, int layer = 0) => TAttention.AppendLatent(_batch, layer, rows);
+
+        public override void ProjectLatent(ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows) => _layer.ProjectLatent(_batch, hidden, queries, rows);
+
+        public override void ProjectOutput(ReadOnlySpan<float> latents, Span<float> output) => _layer.ProjectOutput(_batch, latents, output);
 
         public override void Dispose()
         {

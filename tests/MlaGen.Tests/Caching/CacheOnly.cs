@@ -12,4 +12,8 @@ internal abstract class CacheOnly<TSelf>
     public static TSelf Load(ICheckpoint checkpoint, string prefix, int layer) => throw new NotSupportedException("Only the cache is under test.");
 
     public void Forward(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
+
+    public void ProjectLatent(MlaBatch<TSelf> batch, ReadOnlySpan<float> hidden, Span<float> queries, Span<float> rows) => throw new NotSupportedException("Only the cache is under test.");
+
+    public void ProjectOutput(MlaBatch<TSelf> batch, ReadOnlySpan<float> latents, Span<float> output) => throw new NotSupportedException("Only the cache is under test.");
 }

@@ -1,0 +1,4 @@
+using Cluster;
+using Samples;
+
+return ConsoleProgram.Run((output, error) => CommandLine.Run(args, output, error));

@@ -1,0 +1,164 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Cluster.Grains;
+using Cluster.Hosting;
+using Cluster.Segments;
+using Cluster.Telling;
+using Samples;
+
+namespace MlaGen.Cluster.Tests;
+
+/// <summary>Silos that are killed, storage that is gone, a list of members that is away.</summary>
+public sealed class FaultTests : IDisposable
+{
+    private const string Prompt = "Once upon a time";
+    private const int Chunk = 64;
+
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mlagen-cluster-test-");
+    private readonly ConcurrentDictionary<string, int> _processes = new();
+    private readonly List<string> _failures = [];
+    private int _kills;
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Fact]
+    public async Task A_silo_that_is_killed_changes_nothing()
+    {
+        SegmentOptions options = ToldStories.Options(32, directory: _directory.FullName);
+        ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, 120));
+        await using ClusterSession session = await Start(2, options);
+        ToldStories found = Tell(session, options, 120, story => (story.Cached == 90, "silo 1"));
+
+        Assert.NotEmpty(_failures);
+        Assert.Equal(expected.Tokens, found.Tokens);
+    }
+
+    /// <summary>The first segment is full and saved; then its silo and its file go.</summary>
+    [Fact]
+    public async Task A_segment_that_is_lost_twice_is_said_to_be()
+    {
+        SegmentOptions options = ToldStories.Options(32, directory: _directory.FullName);
+        await using ClusterSession session = await Start(1, options);
+        UserException problem = Assert.Throws<UserException>(() => Tell(session, options, 120, story =>
+        {
+            if (story.Cached == 90)
+            {
+                File.Delete(SegmentGrain.FileOf(_directory.FullName, "told", 0));
+            }
+
+            return (story.Cached == 90, "silo 1");
+        }));
+
+        Assert.Contains("segment 0 (tokens 0 to 31) was saved", problem.Message, StringComparison.Ordinal);
+        Assert.Contains($"--resume {_directory.FullName}", problem.Message, StringComparison.Ordinal);
+    }
+
+    [ClusterFaultsFact]
+    [Trait("Category", "ClusterFaults")]
+    public async Task A_long_story_survives_twenty_killed_silos_and_its_list_of_members_away()
+    {
+        const int Tokens = 2000;
+        const int Kills = 20;
+        SegmentOptions options = ToldStories.Options(128, directory: _directory.FullName);
+        ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, Tokens));
+
+        int port = ClusterSession.FreePort();
+        string data = Path.Combine(_directory.FullName, "redis");
+        RedisServer redis = await RedisServer.StartAsync(data, port);
+        try
+        {
+            await using ClusterSession session = await Start(3, options, redis.Address);
+            int seed = Environment.TickCount;
+            Random random = new(seed);
+            HashSet<int> moments = [];
+            while (moments.Count < Kills)
+            {
+                moments.Add(random.Next(20, Tokens - 300));
+            }
+
+            Task away = Task.CompletedTask;
+            ToldStories found = Tell(session, options, Tokens, story =>
+            {
+                if (story.Cached == Tokens - 200)
+                {
+                    away = Task.Run(async () =>
+                    {
+                        redis.Dispose();
+                        await Task.Delay(TimeSpan.FromSeconds(10));
+                        redis = await RedisServer.StartAsync(data, port);
+                    });
+                }
+
+                // The end of the story must not come before the end of the pause: a step takes a tenth of a second there.
+                if (story.Cached > Tokens - 200)
+                {
+                    Thread.Sleep(100);
+                }
+
+                return (moments.Remove(story.Cached), $"silo {random.Next(3) + 1}");
+            });
+
+            await away;
+            Assert.Empty(moments);
+            Assert.Equal(Kills, _kills);
+            Assert.True(expected.Tokens[0].AsSpan().SequenceEqual(found.Tokens[0]), $"seed {seed}: {string.Join(Environment.NewLine, _failures)}");
+        }
+        finally
+        {
+            redis.Dispose();
+        }
+    }
+
+    private Task<ClusterSession> Start(int silos, SegmentOptions options, string? redis = null)
+        => ClusterSession.StartAsync(silos, ClusterSession.Local(options, Placement.Spread, threads: 1, deadline: 3, redis), redis: null, line =>
+        {
+            if (line.Split(": process ") is [string name, string process])
+            {
+                _processes[name] = int.Parse(process, CultureInfo.InvariantCulture);
+            }
+        });
+
+    /// <summary>Tells a story and kills a silo whenever the story says so.</summary>
+    private ToldStories Tell(ClusterSession session, SegmentOptions options, int tokens, Func<ClusterStory, (bool Now, string Silo)> kills)
+    {
+        ClusterStory story = ToldStories.Story(Prompt, tokens);
+        return ToldStories.Tell(
+            session.Segments("told"),
+            options,
+            Chunk,
+            [story],
+            _ =>
+            {
+                if (kills(story) is (true, string silo))
+                {
+                    Kill(silo);
+                }
+            },
+            _failures.Add);
+    }
+
+    /// <summary>Kills a silo; one that is dead already has to come back first.</summary>
+    private void Kill(string silo)
+    {
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                try
+                {
+                    // 0 until it has been started anew: no process that is killed has that number.
+                    using Process process = _processes[silo] is > 0 and int id ? Process.GetProcessById(id) : throw new ArgumentException(silo);
+                    process.Kill();
+                    return true;
+                }
+                catch (ArgumentException)
+                {
+                    Thread.Sleep(100);
+                    return false;
+                }
+            },
+            TimeSpan.FromMinutes(1)));
+        _processes[silo] = 0;
+        _kills++;
+    }
+}
