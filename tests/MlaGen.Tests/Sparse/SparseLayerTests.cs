@@ -248,6 +248,21 @@ public sealed class SparseLayerTests
     }
 
     [Fact]
+    public void A_layer_that_selects_is_not_projected_by_itself()
+    {
+        using SparseRun<OddSparseAttention> run = new(_layers);
+        run.Batch.Add(run.CreateSequence(), 1);
+        MlaShape shape = OddSparseAttention.Shape;
+        float[] output = new float[shape.HiddenSize];
+
+        string before = Assert.Throws<InvalidOperationException>(() => _layers[0].ProjectLatent(run.Batch, output, new float[shape.Heads * shape.CacheRowElements], new float[shape.CacheRowElements])).Message;
+        string after = Assert.Throws<InvalidOperationException>(() => _layers[0].ProjectOutput(run.Batch, new float[shape.Heads * shape.KvLoraRank], output)).Message;
+
+        Assert.StartsWith("OddSparseAttention attends to a selection", before, StringComparison.Ordinal);
+        Assert.Contains("ProjectOutput is for classes without one", after, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_pattern_says_which_layers_have_an_indexer()
     {
         InMemoryCheckpoint with = SparseTestLayers.Checkpoint(SparseTestLayers.Weights("odd sparse 0", hasIndexer: true), SparseTestLayers.Prefix(1));
