@@ -30,7 +30,7 @@ public partial class ReadmeTests
     {
         string[] named = [.. Commands().SelectMany(static command => ProjectPath().Matches(command)).Select(static match => match.Groups[1].Value).Distinct()];
 
-        Assert.Equal(["samples/Storyteller", "samples/Explorer", "samples/Cluster", "MlaGen.sln", "src/MlaGen", "templates"], named);
+        Assert.Equal(["samples/Storyteller", "samples/Explorer", "samples/Chat", "samples/Cluster", "MlaGen.sln", "src/MlaGen", "templates"], named);
         Assert.All(named, static path => Assert.True(Path.Exists(Path.Combine(TestProject.Repository, path)), path));
     }
 
