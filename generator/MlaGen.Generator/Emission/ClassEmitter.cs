@@ -138,6 +138,11 @@ internal static class ClassEmitter
             writer.Line($"    OutputGate = {Mla}OutputGate.{spec.OutputGate},");
         }
 
+        if (spec.AttentionSinks)
+        {
+            writer.Line("    HasSinks = true,");
+        }
+
         if (spec.Indexer is { } indexer)
         {
             bool isRotated = rope.InverseFrequencies.Count > 0;
@@ -156,7 +161,7 @@ internal static class ClassEmitter
 
             if (indexer.IsShared)
             {
-                writer.Line("        IsShared = true,");
+                writer.Line("        Pattern = IndexPattern,");
             }
 
             writer.Line("    },");

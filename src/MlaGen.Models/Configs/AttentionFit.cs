@@ -10,6 +10,7 @@ internal sealed class AttentionFit
 
     private readonly MlaShape _shape;
     private readonly RotaryConfig _rotary;
+    private readonly IndexerConfig? _indexer;
     private readonly DecoderFamily _family;
 
     /// <exception cref="ModelConfigException">A number of the attention cannot be.</exception>
@@ -29,6 +30,7 @@ internal sealed class AttentionFit
             config.Integer("v_head_dim", 1, Most, _family.DerivesVHeadDim ? Math.Max(1, model.HiddenSize / heads) : null),
             model.MaxPositions);
         _rotary = RotaryConfig.Read(model, _shape.QkRopeHeadDim, _family.ScalesScores);
+        _indexer = IndexerConfig.Read(model, _shape.QkRopeHeadDim > 0);
     }
 
     /// <summary>What differs, as <c>key is this, but the class has that</c>; nothing where the class fits.</summary>
@@ -58,6 +60,9 @@ internal sealed class AttentionFit
             differences.Add($"pairs of the rotary part are {_family.RopeLayout}, but the class has {definition.RopeLayout}");
         }
 
+        CompareWords("the gate on the output", $"{_family.OutputGate}", $"{definition.OutputGate}");
+        CompareWords("whether heads have sinks", Answer(_family.HasSinks), Answer(definition.HasSinks));
+        CompareIndexer();
         int pair = definition.InverseFrequencies.Length == _rotary.Frequencies.Length
             ? Enumerable.Range(0, _rotary.Frequencies.Length).FirstOrDefault(i => !Near(_rotary.Frequencies[i], definition.InverseFrequencies[i]), -1)
             : 0;
@@ -69,6 +74,26 @@ internal sealed class AttentionFit
 
         return differences;
 
+        void CompareIndexer()
+        {
+            if (_indexer is not null && definition.Indexer is not null)
+            {
+                _indexer.Compare(definition.Indexer, Compare, CompareWords);
+            }
+            else
+            {
+                CompareWords("whether layers have a sparse indexer", Answer(_indexer is not null), Answer(definition.Indexer is not null));
+            }
+        }
+
+        void CompareWords(string what, string expected, string found)
+        {
+            if (expected != found)
+            {
+                differences.Add($"{what} is {expected}, but the class has {found}");
+            }
+        }
+
         void Compare(string what, double expected, double found)
         {
             if (!Near(expected, found))
@@ -79,6 +104,8 @@ internal sealed class AttentionFit
     }
 
     private static bool Near(double expected, double found) => Math.Abs(expected - found) <= Tolerance * Math.Abs(expected);
+
+    private static string Answer(bool isSo) => isSo ? "yes" : "no";
 
     private static string Text(double value) => value.ToString("G7", CultureInfo.InvariantCulture);
 }

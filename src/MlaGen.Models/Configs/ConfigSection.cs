@@ -16,6 +16,8 @@ internal sealed class ConfigSection(string file, JsonElement json, string path =
 
     public bool Has(string key) => Find(key) is not null;
 
+    public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };
+
     public int Integer(string key, int least, int most, int? absent = null)
     {
         if (Find(key) is not { } value)

@@ -9,6 +9,12 @@ internal sealed class AXK2 : SparseFamily
         : base(model, RouterRules.DeepSeekV3 with { Groups = model.Text.Has("n_group") ? GroupScore.TwoBest : GroupScore.None, Dropped = 0 }) =>
         _rank = Config.Integer("gated_norm_rank", 1, 1 << 16);
 
+    public override RopeLayout RopeLayout => RopeLayout.Interleaved;
+
+    public override OutputGate OutputGate => OutputGate.Query;
+
+    public override IndexerRules Indexer { get; } = new(RopeLayout.HalfSplit);
+
     protected override INorm LoadNorm(WeightSource weights, string name, int layer)
     {
         if (name != "input_layernorm" && !IsSparse(layer))

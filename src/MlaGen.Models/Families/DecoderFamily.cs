@@ -54,6 +54,15 @@ internal abstract class DecoderFamily
     /// <summary>Whether YaRN's <c>mscale_all_dim</c> scales the scores.</summary>
     public virtual bool ScalesScores => true;
 
+    /// <summary>What the output of a head is multiplied by.</summary>
+    public virtual OutputGate OutputGate => OutputGate.None;
+
+    /// <summary>Whether each head has a learned sink in its softmax.</summary>
+    public virtual bool HasSinks => false;
+
+    /// <summary>What the family fixes of a sparse indexer; none where it attends to all tokens.</summary>
+    public virtual IndexerRules? Indexer => null;
+
     /// <summary>Whether an absent <c>v_head_dim</c> is <c>hidden_size / num_attention_heads</c>.</summary>
     public virtual bool DerivesVHeadDim => false;
 

@@ -13,5 +13,12 @@ internal sealed class DeepSeekV3 : SparseFamily
         Config.Word("topk_method", "noaux_tc", "noaux_tc");
     }
 
+    public override IndexerRules? Indexer => Model.ModelType switch
+    {
+        "deepseek_v32" => new(RopeLayout.HalfSplit),
+        "glm_moe_dsa" => new(RopeLayout.Interleaved),
+        _ => null,
+    };
+
     public override RopeLayout RopeLayout => Model.ModelType == "deepseek_v32" ? RopeLayout.Interleaved : base.RopeLayout;
 }

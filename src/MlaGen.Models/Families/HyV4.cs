@@ -18,6 +18,12 @@ internal sealed class HyV4 : SparseFamily
 
     public override RopeLayout RopeLayout => RopeLayout.HalfSplit;
 
+    public override OutputGate OutputGate => OutputGate.ElementWise;
+
+    public override bool HasSinks => true;
+
+    public override IndexerRules Indexer => new(RopeLayout.HalfSplit, RotatesLast: true, NormEpsilon: Epsilon, Frequency: 4);
+
     protected override string GateName => "linear_gate";
 
     protected override float Limit { get; }

@@ -127,7 +127,7 @@ public sealed class ChatTemplate : IChatTemplate
             int line = 1;
             try
             {
-                return source.Length > MostCharacters ? throw new TemplateError($"has more than {MostCharacters} characters") : new(name, TemplateParser.Read(source, out line));
+                return source.Length > MostCharacters ? throw new TemplateError($"has more than {Counted.Of(MostCharacters, "character")}") : new(name, TemplateParser.Read(source, out line));
             }
             catch (TemplateError error)
             {

@@ -27,8 +27,11 @@ public sealed class IndexerDefinition
     /// <summary>Neighbouring tokens whose keys are pooled to one, which is scored and selected in their place; 0 for none.</summary>
     public int PoolTokens { get; init; }
 
-    /// <summary>Whether layers may be without an indexer of their own, and attend to what an earlier one has selected.</summary>
-    public bool IsShared { get; init; }
+    /// <summary>For each layer of the model F if it has an indexer, S if it attends to what an earlier one has selected; empty where all have one.</summary>
+    public string Pattern { get; init; } = "";
+
+    /// <summary>Whether layers may be without an indexer of their own.</summary>
+    internal bool IsShared => Pattern.Length > 0;
 
     /// <summary>Numbers that the cache keeps of a token for the indexer: its key, and what pooling weighs it by.</summary>
     internal int KeyElements => PoolTokens == 0 ? HeadDim : 2 * HeadDim;

@@ -53,6 +53,9 @@ public sealed class MlaDefinition
     /// <summary>What the output of a head is multiplied by.</summary>
     public OutputGate OutputGate { get; init; }
 
+    /// <summary>Whether each head has a learned sink in its softmax.</summary>
+    public bool HasSinks { get; init; }
+
     /// <summary>New tokens from which on a long context is cheaper decompressed; 0 if it never is.</summary>
     public required int BreakEvenQueries { get; init; }
 

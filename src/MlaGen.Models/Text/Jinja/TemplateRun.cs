@@ -34,7 +34,7 @@ internal sealed class TemplateRun(TimeProvider time)
         _steps += count;
         if (_steps > MostSteps)
         {
-            throw new TemplateError($"takes more than {MostSteps} steps");
+            throw new TemplateError($"takes more than {Counted.Of(MostSteps, "step")}");
         }
     }
 
@@ -44,7 +44,7 @@ internal sealed class TemplateRun(TimeProvider time)
         _elements += count;
         if (_elements > MostElements)
         {
-            throw new TemplateError($"makes texts and lists of more than {MostElements} characters and elements");
+            throw new TemplateError($"makes texts and lists of more than {Counted.Of(MostElements, "character")} and elements");
         }
     }
 
@@ -68,7 +68,7 @@ internal sealed class TemplateRun(TimeProvider time)
         Allocate(text.Length);
         if (_output.Length + text.Length > MostOutput)
         {
-            throw new TemplateError($"writes more than {MostOutput} characters");
+            throw new TemplateError($"writes more than {Counted.Of(MostOutput, "character")}");
         }
 
         _output.Append(text);

@@ -95,7 +95,7 @@ internal sealed record TemplateTarget(string? Name, MemberExpression? Member, Li
             List<object?> items = TemplateValue.ToItems(value, scope.Run);
             if (items.Count != Parts!.Count)
             {
-                throw new TemplateError($"{Parts.Count} names for {items.Count} values");
+                throw new TemplateError($"{Counted.Of(Parts.Count, "name")} for {Counted.Of(items.Count, "value")}");
             }
 
             for (int i = 0; i < items.Count; i++)
