@@ -44,7 +44,7 @@ internal sealed partial class IndexerConfig
         numbers("index_head_dim", _headDim, found.HeadDim);
         numbers("index_kpool", 0, found.PoolTokens);
         numbers("the epsilon of the index key's norm", _rules.NormEpsilon, found.NormEpsilon);
-        words("the pairs of the index key's rotary part", $"{_layout}", $"{found.RopeLayout}");
+        words("the pairing of the index key's rotary part", $"{_layout}", $"{found.RopeLayout}");
         words("the place of the index key's rotary part", Place(_rules.RotatesLast), Place(found.RotatesLast));
 
         // A class whose layers all have an indexer says nothing of them.
@@ -68,7 +68,7 @@ internal sealed partial class IndexerConfig
         }
 
         string text = config.Text(key)!;
-        return text.Length == layers && Letters().IsMatch(text) ? text : throw config.Wrong(key, $"{layers} of F or S", $"{Unprintable.Escape(text, 60)}");
+        return text.Length == layers && Letters().IsMatch(text) ? text : throw config.Wrong(key, FormattableString.Invariant($"{layers} of F or S"), Unprintable.Escape(text, 60));
     }
 
     private static string Periodic(ConfigSection config, IndexerRules rules, int layers)
