@@ -76,6 +76,12 @@ internal sealed class AttentionFit
 
         void CompareIndexer()
         {
+            // Dense attention, which a class may have been made for, is the same as long as a query sees no more than is selected.
+            if (definition.Indexer is null && shape.MaxPositionEmbeddings <= _indexer?.TopK)
+            {
+                return;
+            }
+
             if (_indexer is not null && definition.Indexer is not null)
             {
                 _indexer.Compare(definition.Indexer, Compare, CompareWords);

@@ -10,7 +10,6 @@ internal sealed partial class IndexerConfig
     private const char Shared = 'S';
 
     private readonly IndexerRules _rules;
-    private readonly int _topK;
     private readonly int _heads;
     private readonly int _headDim;
     private readonly RopeLayout _layout;
@@ -20,13 +19,16 @@ internal sealed partial class IndexerConfig
     {
         const int Most = 1 << 16;
         _rules = rules;
-        _topK = config.Integer("index_topk", 1, int.MaxValue);
+        TopK = config.Integer("index_topk", 1, int.MaxValue);
         _heads = config.Integer("index_n_heads", 1, Most);
         _headDim = config.Integer("index_head_dim", 1, Most);
         bool isInterleaved = config.Flag("indexer_rope_interleave", rules.RopeLayout == RopeLayout.Interleaved);
         _layout = !isRotated ? RopeLayout.None : isInterleaved ? RopeLayout.Interleaved : RopeLayout.HalfSplit;
         _pattern = ReadPattern(config, rules, layers);
     }
+
+    /// <summary>Keys that a query attends to at most.</summary>
+    public int TopK { get; }
 
     /// <summary>Reads the indexer; none where the family or the file has none.</summary>
     /// <param name="model">The file.</param>
@@ -39,12 +41,12 @@ internal sealed partial class IndexerConfig
     /// <summary>What differs from a class, as <see cref="AttentionFit.Differences"/> tells it.</summary>
     public void Compare(IndexerDefinition found, Action<string, double, double> numbers, Action<string, string, string> words)
     {
-        numbers("index_topk", _topK, found.TopK);
+        numbers("index_topk", TopK, found.TopK);
         numbers("index_n_heads", _heads, found.Heads);
         numbers("index_head_dim", _headDim, found.HeadDim);
         numbers("index_kpool", 0, found.PoolTokens);
         numbers("the epsilon of the index key's norm", _rules.NormEpsilon, found.NormEpsilon);
-        words("the pairs of the index key's rotary part", $"{_layout}", $"{found.RopeLayout}");
+        words("the pairing of the index key's rotary part", $"{_layout}", $"{found.RopeLayout}");
         words("the place of the index key's rotary part", Place(_rules.RotatesLast), Place(found.RotatesLast));
 
         // A class whose layers all have an indexer says nothing of them.
@@ -68,7 +70,7 @@ internal sealed partial class IndexerConfig
         }
 
         string text = config.Text(key)!;
-        return text.Length == layers && Letters().IsMatch(text) ? text : throw config.Wrong(key, $"{layers} of F or S", $"{Unprintable.Escape(text, 60)}");
+        return text.Length == layers && Letters().IsMatch(text) ? text : throw config.Wrong(key, FormattableString.Invariant($"{layers} of F or S"), Unprintable.Escape(text, 60));
     }
 
     private static string Periodic(ConfigSection config, IndexerRules rules, int layers)

@@ -43,7 +43,7 @@ internal sealed class SplitPattern
         }
         catch (RegexMatchTimeoutException)
         {
-            throw new InvalidDataException($"the pattern {Unprintable.Escape(_pattern, 200)} of the tokenizer took longer than {_timeout.TotalSeconds:0} s on a text of {length} characters");
+            throw new InvalidDataException($"the pattern {Unprintable.Escape(_pattern, 200)} of the tokenizer took longer than {_timeout.TotalSeconds:0} s on a text of {Counted.Of(length, "character")}");
         }
 
         return matches;

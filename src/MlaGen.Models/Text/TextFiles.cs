@@ -15,7 +15,7 @@ internal static class TextFiles
         FileInfo target = file.LinkTarget is null ? file : (FileInfo?)file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
         if (target is { Exists: true, Length: 0 or > MaxLength })
         {
-            throw new InvalidDataException(target.Length == 0 ? $"{path} is empty or no regular file" : $"{path} has {target.Length} bytes; a file of this kind has at most {MaxLength}");
+            throw new InvalidDataException(target.Length == 0 ? $"{path} is empty or no regular file" : $"{path} has {Counted.Of(target.Length, "byte")}; a file of this kind has at most {MaxLength}");
         }
 
         using FileStream stream = target.OpenRead();

@@ -93,6 +93,7 @@ partial class GatedAttention : global::MlaGen.IMlaAttention<global::Models.Gated
         // cosine and sine factor = 1
         RopeAttentionFactor = 1f,
         OutputGate = global::MlaGen.OutputGate.ElementWise,
+        HasSinks = true,
 
         // New tokens from which on a long context is cheaper decompressed: R(n+v) / ((2R+r) - (n+r+v)), R latent, n + r key, v value.
         BreakEvenQueries = 64,

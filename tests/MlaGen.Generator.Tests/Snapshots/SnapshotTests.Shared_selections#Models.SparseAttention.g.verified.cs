@@ -118,7 +118,7 @@ partial class SparseAttention : global::MlaGen.IMlaAttention<global::Models.Spar
             RopeLayout = global::MlaGen.RopeLayout.Interleaved,
             RotatesLast = false,
             NormEpsilon = 1E-06,
-            IsShared = true,
+            Pattern = IndexPattern,
         },
 
         // New tokens from which on a long context is cheaper decompressed: R(n+v) / ((2R+r) - (n+r+v)), R latent, n + r key, v value.

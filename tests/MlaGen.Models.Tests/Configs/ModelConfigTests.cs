@@ -85,9 +85,26 @@ public class ModelConfigTests
         Assert.Contains(problem, Assert.Throws<CheckpointException>(() => LanguageModel.Load(directory.Path, TinyModels.Classes)).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Every_family_that_waits_for_sparse_attention_has_its_configuration_read()
+    [Theory]
+    [InlineData("glm-5.2", "index_topk", "32", "index_topk is 32, but the class has 24")]
+    [InlineData("glm-5.2", "index_n_heads", "8", "index_n_heads is 8, but the class has 6")]
+    [InlineData("glm-5.2", "index_head_dim", "32", "index_head_dim is 32, but the class has 16")]
+    [InlineData("glm-5.2", "indexer_rope_interleave", "false", "the pairing of the index key's rotary part is HalfSplit, but the class has Interleaved")]
+    [InlineData("glm-5.2", "indexer_types", "\"FFSSSS\"", "the pattern of layers with an indexer is FFSSSS, but the class has FFFSSS")]
+    [InlineData("glm-5.2", "indexer_types", null, null)]
+    [InlineData("glm-5.2", "index_topk", null, "whether layers have a sparse indexer is no, but the class has yes")]
+    [InlineData("hy4", "rms_norm_eps", "0.001", "the epsilon of the index key's norm is 0.001, but the class has 1E-05")]
+    [InlineData("hy4", "model_type", "\"deepseek_v32\"", "the gate on the output is None, but the class has ElementWise")]
+    [InlineData("hy4", "model_type", "\"deepseek_v32\"", "whether heads have sinks is no, but the class has yes")]
+    [InlineData("hy4", "model_type", "\"deepseek_v32\"", "the place of the index key's rotary part is first, but the class has last")]
+    public void What_a_class_has_of_a_sparse_model_is_compared_with_its_configuration(string name, string key, string? json, string? difference)
     {
-        Assert.All(new[] { "axk2", "deepseek-v3.2", "glm-5.2", "hy4" }, static name => Assert.Equal(name == "glm-5.2" ? 6 : 3, ModelConfig.Read(TinyModels.PathOf(name)).AttentionLayers));
+        using ModelDirectory directory = new ModelDirectory(name).With(key, json);
+        AttentionClass own = name == "hy4" ? AttentionClass.Of<Hy4Attention>() : AttentionClass.Of<Glm52Attention>();
+
+        IReadOnlyList<string> found = own.Differences(new AttentionFit(ModelConfig.Read(directory.Path)));
+
+        Assert.Equal(difference is null, found.Count == 0);
+        Assert.True(difference is null || found.Contains(difference), string.Join("; ", found));
     }
 }
