@@ -5,6 +5,7 @@ using Orleans.Serialization;
 using Orleans.Serialization.Buffers;
 using Orleans.Serialization.Codecs;
 using Orleans.Serialization.WireProtocol;
+using Samples;
 
 namespace Cluster.Grains;
 
@@ -49,13 +50,13 @@ internal sealed class NumbersCodec : IFieldCodec<Numbers>
         uint length = reader.ReadVarUInt32();
         if (length < 1 || length > reader.Length - reader.Position)
         {
-            throw new SerializerException($"Numbers of {length} bytes in a message of which {reader.Length - reader.Position} are left.");
+            throw new SerializerException($"Numbers of {Counted.Of(length, "byte")} in a message of which {reader.Length - reader.Position} are left.");
         }
 
         var format = (WireFormat)reader.ReadByte();
         if (!Enum.IsDefined(format) || (length - 1) % (uint)format.Bytes() != 0)
         {
-            throw new SerializerException($"{length - 1} bytes are no numbers of format {format}.");
+            throw new SerializerException($"{Counted.Of(length - 1, "byte")} cannot hold numbers of format {format}.");
         }
 
         float[] values = GC.AllocateUninitializedArray<float>((int)((length - 1) / (uint)format.Bytes()));

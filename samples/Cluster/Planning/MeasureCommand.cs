@@ -163,7 +163,7 @@ internal sealed class MeasureCommand(MeasureOptions options)
     {
         // What silos on this machine add to attention and an empty call is the making and taking apart of messages.
         double handling = loopback.Bytes / Math.Max(loopback.Layer - loopback.Attention - loopback.EmptyCall, 1e-3) * 1e3;
-        output.WriteLine(Text($"{_shape.Heads} heads, {Counted.Of(options.Silos, "silo")} with {Counted.Of(options.SegmentTokens, "token")} each, {options.Wire} on the wire; a token and layer, medians of {Counted.Of(options.Tokens * options.Layers, "call")}"));
+        output.WriteLine(Text($"{Counted.Of(_shape.Heads, "head")}, {Counted.Of(options.Silos, "silo")} with {Counted.Of(options.SegmentTokens, "token")} each, {options.Wire} on the wire; a token and layer, medians of {Counted.Of(options.Tokens * options.Layers, "call")}"));
         output.WriteLine();
         Table table = Tables.Create("segments", "ms", "attention ms", "empty call ms", "bytes");
         table.AddRow("in this process", Text($"{local.Layer:F3}"), string.Empty, string.Empty, string.Empty);

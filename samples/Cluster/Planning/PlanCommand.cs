@@ -37,7 +37,7 @@ internal static class PlanCommand
         PlannedModel model = options.Model;
         long cache = options.Context * model.Layers * model.RowBytes(options.Format);
         output.WriteLine(Text($"{model.Name}: {Counted.Of(model.Layers, "layer")}, {Counted.Of(model.Heads, "head")}, latent {model.KvLoraRank}, rotary key {model.QkRopeHeadDim}"));
-        output.WriteLine(Text($"context of {options.Context:N0} tokens in {options.Format}: {cache / 1e9:F2} GB of latents, {model.RowBytes(options.Format)} bytes a token and layer"));
+        output.WriteLine(Text($"context of {Counted.Of(options.Context, "token")} in {options.Format}: {cache / 1e9:F2} GB of latents, {Counted.Of(model.RowBytes(options.Format), "byte")} a token and layer"));
         output.WriteLine(Text($"link {options.LinkGigabits:G4} Gbit/s, round trip {options.RoundTripMilliseconds:G4} ms, messages {options.HandlingGigabytes:G4} GB/s, memory {options.BandwidthGigabytes:G4} GB/s, {options.Wire} on the wire"));
         output.WriteLine();
 
@@ -70,7 +70,7 @@ internal static class PlanCommand
         LinkPlan plan = Link(options, options.Machines);
         double perToken = plan.AttentionTime(options.Machines, options.Format, options.BandwidthGigabytes * 1e9, options.ComputeGigaflops * 1e9) / options.Machines;
         double binding = plan.NetworkTime / perToken;
-        return Text($"The network binds below {Math.Ceiling(binding):N0} tokens on {Counted.Of(options.Machines, "machine")}; this context is fastest on {best}.");
+        return Text($"The network binds below {Counted.Of((long)Math.Ceiling(binding), "token")} on {Counted.Of(options.Machines, "machine")}; this context is fastest on {best}.");
     }
 
     private static double Total(PlanOptions options, int machines)

@@ -180,7 +180,7 @@ internal sealed class Segment<TAttention> : ISegment
         long room = _options.Tokens - (long)entry.Length;
         if (entry.Length < 0 || entry.Rows < 1 || room < (entry.Grows ? entry.Rows : 0))
         {
-            throw new ArgumentException($"A segment has room for {_options.Tokens} tokens; found {entry.Rows} new ones after {entry.Length}.");
+            throw new ArgumentException($"A segment has room for {Counted.Of(_options.Tokens, "token")}; found {entry.Rows} new ones after {entry.Length}.");
         }
     }
 

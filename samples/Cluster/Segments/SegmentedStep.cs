@@ -1,5 +1,6 @@
 using MlaGen;
 using MlaGen.Models;
+using Samples;
 
 namespace Cluster.Segments;
 
@@ -146,7 +147,7 @@ internal sealed class SegmentedStep<TAttention> : IAttentionStep<TAttention>
         int rows = _stretches.Where(stretch => TakesPart(stretch, segment)).Sum(static stretch => stretch.Count);
         if (parts.Length != rows * width || partLogSumExp.Length != rows * shape.Heads)
         {
-            throw new SegmentException(segment, $"{rows * width} sums and {rows * shape.Heads} logarithms are expected, {parts.Length} and {partLogSumExp.Length} found");
+            throw new SegmentException(segment, $"{Counted.Of(rows * width, "sum")} and {Counted.Of(rows * shape.Heads, "logarithm")} are expected, {parts.Length} and {partLogSumExp.Length} found");
         }
 
         int row = 0;

@@ -122,7 +122,7 @@ internal sealed class TellCommand
         int longest = texts.Max(static text => text.Tokens.Length) + _options.MaxTokens;
         if (longest > LongStoryAttention.MaxPositionEmbeddings)
         {
-            throw new UserException($"a prompt and {_options.MaxTokens} tokens after it are {longest}; the context ends at {LongStoryAttention.MaxPositionEmbeddings}");
+            throw new UserException($"a prompt and {Counted.Of(_options.MaxTokens, "token")} after it are {longest}; the context ends at {LongStoryAttention.MaxPositionEmbeddings}");
         }
 
         SegmentOptions segments = new(_loaded.Model.Config.AttentionLayers, _options.SegmentTokens, texts.Length, CacheFormat.Float32, _options.Wire, SegmentShape.Story, directory, _options.SaveInterval);
@@ -178,7 +178,7 @@ internal sealed class TellCommand
         _notes.WriteLine(Text($"{Counted.Of(told, "token")}, {coordinator.Time.TotalMilliseconds / Math.Max(told, 1):F2} ms a token"));
         if (bytes > 0)
         {
-            _notes.WriteLine(Text($"{(double)bytes / Math.Max(told, 1) / record.Segments.Layers:F0} bytes on the wire a token and layer"));
+            _notes.WriteLine(Text($"{Counted.Of((long)Math.Round((double)bytes / Math.Max(told, 1) / record.Segments.Layers), "byte")} on the wire a token and layer"));
         }
     }
 

@@ -33,7 +33,7 @@ public class OwnAttentionTests
         float[] logits = new float[model.Config.VocabularySize];
         Counting step = new(2);
 
-        Assert.Contains("each of the step's 2 rows; found 1", Assert.Throws<ArgumentException>(() => model.Forward(step, [1], [0], logits)).Message, StringComparison.Ordinal);
+        Assert.Contains("as many tokens as the step has rows, 2; found 1", Assert.Throws<ArgumentException>(() => model.Forward(step, [1], [0], logits)).Message, StringComparison.Ordinal);
         Assert.Equal("tokens", Assert.Throws<ArgumentException>(() => model.Forward(step, [1, model.Config.VocabularySize], [0], logits)).ParamName);
         Assert.Equal("wanted", Assert.Throws<ArgumentException>(() => model.Forward(step, [1, 2], [2], logits)).ParamName);
         Assert.Equal("logits", Assert.Throws<ArgumentException>(() => model.Forward(step, [1, 2], [0, 1], logits)).ParamName);
