@@ -9,30 +9,26 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal sealed class AttentionEngine
 {
-    /// <summary>Multiplications that take about as long as gating an element.</summary>
-    private const long GateCost = 16;
-
     private readonly StepContext _step;
     private readonly RotaryPositions _positions;
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
     private readonly DecompressedStage _decompressed;
+    private readonly GateStage? _gate;
+
+    /// <summary>The same, if the query projection makes the gates as well.</summary>
+    private readonly GateStage? _queryGate;
     private readonly IndexStage? _index;
-    private readonly TokenSelection _given = new();
-    private readonly VisibleKeys _visible;
+    private readonly GivenSelection _given;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _normalizeRow;
     private readonly Action<int, int> _rotateQueries;
     private readonly Action<int, int> _absorbHead;
     private readonly Action<int, int> _valueHead;
-    private readonly Action<int, int> _gateRow;
     private readonly Workspace _hidden;
     private readonly Workspace _queryLatent;
-    private readonly Workspace _queryInput;
     private readonly Workspace _latent;
-    private readonly Workspace _projectedQueries;
     private readonly Workspace _queries;
-    private readonly Workspace _gates;
     private readonly Workspace _absorbedQueries;
     private readonly Workspace _latentOutput;
     private readonly Workspace _headValues;
@@ -48,15 +44,14 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision));
-        _visible = new VisibleKeys(batch);
+        _gate = definition.OutputGate == OutputGate.None ? null : new GateStage(_step, _projections);
+        _queryGate = definition.OutputGate == OutputGate.Query ? _gate : null;
+        _given = new GivenSelection(batch);
         _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
-        _queryInput = _step.Memory.Add();
         _latent = _step.Memory.Add();
-        _projectedQueries = _step.Memory.Add();
         _queries = _step.Memory.Add();
-        _gates = _step.Memory.Add();
         _absorbedQueries = _step.Memory.Add();
         _latentOutput = _step.Memory.Add();
         _headValues = _step.Memory.Add();
@@ -67,7 +62,6 @@ internal sealed class AttentionEngine
         _rotateQueries = RotateQueries;
         _absorbHead = AbsorbHead;
         _valueHead = ValueHead;
-        _gateRow = GateRow;
     }
 
     /// <summary>What the step's rows attend to, if the last layer that ran had or shared an indexer; else null.</summary>
@@ -78,9 +72,6 @@ internal sealed class AttentionEngine
     private MlaShape Shape => _step.Shape;
 
     private MlaDefinition Definition => _step.Definition;
-
-    /// <summary>Whether the query projection makes the output gates as well.</summary>
-    private bool GatesFromQuery => Definition.OutputGate == OutputGate.Query;
 
     /// <summary>Takes the memory that steps of up to so many rows usually work in. One that needs more takes it then.</summary>
     public void Reserve(int rows)
@@ -97,8 +88,8 @@ internal sealed class AttentionEngine
         _index?.Reserve(rows);
         ReserveAbsorbed(absorbed);
         _absorbed.Reserve(absorbed);
-        ReserveGates(rows);
-        int queryInput = GatesFromQuery ? 2 * Shape.QLoraRank : Shape.QLoraRank;
+        _gate?.Reserve(rows);
+        int queryInput = _queryGate is not null ? 2 * Shape.QLoraRank : Shape.QLoraRank;
         _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, queryInput), Shape.Heads * Shape.VHeadDim));
         if (rows > 1)
         {
@@ -135,11 +126,7 @@ internal sealed class AttentionEngine
         }
 
         _decompressed.Run(weights, _queries, _headValues);
-        if (Definition.OutputGate != OutputGate.None)
-        {
-            ApplyGates(weights, rows);
-        }
-
+        _gate?.Run(weights, _hidden, _headValues);
         _projections.Run(weights.OProj, _headValues, rows, _result);
         _result.Span(0, output.Length).CopyTo(output);
 
@@ -185,7 +172,7 @@ internal sealed class AttentionEngine
     /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
     public void AttendLatent(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp)
     {
-        TokenSelection? selection = selected.IsEmpty ? null : Given(selected);
+        TokenSelection? selection = selected.IsEmpty ? null : _given.Take(selected);
         Begin(layer, writes: false);
         RequireWritten(layer, "AttendLatent");
 
@@ -232,52 +219,6 @@ internal sealed class AttentionEngine
         MlaForm.Decompressed => true,
         _ => breakEvenQueries > 0 && newTokens > breakEvenQueries * ((double)cachedTokens / (cachedTokens + breakEvenQueries)),
     };
-
-    /// <summary>Takes a caller's selection, once all of it is known to be tokens that the rows see.</summary>
-    private TokenSelection Given(ReadOnlySpan<int> selected)
-    {
-        int width = selected.Length / Batch.Rows;
-        _given.Begin(Batch.Rows, Batch.Rows, width);
-        _visible.Clear();
-        foreach (ref readonly BatchEntry entry in Batch.Entries)
-        {
-            for (int query = 0; query < entry.Queries; query++)
-            {
-                int row = entry.FirstRow + query;
-                ReadOnlySpan<int> tokens = selected.Slice(row * width, width);
-                int end = tokens.IndexOf(-1);
-                tokens = end < 0 ? tokens : tokens[..end];
-                if (end >= 0 && selected.Slice((row * width) + end, width - end).ContainsAnyExcept(-1))
-                {
-                    throw new ArgumentException(FormattableString.Invariant($"Row {row} has tokens behind a -1, which ends its selection."), nameof(selected));
-                }
-
-                KeySource keys = _visible.Of(entry, query);
-                int key = 0;
-                for (int i = 0; i < tokens.Length; i++)
-                {
-                    if (i > 0 && tokens[i] <= tokens[i - 1])
-                    {
-                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]} behind {tokens[i - 1]}: selections are in ascending order."), nameof(selected));
-                    }
-
-                    while (key < keys.Count && keys.Token(key) < tokens[i])
-                    {
-                        key++;
-                    }
-
-                    if (key == keys.Count || keys.Token(key) != tokens[i])
-                    {
-                        throw new ArgumentException(FormattableString.Invariant($"Row {row} selects token {tokens[i]}, which it does not see: it sees {Counted.Of(keys.Count, "token")}."), nameof(selected));
-                    }
-                }
-
-                tokens.CopyTo(_given.Place(row, row, tokens.Length));
-            }
-        }
-
-        return _given;
-    }
 
     private void RequireWritten(int layer, string what)
     {
@@ -365,7 +306,7 @@ internal sealed class AttentionEngine
         }
 
         _projections.Run(weights.KvAProjWithMqa, _hidden, rows, _latent);
-        ReserveGates(rows);
+        _gate?.Reserve(rows);
         if (weights.Indexer is not null)
         {
             _index!.ProjectKeys(weights.Indexer, _hidden, rows);
@@ -378,8 +319,15 @@ internal sealed class AttentionEngine
     private void ProjectQueries(LayerWeights weights)
     {
         int rows = Batch.Rows;
-        Workspace queryInput = GatesFromQuery ? _queryInput : weights.QAProj is null ? _hidden : _queryLatent;
-        _projections.Run(weights.QProj, queryInput, rows, GatesFromQuery ? _projectedQueries : _queries);
+        if (_queryGate is not null)
+        {
+            _queryGate.ProjectQueries(weights, rows, _queries);
+        }
+        else
+        {
+            _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
+        }
+
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
     }
 
@@ -400,31 +348,6 @@ internal sealed class AttentionEngine
         _latentOutput.Reserve((long)rows * Shape.Heads * Shape.KvLoraRank);
     }
 
-    private void ApplyGates(LayerWeights weights, int rows)
-    {
-        if (weights.GateProj is not null)
-        {
-            _projections.Run(weights.GateProj, _hidden, rows, _gates);
-        }
-
-        _step.Run(_gateRow, rows, GateCost * rows * Shape.Heads * Shape.VHeadDim);
-    }
-
-    private void ReserveGates(int rows)
-    {
-        if (GatesFromQuery)
-        {
-            _queryInput.Reserve(2L * rows * Shape.QLoraRank);
-            _projectedQueries.Reserve((long)rows * Shape.Heads * (Shape.QkHeadDim + Shape.VHeadDim));
-            _queries.Reserve((long)rows * Shape.Heads * Shape.QkHeadDim);
-        }
-
-        if (Definition.OutputGate != OutputGate.None)
-        {
-            _gates.Reserve((long)rows * Shape.Heads * (Definition.OutputGate == OutputGate.HeadWise ? 1 : Shape.VHeadDim));
-        }
-    }
-
     /// <summary>Normalises a row's latents, rotates its key and writes it to the cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PrepareRow(int row, int worker)
@@ -442,16 +365,9 @@ internal sealed class AttentionEngine
         if (_weights.QALayernorm is not null)
         {
             Span<float> query = _queryLatent.Span((long)row * Shape.QLoraRank, Shape.QLoraRank);
-            if (GatesFromQuery)
-            {
-                query.CopyTo(_queryInput.Span(((2L * row) + 1) * Shape.QLoraRank, Shape.QLoraRank));
-            }
-
+            _queryGate?.TakeLatent(row, query);
             RmsNorm.Apply(query, _weights.QALayernorm.Values, Definition.LatentNormEpsilon, Definition.QLatentScale, query);
-            if (GatesFromQuery)
-            {
-                query.CopyTo(_queryInput.Span(2L * row * Shape.QLoraRank, Shape.QLoraRank));
-            }
+            _queryGate?.TakeNormalizedLatent(row, query);
         }
 
         Span<float> projected = _latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements);
@@ -466,11 +382,7 @@ internal sealed class AttentionEngine
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RotateQueries(int row, int worker)
     {
-        if (GatesFromQuery)
-        {
-            SplitQueries(row);
-        }
-
+        _queryGate?.SplitQueries(row);
         int width = Shape.QkHeadDim;
         int rotary = Shape.QkRopeHeadDim;
         Span<float> rotated = stackalloc float[rotary];
@@ -484,41 +396,6 @@ internal sealed class AttentionEngine
             if (factor != 1)
             {
                 RowMath.Current.Scale(query, factor, query);
-            }
-        }
-    }
-
-    /// <summary>Takes what the query projection makes of a row, of each head the query and then the gate, to where each is used.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void SplitQueries(int row)
-    {
-        int query = Shape.QkHeadDim;
-        int gate = Shape.VHeadDim;
-        for (int head = 0; head < Shape.Heads; head++)
-        {
-            long index = ((long)row * Shape.Heads) + head;
-            ReadOnlySpan<float> projected = _projectedQueries.Span(index * (query + gate), query + gate);
-            projected[..query].CopyTo(_queries.Span(index * query, query));
-            projected[query..].CopyTo(_gates.Span(index * gate, gate));
-        }
-    }
-
-    /// <summary>Multiplies a row's values by the sigmoids of its gates.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void GateRow(int row, int worker)
-    {
-        int width = Shape.VHeadDim;
-        for (int head = 0; head < Shape.Heads; head++)
-        {
-            long index = ((long)row * Shape.Heads) + head;
-            Span<float> values = _headValues.Span(index * width, width);
-            if (Definition.OutputGate == OutputGate.HeadWise)
-            {
-                RowMath.Current.Scale(values, VectorMath.Sigmoid(_gates.At(index)), values);
-            }
-            else
-            {
-                RowMath.Current.Gate(values, _gates.Span(index * width, width));
             }
         }
     }
