@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MlaGen.Runtime;
 
 namespace MlaGen;
@@ -201,26 +202,42 @@ public abstract partial class MlaBatch : IDisposable
             throw new InvalidOperationException("Nothing is selected yet: a layer with a sparse indexer runs first, and the selection ends with the step.");
         }
 
-        foreach (ref readonly BatchEntry entry in Entries)
+        ref readonly BatchEntry entry = ref EntryOf(row);
+        KeySource keys = selection.IsAll(row) ? new VisibleKeys(this).Of(entry, row - entry.FirstRow) : selection.Keys(row, entry.Sequence);
+        if (keys.Count > tokens.Length)
         {
-            if (row >= entry.FirstRow && row < entry.FirstRow + entry.Queries)
+            throw new ArgumentException(FormattableString.Invariant($"Row {row} attends to {Counted.Of(keys.Count, "token")}; there is room for {tokens.Length}."), nameof(tokens));
+        }
+
+        for (int key = 0; key < keys.Count; key++)
+        {
+            tokens[key] = keys.Token(key);
+        }
+
+        return keys.Count;
+    }
+
+    /// <summary>The entry that a row of the batch belongs to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal ref readonly BatchEntry EntryOf(int row)
+    {
+        ReadOnlySpan<BatchEntry> entries = Entries;
+        int low = 0;
+        int high = entries.Length - 1;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (entries[middle].FirstRow <= row)
             {
-                KeySource keys = selection.IsAll(row) ? new VisibleKeys(this).Of(entry, row - entry.FirstRow) : selection.Keys(row, entry.Sequence);
-                if (keys.Count > tokens.Length)
-                {
-                    throw new ArgumentException(FormattableString.Invariant($"Row {row} attends to {Counted.Of(keys.Count, "token")}; there is room for {tokens.Length}."), nameof(tokens));
-                }
-
-                for (int key = 0; key < keys.Count; key++)
-                {
-                    tokens[key] = keys.Token(key);
-                }
-
-                return keys.Count;
+                low = middle;
+            }
+            else
+            {
+                high = middle - 1;
             }
         }
 
-        throw new InvalidOperationException("The batch's entries do not cover its rows.");
+        return ref entries[low];
     }
 
     /// <summary>Begins to do something to the batch, which the returned value ends.</summary>

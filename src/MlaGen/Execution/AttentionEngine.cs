@@ -354,7 +354,7 @@ internal sealed class AttentionEngine
     {
         NormalizeRow(row, worker);
         ReadOnlySpan<float> indexKey = _weights.Indexer is { } indexer ? _index!.PrepareKey(indexer, row) : [];
-        BatchEntry entry = EntryOf(row);
+        ref readonly BatchEntry entry = ref Batch.EntryOf(row);
         Store(_latent.Span((long)row * Shape.CacheRowElements, Shape.CacheRowElements), indexKey, entry, row - entry.FirstRow);
     }
 
@@ -436,28 +436,6 @@ internal sealed class AttentionEngine
     }
 
     private int KeyPanel(int head) => head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private BatchEntry EntryOf(int row)
-    {
-        ReadOnlySpan<BatchEntry> entries = Batch.Entries;
-        int low = 0;
-        int high = entries.Length - 1;
-        while (low < high)
-        {
-            int middle = (low + high + 1) / 2;
-            if (entries[middle].FirstRow <= row)
-            {
-                low = middle;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        return entries[low];
-    }
 
     /// <summary>Writes a finished row to the cache, in its format.</summary>
     /// <param name="row">Latent and rotary key.</param>
