@@ -16,6 +16,13 @@ internal static class BFloat16Lanes
         return Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), rounded, quiet) & Vector512.Create(0xFFFF0000u);
     }
 
+    /// <summary>
+    /// Each lane of probabilities, or of what rounding leaves of them, rounded to the nearest with halves away from zero: what is none of them is a NaN
+    /// of the scores, whose lower half is zero, so that it needs no care.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> RoundProbabilities(Vector512<float> values) => (values.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
+
     /// <summary>Pairs of what was rounded: the first in the lower half of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Pair(Vector512<uint> first, Vector512<uint> second) => (first >> 16) | second;

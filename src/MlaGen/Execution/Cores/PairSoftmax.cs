@@ -39,8 +39,8 @@ internal static class PairSoftmax
         int pairs = tokens / 2;
         for (int pair = 0; pair < pairs; pair++)
         {
-            Vector512<uint> first = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
-            Vector512<uint> second = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin));
+            Vector512<uint> first = BFloat16Lanes.RoundProbabilities(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
+            Vector512<uint> second = BFloat16Lanes.RoundProbabilities(VectorMath.Exp(Vector512.LoadUnsafe(ref score, (nuint)stride) - origin));
             sum += first.AsSingle() + second.AsSingle();
             BFloat16Lanes.Pair(first, second).AsSingle().StoreUnsafe(ref score);
             score = ref Unsafe.Add(ref score, 2 * stride);
@@ -48,7 +48,7 @@ internal static class PairSoftmax
 
         if (tokens % 2 != 0)
         {
-            Vector512<uint> first = Round(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
+            Vector512<uint> first = BFloat16Lanes.RoundProbabilities(VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin));
             sum += first.AsSingle();
             BFloat16Lanes.Pair(first, Vector512<uint>.Zero).AsSingle().StoreUnsafe(ref score);
             score = ref Unsafe.Add(ref score, 2 * stride);
@@ -92,11 +92,4 @@ internal static class PairSoftmax
 
         return Vector512.Max(Vector512.Max(first, second), Vector512.Max(third, fourth));
     }
-
-    /// <summary>
-    /// Probabilities rounded to the nearest bfloat16, halves upwards: they are not negative, and what is none of them is a NaN of the scores, whose
-    /// lower half is zero.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Round(Vector512<float> probabilities) => (probabilities.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
 }

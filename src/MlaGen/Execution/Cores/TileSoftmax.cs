@@ -89,23 +89,19 @@ internal static class TileSoftmax
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Store(Vector512<float> one, Vector512<float> two, int terms, ref uint words)
     {
-        Vector512<uint> firstOne = Round(one);
-        Vector512<uint> firstTwo = Round(two);
+        Vector512<uint> firstOne = BFloat16Lanes.RoundProbabilities(one);
+        Vector512<uint> firstTwo = BFloat16Lanes.RoundProbabilities(two);
         BFloat16Lanes.Pair(firstOne, firstTwo).StoreUnsafe(ref words);
         if (terms == 1)
         {
             return firstOne.AsSingle() + firstTwo.AsSingle();
         }
 
-        Vector512<uint> secondOne = Round(one - firstOne.AsSingle());
-        Vector512<uint> secondTwo = Round(two - firstTwo.AsSingle());
+        Vector512<uint> secondOne = BFloat16Lanes.RoundProbabilities(one - firstOne.AsSingle());
+        Vector512<uint> secondTwo = BFloat16Lanes.RoundProbabilities(two - firstTwo.AsSingle());
         BFloat16Lanes.Pair(secondOne, secondTwo).StoreUnsafe(ref words, TileWords);
         return (firstOne.AsSingle() + secondOne.AsSingle()) + (firstTwo.AsSingle() + secondTwo.AsSingle());
     }
-
-    /// <summary>Rounded to the nearest bfloat16, halves away from zero; what is not a number stays so, since its lower half is zero.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Round(Vector512<float> values) => (values.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
 
     /// <summary>Turns a tile of 16 by 16 words where it lies.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
