@@ -12,8 +12,9 @@ namespace MlaGen.Runtime;
 public abstract class MatrixCore : AbsorbedCore
 {
     private readonly MatrixLayout _matrix;
-    private readonly nint[] _routines = new nint[2];
     private readonly Lock _writing = new();
+    private nint _scores;
+    private nint _values;
     private volatile bool _written;
 
     /// <summary>Describes the core.</summary>
@@ -88,7 +89,7 @@ public abstract class MatrixCore : AbsorbedCore
                 Rescale = (nint)(statistics + (2 * columns)),
                 Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
-            ((delegate* unmanaged<MatrixArguments*, void>)_routines[0])(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_scores)(&arguments);
             if (_matrix.PanelWeights == 0)
             {
                 PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
@@ -100,7 +101,7 @@ public abstract class MatrixCore : AbsorbedCore
                 arguments.Scores = (nint)weights;
             }
 
-            ((delegate* unmanaged<MatrixArguments*, void>)_routines[1])(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_values)(&arguments);
         }
     }
 
@@ -115,13 +116,14 @@ public abstract class MatrixCore : AbsorbedCore
 
             MachineRoutine scores = Scores;
             MachineRoutine values = Values;
-            if (ExecutableMemory.TryWrite([scores.Code.ToArray(), values.Code.ToArray()], _routines) is { } refusal)
+            Span<nint> addresses = stackalloc nint[2];
+            if (ExecutableMemory.TryWrite([scores.Code.ToArray(), values.Code.ToArray()], addresses) is { } refusal)
             {
                 return refusal;
             }
 
-            _routines[0] += scores.Entry;
-            _routines[1] += values.Entry;
+            _scores = addresses[0] + scores.Entry;
+            _values = addresses[1] + values.Entry;
             _written = true;
             return null;
         }
