@@ -124,16 +124,7 @@ public static class MlaLayer
     /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
     public static void AttendLatent<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, Span<float> output, Span<float> logSumExp)
         where T : class, IMlaAttention<T>
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        using MlaBatch.Use use = batch.Begin("AttendLatent");
-        batch.ThrowIfNotOpen();
-        MlaShape shape = T.Shape;
-        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
-        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
-        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
-        batch.Engine.AttendLatent(layer, queries, [], output, logSumExp);
-    }
+        => Attend(batch, layer, queries, [], selects: false, output, logSumExp);
 
     /// <summary>Runs the core alone on selected tokens.</summary>
     /// <typeparam name="T">The generated class.</typeparam>
@@ -145,17 +136,7 @@ public static class MlaLayer
     /// <param name="logSumExp">Takes logarithms of the softmax denominators.</param>
     public static void AttendLatent<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, Span<float> output, Span<float> logSumExp)
         where T : class, IMlaAttention<T>
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        using MlaBatch.Use use = batch.Begin("AttendLatent");
-        batch.ThrowIfNotOpen();
-        MlaShape shape = T.Shape;
-        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
-        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
-        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
-        CheckRows(selected.Length, batch.Rows, "selected", "most selected tokens");
-        batch.Engine.AttendLatent(layer, queries, selected, output, logSumExp);
-    }
+        => Attend(batch, layer, queries, selected, selects: true, output, logSumExp);
 
     /// <summary>Scores cached tokens by the sparse indexer alone.</summary>
     /// <typeparam name="T">The generated class.</typeparam>
@@ -170,10 +151,10 @@ public static class MlaLayer
         ArgumentNullException.ThrowIfNull(batch);
         using MlaBatch.Use use = batch.Begin("IndexScores");
         batch.ThrowIfNotOpen();
-        IndexerDefinition indexer = T.Definition.Indexer ?? throw new InvalidOperationException($"{typeof(T)} has no sparse indexer: IndexTopK on the class gives it one.");
+        IndexerDefinition indexer = T.Definition.Indexer ?? throw new InvalidOperationException($"{typeof(T).Name} has no sparse indexer: IndexTopK on the class gives it one.");
         if (indexer.PoolTokens > 0)
         {
-            throw new InvalidOperationException($"The indexer of {typeof(T)} pools keys, which takes weights: its tokens have no scores by themselves.");
+            throw new InvalidOperationException($"The indexer of {typeof(T).Name} pools keys, which takes weights: its tokens have no scores by themselves.");
         }
 
         Check(indexQueries.Length, batch.Rows, indexer.Heads, indexer.HeadDim, "indexQueries", "IndexHeads, IndexHeadDim");
@@ -211,6 +192,24 @@ public static class MlaLayer
     public static void Warmup<T>()
         where T : class, IMlaAttention<T>
         => Runtime.Warmup.Run<T>();
+
+    private static void Attend<T>(MlaBatch<T> batch, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<int> selected, bool selects, Span<float> output, Span<float> logSumExp)
+        where T : class, IMlaAttention<T>
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using MlaBatch.Use use = batch.Begin("AttendLatent");
+        batch.ThrowIfNotOpen();
+        MlaShape shape = T.Shape;
+        Check(queries.Length, batch.Rows, shape.Heads, shape.CacheRowElements, "queries", "Heads, KvLoraRank + QkRopeHeadDim");
+        Check(output.Length, batch.Rows, shape.Heads, shape.KvLoraRank, "output", "Heads, KvLoraRank");
+        Check(logSumExp.Length, batch.Rows, shape.Heads, 1, "logSumExp", "Heads");
+        if (selects)
+        {
+            CheckRows(selected.Length, batch.Rows, "selected", "most selected tokens");
+        }
+
+        batch.Engine.AttendLatent(layer, queries, selected, output, logSumExp);
+    }
 
     /// <summary>Refuses a span that is not as much for each row.</summary>
     private static void CheckRows(int found, int rows, string name, string width)
