@@ -27,8 +27,8 @@ internal sealed class IndexStage
     private readonly FloatRowReader _reader;
     private readonly VisibleKeys _visible;
     private readonly Workspace _keys;
-    private readonly Workspace _gates;
-    private readonly Workspace _pooledRow;
+    private readonly Workspace _poolGates;
+    private readonly Workspace _cachedRows;
     private readonly Workspace _queries;
     private readonly Workspace _weights;
     private readonly Workspace _packed;
@@ -41,7 +41,6 @@ internal sealed class IndexStage
     private Unit[] _units = [];
     private int _rowCount;
     private int _unitCount;
-
     private TableWeight? _embedding;
 
     /// <summary>Whether queries come from the projection as they are; else they are rotated already.</summary>
@@ -60,8 +59,8 @@ internal sealed class IndexStage
         _reader = new FloatRowReader(step.Batch.Pool, step.Batch.Pool.Indexed!, BlockKeys * indexer.UnitTokens, prefetchTokens: 0);
         _visible = new VisibleKeys(step.Batch);
         _keys = step.Memory.Add();
-        _gates = step.Memory.Add();
-        _pooledRow = step.Memory.Add();
+        _poolGates = step.Memory.Add();
+        _cachedRows = step.Memory.Add();
         _queries = step.Memory.Add();
         _weights = step.Memory.Add();
         _packed = step.Memory.Add();
@@ -87,6 +86,12 @@ internal sealed class IndexStage
         _keys.Reserve((long)rows * _indexer.HeadDim);
         _queries.Reserve((long)rows * _indexer.Heads * _indexer.HeadDim);
         _weights.Reserve((long)rows * _indexer.Heads);
+        if (_indexer.PoolTokens > 0)
+        {
+            _poolGates.Reserve((long)rows * _indexer.HeadDim);
+            _cachedRows.Reserve((long)rows * _indexer.KeyElements);
+        }
+
         ReserveWorkers();
     }
 
@@ -96,8 +101,8 @@ internal sealed class IndexStage
         _projections.Run(weights.Wk, hidden, rows, _keys);
         if (weights.PoolGate is not null)
         {
-            _projections.Run(weights.PoolGate, hidden, rows, _gates);
-            _pooledRow.Reserve((long)rows * _indexer.KeyElements);
+            _projections.Run(weights.PoolGate, hidden, rows, _poolGates);
+            _cachedRows.Reserve((long)rows * _indexer.KeyElements);
         }
     }
 
@@ -115,9 +120,9 @@ internal sealed class IndexStage
             return key;
         }
 
-        Span<float> pooled = _pooledRow.Span((long)row * _indexer.KeyElements, _indexer.KeyElements);
+        Span<float> pooled = _cachedRows.Span((long)row * _indexer.KeyElements, _indexer.KeyElements);
         key.CopyTo(pooled);
-        _gates.Span((long)row * depth, depth).CopyTo(pooled[depth..]);
+        _poolGates.Span((long)row * depth, depth).CopyTo(pooled[depth..]);
         return pooled;
     }
 
