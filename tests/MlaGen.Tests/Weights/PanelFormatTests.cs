@@ -22,4 +22,18 @@ public class PanelFormatTests
 
         Assert.All(PanelFormats.All.Where(static products => products.Format == WeightFormat.Stored), products => Assert.Contains(products.Type.ToString(), error.Message, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void A_format_with_more_scales_than_there_is_room_for_is_refused()
+    {
+        NotSupportedException error = Assert.Throws<NotSupportedException>(static () => new PanelProducts<Lanes1, Int8Panels<Groups16>>());
+
+        Assert.Contains("16 depths", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"at least {ProjectionKernels.LeastGroupDepth}", error.Message, StringComparison.Ordinal);
+    }
+
+    private readonly struct Groups16 : IGroupSize
+    {
+        public static int Depth => 16;
+    }
 }

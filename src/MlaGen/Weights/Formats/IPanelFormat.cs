@@ -17,7 +17,7 @@ internal interface IPanelFormat
     /// <summary>Bytes of the weights of one depth.</summary>
     static abstract int DepthBytes { get; }
 
-    /// <summary>Depths of a group, the last one of a panel perhaps fewer: a multiple of 4 that divides <see cref="ProjectionKernels.DepthBlock"/>.</summary>
+    /// <summary>Depths of a group, the last one of a panel perhaps fewer: a multiple of 4 that divides <see cref="ProjectionKernels.DepthBlock"/>, and at least <see cref="ProjectionKernels.LeastGroupDepth"/> with <see cref="ScalesSums"/>.</summary>
     static virtual int GroupDepth => ProjectionKernels.DepthBlock;
 
     /// <summary>Bytes in front of the weights of a group; none where they share nothing.</summary>

@@ -49,7 +49,7 @@ internal readonly struct Int8Panels<G> : IPanelFormat
             int depth = Math.Min(G.Depth, columns - first);
             for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
             {
-                Quantization.Scale(values.Slice((lane * columns) + first, depth), 127, signed: false, codes, panel[(lane * sizeof(ushort))..]);
+                Quantization.Quantize(values.Slice((lane * columns) + first, depth), 127, signed: false, codes, panel[(lane * sizeof(ushort))..]);
                 for (int k = 0; k < depth; k++)
                 {
                     panel[GroupBytes + (k * DepthBytes) + lane] = (byte)codes[k];
@@ -101,7 +101,7 @@ internal readonly struct Int4Panels<G> : IPanelFormat
             panel.Slice(GroupBytes, depth * DepthBytes).Clear();
             for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
             {
-                Quantization.Scale(values.Slice((lane * columns) + first, depth), 8, signed: true, codes, panel[(lane * sizeof(ushort))..]);
+                Quantization.Quantize(values.Slice((lane * columns) + first, depth), 8, signed: true, codes, panel[(lane * sizeof(ushort))..]);
                 for (int k = 0; k < depth; k++)
                 {
                     panel[GroupBytes + (k * DepthBytes) + (lane % 2 * sizeof(uint)) + (lane / 4)] |= (byte)((codes[k] & 15) << (lane / 2 % 2 * 4));
@@ -131,7 +131,7 @@ internal static class Quantization
     /// <param name="codes">Takes a code a value.</param>
     /// <param name="scale">Takes the scale, in half precision: the codes are those of the scale that is stored.</param>
     /// <exception cref="OverflowException">A value is not finite, or too large for a scale.</exception>
-    public static void Scale(ReadOnlySpan<float> values, int steps, bool signed, Span<sbyte> codes, Span<byte> scale)
+    public static void Quantize(ReadOnlySpan<float> values, int steps, bool signed, Span<sbyte> codes, Span<byte> scale)
     {
         float largest = 0;
         foreach (float value in values)

@@ -6,8 +6,8 @@ namespace MlaGen.Runtime;
 /// Products of rows with a packed matrix, for one tier and one format. One row streams the panels; many rows go through register tiles.
 /// </summary>
 /// <remarks>
-/// Both ways give an output the same bits: its products are summed in blocks of <see cref="ProjectionKernels.DepthBlock"/>, in order within a block, and the
-/// blocks in order. Sums of blocks also keep the rounding error of a long sum at that of a short one.
+/// Both ways give an output the same bits: its products are summed in blocks of <see cref="ProjectionKernels.DepthBlock"/>, or in groups where sums of groups
+/// have scales, in order within one, and these sums in order. Sums of blocks also keep the rounding error of a long sum at that of a short one.
 /// </remarks>
 /// <typeparam name="V">Vector of the tier.</typeparam>
 /// <typeparam name="F">Format of the panels.</typeparam>
@@ -25,6 +25,11 @@ internal sealed partial class PanelProducts<V, F> : PanelProducts
         if (F.GroupDepth % 4 != 0 || DepthBlock % F.GroupDepth != 0)
         {
             throw new NotSupportedException($"Groups of {typeof(F).Name} have {F.GroupDepth} depths: not a multiple of 4 that divides {DepthBlock}.");
+        }
+
+        if (F.ScalesSums && F.GroupDepth < ProjectionKernels.LeastGroupDepth)
+        {
+            throw new NotSupportedException($"Groups of {typeof(F).Name} have {F.GroupDepth} depths: those that scale sums have at least {ProjectionKernels.LeastGroupDepth}, whose scales there is room for.");
         }
     }
 
