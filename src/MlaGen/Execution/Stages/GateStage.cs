@@ -47,9 +47,11 @@ internal sealed class GateStage
     }
 
     /// <summary>Keeps a row's query latent as it is before its norm: the second half of what makes queries and gates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void TakeLatent(int row, ReadOnlySpan<float> latent) => latent.CopyTo(_queryInput.Span(((2L * row) + 1) * Shape.QLoraRank, Shape.QLoraRank));
 
     /// <summary>Keeps a row's normalised query latent: the first half of what makes queries and gates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void TakeNormalizedLatent(int row, ReadOnlySpan<float> latent) => latent.CopyTo(_queryInput.Span(2L * row * Shape.QLoraRank, Shape.QLoraRank));
 
     /// <summary>Projects the latents that were kept to queries and gates, which <see cref="SplitQueries"/> then takes apart.</summary>
