@@ -73,7 +73,7 @@ public interface IMlaAttention<TSelf>
     /// <summary>Writes the rows of the batch's new tokens, for engines that own their projections.</summary>
     /// <param name="batch">The step.</param>
     /// <param name="layer">Layer of the cache.</param>
-    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, and of a class with a sparse indexer its index key behind them; rows of <see cref="MlaBatch.AddQueries"/> are passed over.</param>
+    /// <param name="rows">Normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, and of a class with a sparse indexer its index key behind them, behind that the logits by which pools weigh it, if the class has pools; rows of <see cref="MlaBatch.AddQueries"/> are passed over.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The cache has no such layer.</exception>
     /// <exception cref="InvalidOperationException">The batch is empty.</exception>
@@ -117,7 +117,8 @@ public interface IMlaAttention<TSelf>
     /// <param name="rows">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, KvLoraRank + QkRopeHeadDim]</c>, for <see cref="AppendLatent"/>.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">
-    /// The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>; or the class has an output gate or attention sinks, which <see cref="ProjectOutput"/> could not apply.
+    /// The batch is empty, or has rows of <see cref="MlaBatch.AddQueries"/>; or the class has an output gate or attention sinks, which <see cref="ProjectOutput"/>
+    /// could not apply, or a sparse indexer, whose selection takes index keys.
     /// </exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>
@@ -129,7 +130,8 @@ public interface IMlaAttention<TSelf>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, HiddenSize]</c>.</param>
     /// <exception cref="ArgumentException">A span has another length; nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">
-    /// The batch is empty; or the class has an output gate or attention sinks, which take hidden states and the log-sum-exp of all parts.
+    /// The batch is empty; or the class has an output gate or attention sinks, which take hidden states and the log-sum-exp of all parts, or a sparse indexer, whose
+    /// selection takes index keys.
     /// </exception>
     /// <exception cref="OperationCanceledException">Cancelled by <see cref="MlaBatch.CancellationToken"/>.</exception>
     /// <exception cref="ObjectDisposedException">The batch or the cache is disposed.</exception>

@@ -321,20 +321,27 @@ internal static class ClassEmitter
             writer.Line();
         }
 
+        (string indexed, int indexElements) = plan.Spec.Indexer switch
+        {
+            null => (string.Empty, 0),
+            { PoolTokens: 0 } keys => (", then index key", keys.HeadDim),
+            var pools => (", then index key and the logits by which its pool weighs it,", 2 * pools.HeadDim),
+        };
         writer.Summary("Writes the rows of the batch's new tokens, for engines that own their projections.");
         writer.Line("/// <param name=\"batch\">The step.</param>");
         writer.Line("/// <param name=\"layer\">Layer of the cache.</param>");
-        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{(plan.Spec.Indexer is null ? string.Empty : ", then index key")} of each new token <c>[batch.Rows, {d.CacheRowElements + ((plan.Spec.Indexer?.HeadDim ?? 0) * (plan.Spec.Indexer is { PoolTokens: > 0 } ? 2 : 1))}]</c>.</param>");
+        writer.Line($"/// <param name=\"rows\">Normalised latent, then rotated key{indexed} of each new token <c>[batch.Rows, {d.CacheRowElements + indexElements}]</c>.</param>");
         writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has another length; nothing was changed.</exception>");
         writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">The batch is empty.</exception>");
         writer.Line("/// <exception cref=\"global::System.OverflowException\">The cache's format cannot hold a value; the step can only be rolled back.</exception>");
         writer.Line($"public static void AppendLatent({batch} batch, int layer, {input} rows) => {Runtime}MlaLayer.AppendLatent(batch, layer, rows);");
         writer.Line();
-        string refusal = (plan.Spec.AttentionSinks, plan.Spec.OutputGate) switch
+        string refusal = (plan.Spec.Indexer is not null, plan.Spec.AttentionSinks, plan.Spec.OutputGate) switch
         {
-            (true, OutputGate.None) => "Always: ProjectOutput does not get what sinks take, the log-sum-exp of all parts.",
-            (false, OutputGate.None) => string.Empty,
-            (false, _) => "Always: ProjectOutput does not get what the output gate takes, the hidden states.",
+            (true, _, _) => "Always: the class attends to a selection, which its indexer makes of hidden states and index keys.",
+            (_, true, OutputGate.None) => "Always: ProjectOutput does not get what sinks take, the log-sum-exp of all parts.",
+            (_, false, OutputGate.None) => string.Empty,
+            (_, false, _) => "Always: ProjectOutput does not get what the output gate takes, the hidden states.",
             _ => "Always: ProjectOutput does not get what output gate and sinks take, the hidden states and the log-sum-exp of all parts.",
         };
         writer.Summary(

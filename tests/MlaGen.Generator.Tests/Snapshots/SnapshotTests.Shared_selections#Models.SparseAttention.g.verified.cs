@@ -276,7 +276,7 @@ partial class SparseAttention : global::MlaGen.IMlaAttention<global::Models.Spar
     /// <param name="queries">Takes absorbed, rotated, unscaled queries <c>[batch.Rows, 8, 80]</c>.</param>
     /// <param name="rows">Takes normalised latent, then rotated key of each new token <c>[batch.Rows, 80]</c>.</param>
     /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
-    /// <exception cref="global::System.InvalidOperationException">The batch is empty, or has rows that append no token.</exception>
+    /// <exception cref="global::System.InvalidOperationException">Always: the class attends to a selection, which its indexer makes of hidden states and index keys.</exception>
     /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
     public void ProjectLatent(global::MlaGen.MlaBatch<global::Models.SparseAttention> batch, global::System.ReadOnlySpan<float> hidden, global::System.Span<float> queries, global::System.Span<float> rows) => _layer.ProjectLatent(batch, hidden, queries, rows);
 
@@ -287,7 +287,7 @@ partial class SparseAttention : global::MlaGen.IMlaAttention<global::Models.Spar
     /// <param name="latents">Weighted sums of latents <c>[batch.Rows, 8, 64]</c>.</param>
     /// <param name="output">Takes the layer's output <c>[batch.Rows, 256]</c>.</param>
     /// <exception cref="global::System.ArgumentException">A span has another length; nothing was changed.</exception>
-    /// <exception cref="global::System.InvalidOperationException">The batch is empty.</exception>
+    /// <exception cref="global::System.InvalidOperationException">Always: the class attends to a selection, which its indexer makes of hidden states and index keys.</exception>
     /// <exception cref="global::System.OperationCanceledException">The batch's token was cancelled.</exception>
     public void ProjectOutput(global::MlaGen.MlaBatch<global::Models.SparseAttention> batch, global::System.ReadOnlySpan<float> latents, global::System.Span<float> output) => _layer.ProjectOutput(batch, latents, output);
 }
