@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Cluster.Grains;
 using Cluster.Hosting;
 using Cluster.Segments;
@@ -22,14 +23,18 @@ public sealed class FaultTests : IDisposable
 
     public void Dispose() => _directory.Delete(recursive: true);
 
-    [Fact]
-    public async Task A_silo_that_is_killed_changes_nothing()
+    /// <summary>Both at once leave no silo that could be asked about the other.</summary>
+    [Theory]
+    [InlineData("silo 1")]
+    [InlineData("silo 1", "silo 2")]
+    public async Task Silos_that_are_killed_change_nothing(params string[] killed)
     {
         SegmentOptions options = ToldStories.Options(32, directory: _directory.FullName);
         ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, 120));
         await using ClusterSession session = await Start(2, options);
-        ToldStories found = Tell(session, options, 120, story => (story.Cached == 90, "silo 1"));
+        ToldStories found = Tell(session, options, 120, story => story.Cached == 90 && _kills == 0 ? killed : []);
 
+        Assert.Equal(killed.Length, _kills);
         Assert.NotEmpty(_failures);
         Assert.Equal(expected.Tokens, found.Tokens);
     }
@@ -42,16 +47,39 @@ public sealed class FaultTests : IDisposable
         await using ClusterSession session = await Start(1, options);
         UserException problem = Assert.Throws<UserException>(() => Tell(session, options, 120, story =>
         {
-            if (story.Cached == 90)
+            if (story.Cached != 90)
             {
-                File.Delete(SegmentGrain.FileOf(_directory.FullName, "told", 0));
+                return [];
             }
 
-            return (story.Cached == 90, "silo 1");
+            File.Delete(SegmentGrain.FileOf(_directory.FullName, "told", 0));
+            return ["silo 1"];
         }));
 
         Assert.Contains("segment 0 (tokens 0 to 31) was saved", problem.Message, StringComparison.Ordinal);
         Assert.Contains($"--resume {_directory.FullName}", problem.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The cluster that it waits to be taken into is not there.</summary>
+    [Fact]
+    public async Task A_silo_ends_with_its_starter_before_it_is_a_member()
+    {
+        SiloOptions options = ClusterSession.Local(ToldStories.Options(32), Placement.Spread, threads: 1, deadline: 3, redis: null) with { Port = ClusterSession.FreePort() };
+        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cluster.dll"), "silo"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        using Process silo = Process.Start(start)!;
+        try
+        {
+            await silo.StandardInput.WriteLineAsync(JsonSerializer.Serialize(options));
+            await silo.StandardInput.FlushAsync();
+            await Task.Delay(TimeSpan.FromSeconds(3));
+            Assert.False(silo.HasExited);
+            silo.StandardInput.Close();
+            Assert.True(silo.WaitForExit(TimeSpan.FromSeconds(20)));
+        }
+        finally
+        {
+            silo.Kill();
+        }
     }
 
     [ClusterFaultsFact]
@@ -96,7 +124,7 @@ public sealed class FaultTests : IDisposable
                     Thread.Sleep(100);
                 }
 
-                return (moments.Remove(story.Cached), $"silo {random.Next(3) + 1}");
+                return moments.Remove(story.Cached) ? [$"silo {random.Next(3) + 1}"] : [];
             });
 
             await away;
@@ -119,8 +147,8 @@ public sealed class FaultTests : IDisposable
             }
         });
 
-    /// <summary>Tells a story and kills a silo whenever the story says so.</summary>
-    private ToldStories Tell(ClusterSession session, SegmentOptions options, int tokens, Func<ClusterStory, (bool Now, string Silo)> kills)
+    /// <summary>Tells a story and kills silos whenever the story says so.</summary>
+    private ToldStories Tell(ClusterSession session, SegmentOptions options, int tokens, Func<ClusterStory, string[]> kills)
     {
         ClusterStory story = ToldStories.Story(Prompt, tokens);
         return ToldStories.Tell(
@@ -128,13 +156,7 @@ public sealed class FaultTests : IDisposable
             options,
             Chunk,
             [story],
-            _ =>
-            {
-                if (kills(story) is (true, string silo))
-                {
-                    Kill(silo);
-                }
-            },
+            _ => Array.ForEach(kills(story), Kill),
             _failures.Add);
     }
 

@@ -50,7 +50,7 @@ internal sealed class ClusterSession : IAsyncDisposable
         {
             await host.StartAsync();
             await Task.WhenAll(Enumerable.Range(0, silos).Select(session.StartSiloAsync));
-            session._watching = session.WatchAsync();
+            session._watching = Task.WhenAll(Enumerable.Range(0, silos).Select(session.WatchAsync));
             return session;
         }
         catch
@@ -82,9 +82,7 @@ internal sealed class ClusterSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
-
-        // A silo may be on its way that will never be taken in; it ends with this process.
-        await Task.WhenAny(_watching, Task.Delay(TimeSpan.FromSeconds(5)));
+        await _watching;
         foreach (SiloProcess? silo in _silos)
         {
             silo?.Dispose();
@@ -115,38 +113,47 @@ internal sealed class ClusterSession : IAsyncDisposable
     private async Task StartSiloAsync(int index)
     {
         (string address, string[] prefix) = _placeOf(index);
-        SiloProcess silo = await SiloProcess.StartAsync(_options with { Name = $"silo {index + 1}", Address = address, Port = FreePort() }, prefix);
+        SiloProcess silo = await SiloProcess.StartAsync(_options with { Name = $"silo {index + 1}", Address = address, Port = FreePort() }, prefix, _ending.Token);
+        _silos[index]?.Dispose();
         _silos[index] = silo;
         _tell?.Invoke(string.Create(CultureInfo.InvariantCulture, $"silo {index + 1}: process {silo.Id}"));
     }
 
-    /// <summary>Starts silos anew that have ended.</summary>
-    private async Task WatchAsync()
+    /// <summary>Starts a silo anew whenever it has ended.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "Without its list of members a cluster takes nobody in: it is tried again as long as the session lasts.")]
+    private async Task WatchAsync(int index)
     {
         while (!_ending.IsCancellationRequested)
         {
-            for (int i = 0; i < _silos.Length; i++)
+            try
             {
-                if (_silos[i].HasEnded && !_ending.IsCancellationRequested)
-                {
-                    await RestartAsync(i);
-                }
+                await _silos[index].WaitForEndAsync(_ending.Token);
+                await DeclareDeadAsync(_silos[index].Options);
+                await StartSiloAsync(index);
             }
-
-            await Task.WhenAny(Task.Delay(200, _ending.Token));
+            catch (Exception) when (_ending.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception problem)
+            {
+                _tell?.Invoke($"silo {index + 1} does not start: {problem.Message}");
+                await Task.WhenAny(Task.Delay(200, _ending.Token));
+            }
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Without its list of members a cluster takes nobody in: it is tried again as long as the session lasts.")]
-    private async Task RestartAsync(int index)
+    /// <summary>Whose process has ended is dead, whatever probes find out and when: its segments are laid elsewhere at once.</summary>
+    private async Task DeclareDeadAsync(SiloOptions silo)
     {
-        try
+        IClusterMembershipService members = _host.Services.GetRequiredService<IClusterMembershipService>();
+        IPEndPoint place = new(IPAddress.Parse(silo.Address), silo.Port);
+        foreach (ClusterMember member in members.CurrentSnapshot.Members.Values)
         {
-            await StartSiloAsync(index);
-        }
-        catch (Exception problem)
-        {
-            _tell?.Invoke($"silo {index + 1} does not start: {problem.Message}");
+            if (member.SiloAddress.Endpoint.Equals(place) && member.Status != SiloStatus.Dead)
+            {
+                await members.TryKill(member.SiloAddress);
+            }
         }
     }
 }

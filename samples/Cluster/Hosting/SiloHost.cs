@@ -31,7 +31,7 @@ internal static class SiloHost
         silo.Configure<Orleans.Configuration.SiloOptions>(self => self.SiloName = options.Name);
         silo.ConfigureEndpoints(IPAddress.Parse(options.Address), options.Port, gatewayPort: 0, listenOnAnyHostAddress: false);
         silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = messaging.SystemResponseTimeout = TimeSpan.FromSeconds(options.Deadline));
-        silo.Configure<ClusterMembershipOptions>(Hasten);
+        silo.Configure<ClusterMembershipOptions>(membership => Watch(membership, declares: !holdsSegments));
         silo.AddPlacementDirector<SegmentPlacementStrategy>(_ => new SegmentPlacementDirector(options.Placement));
         if (options.Redis is { } redis)
         {
@@ -48,9 +48,14 @@ internal static class SiloHost
         }
     }
 
-    /// <summary>A silo that was killed is to be known as dead in seconds. One that is only slow for so long is, too, and ends.</summary>
-    private static void Hasten(ClusterMembershipOptions membership)
+    /// <summary>
+    /// A silo that cannot be reached any more is to be known as dead in seconds. One that is only slow for so long is, too, and ends. The coordinator
+    /// alone decides that, and by its own probes: it is the one that calls segments, and a silo that another would vouch by may be dead as well.
+    /// </summary>
+    private static void Watch(ClusterMembershipOptions membership, bool declares)
     {
+        membership.LivenessEnabled = declares;
+        membership.EnableIndirectProbes = false;
         membership.ProbeTimeout = TimeSpan.FromSeconds(1);
         membership.NumMissedProbesLimit = 3;
         membership.NumVotesForDeathDeclaration = 1;

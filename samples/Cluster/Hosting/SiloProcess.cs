@@ -23,13 +23,14 @@ internal sealed class SiloProcess : IDisposable
 
     public int Id => _process.Id;
 
-    public bool HasEnded => _process.HasExited;
+    public Task WaitForEndAsync(CancellationToken cancellation) => _process.WaitForExitAsync(cancellation);
 
     /// <summary>Starts one and waits until it is a member.</summary>
     /// <param name="options">What it is told.</param>
     /// <param name="prefix">What stands before the program, such as <c>ip netns exec NAME</c>; none for nothing.</param>
+    /// <param name="cancellation">Ends it before that.</param>
     /// <exception cref="UserException">It ended before that.</exception>
-    public static async Task<SiloProcess> StartAsync(SiloOptions options, params string[] prefix)
+    public static async Task<SiloProcess> StartAsync(SiloOptions options, string[] prefix, CancellationToken cancellation)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "Cluster.dll");
         string[] command = [.. prefix, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", program, CommandLine.Silo];
@@ -38,6 +39,7 @@ internal sealed class SiloProcess : IDisposable
         SiloProcess silo = new(process, options);
         try
         {
+            using CancellationTokenRegistration ending = cancellation.Register(process.Kill);
             await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(options));
             await process.StandardInput.FlushAsync();
             if (await process.StandardOutput.ReadLineAsync() != Ready)
@@ -72,12 +74,19 @@ internal sealed class SiloProcess : IDisposable
     public static async Task<int> RunAsync(TextReader input, TextWriter output)
     {
         SiloOptions options = JsonSerializer.Deserialize<SiloOptions>(await input.ReadLineAsync() ?? throw new UserException("a silo is started by the program itself, which tells it its options"))!;
+        new Thread(() => EndWith(input)) { IsBackground = true }.Start();
         using var host = SiloHost.Create(options, holdsSegments: true);
         await host.StartAsync();
         await output.WriteLineAsync(Ready);
-
-        // Whoever has started it may be killed; then it has nobody to serve.
-        await Task.WhenAny(input.ReadToEndAsync(), host.WaitForShutdownAsync());
+        await host.WaitForShutdownAsync();
         return 0;
+    }
+
+    /// <summary>Whoever has started a silo may be killed, even before it is a member; then it has nobody to serve, and nobody who would take its leave.</summary>
+    private static void EndWith(TextReader input)
+    {
+        input.ReadToEnd();
+        using var self = Process.GetCurrentProcess();
+        self.Kill();
     }
 }
