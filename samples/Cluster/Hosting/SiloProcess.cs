@@ -39,16 +39,15 @@ internal sealed class SiloProcess : IDisposable
         SiloProcess silo = new(process, options);
         try
         {
-            using CancellationTokenRegistration ending = cancellation.Register(process.Kill);
-            await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(options));
-            await process.StandardInput.FlushAsync();
-            if (await process.StandardOutput.ReadLineAsync() != Ready)
+            await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(options).AsMemory(), cancellation);
+            await process.StandardInput.FlushAsync(cancellation);
+            if (await process.StandardOutput.ReadLineAsync(cancellation) != Ready)
             {
-                throw new UserException($"silo {options.Name} has not become a member: {PlainText.Line(await process.StandardError.ReadToEndAsync())}");
+                throw new UserException($"silo {options.Name} has not become a member: {PlainText.Line(await process.StandardError.ReadToEndAsync(cancellation))}");
             }
 
             // Nobody reads what it says from here on, and it must not wait for that.
-            _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null);
+            _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None);
             return silo;
         }
         catch
