@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// Rows of bfloat16, <c>[block][row][depth]</c>, for machine code whose sizes these are. Zeros stand behind a last, short block; rows beyond the last one, up to
+/// whole tiles, may be anything: their sums are never read.
+/// </summary>
+internal sealed class BFloat16Packing : RowPacking
+{
+    /// <summary>Elements of a block.</summary>
+    public const int Depth = 512;
+
+    /// <summary>Bytes from a row of a block to the next: an odd number of cache lines.</summary>
+    public const int RowBytes = (Depth * sizeof(ushort)) + CacheLine;
+
+    private const int CacheLine = 64;
+
+    /// <summary>Rows of the largest tile; whole ones of them hold whole smaller ones.</summary>
+    private const int TileRows = 16;
+
+    public static BFloat16Packing Instance { get; } = new();
+
+    public override int BlockDepth => Depth;
+
+    public override bool PacksFewRows => true;
+
+    /// <summary>Rows that there is room for.</summary>
+    public static int PaddedRows(int rows) => ProjectionKernels.Units(rows, TileRows) * TileRows;
+
+    public override long BlockStart(int rows, int first) => (long)(first / Depth) * PaddedRows(rows) * (RowBytes / sizeof(float));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed)
+    {
+        // What the largest step of the depth reads: a cache line.
+        const int LineElements = CacheLine / sizeof(ushort);
+        int padding = (ProjectionKernels.Units(depth, LineElements) * LineElements) - depth;
+        for (int row = 0; row < count; row++)
+        {
+            ref ushort target = ref Unsafe.As<float, ushort>(ref Unsafe.Add(ref packed, row * (RowBytes / sizeof(float))));
+            BFloat16Lanes.Round(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Unsafe.AsRef(in rows), row * stride), depth), ref target);
+            MemoryMarshal.CreateSpan(ref Unsafe.Add(ref target, depth), padding).Clear();
+        }
+    }
+}
