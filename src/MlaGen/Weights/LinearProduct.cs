@@ -153,7 +153,7 @@ internal sealed unsafe class LinearProduct
     private void RunFew()
     {
         _unitPanels = ProjectionKernels.StreamedPanels(_matrix);
-        Share(_stream, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels), _core.IsApart);
+        Share(_stream, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels), apart: false);
     }
 
     private void Share(Action<int, int> work, int units, bool apart)

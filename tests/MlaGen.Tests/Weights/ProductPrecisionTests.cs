@@ -92,6 +92,7 @@ public class ProductPrecisionTests
     {
         MlaPrecision found = ProductCores.First(PanelFormats.Of(TensorType.BFloat16), MlaPrecision.Medium).Precision;
         Assert.Equal(MatrixInstructions.Avx512Bf16Refusal is null ? MlaPrecision.Medium : MlaPrecision.Highest, found);
+        Assert.Equal(MatrixInstructions.AmxRefusal is null ? MlaPrecision.High : MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.BFloat16), MlaPrecision.High).Precision);
     }
 
     private static void AssertNear(MlaPrecision precision, double[] exact, float[] found)

@@ -27,6 +27,9 @@ internal static class ProductArguments
     /// <summary>Words that the routine may write to.</summary>
     public static AssemblerMemoryOperand Kept(int index) => Word(6 + index);
 
+    /// <summary>Bytes to the first of them.</summary>
+    public const int KeptOffset = 6 * 8;
+
     /// <summary>Words there are, those that are written to included.</summary>
     public const int Count = 8;
 

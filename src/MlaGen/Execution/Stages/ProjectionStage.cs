@@ -72,7 +72,7 @@ internal sealed class ProjectionStage
             }
 
             _unitPanels = ProjectionKernels.StreamedPanels(Matrix);
-            _step.Run(_stream, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications, _core.IsApart);
+            _step.Run(_stream, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications);
             return;
         }
 

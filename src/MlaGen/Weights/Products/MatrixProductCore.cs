@@ -9,7 +9,10 @@ namespace MlaGen.Runtime;
 /// Products of bfloat16 in machine code that was assembled beforehand (<see cref="ProductRoutines"/>). For many rows the weights of two depths are laid beside each
 /// other, once for all rows of a chunk; for a single one panels are streamed as they lie.
 /// </summary>
-internal abstract unsafe class MatrixProductCore : ProductCore
+/// <param name="terms">Terms of bfloat16 that inputs are taken as.</param>
+/// <param name="stepDepth">Depth of a step of the routines.</param>
+/// <param name="pairedDepth">Depth for which weights are laid beside each other at a time: two panels of it stay in the first-level cache.</param>
+internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int pairedDepth) : ProductCore
 {
     /// <summary>Floats from the sums of a row to those of the next.</summary>
     public const int SumStride = ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth;
@@ -20,16 +23,16 @@ internal abstract unsafe class MatrixProductCore : ProductCore
     private const int DepthBytes = PackedMatrix.PanelWidth * sizeof(ushort);
     private const int PairBytes = 2 * DepthBytes;
 
-    /// <summary>Depth for which weights are laid beside each other at a time: two panels of it stay in the first-level cache.</summary>
-    private const int PairedDepth = 256;
-
     /// <summary>Bytes of a panel that are asked for ahead of their use.</summary>
     private const int Ahead = 2048;
 
     private readonly Lock _writing = new();
     private volatile bool _written;
 
-    public sealed override RowPacking Packing => BFloat16Packing.Instance;
+    public sealed override RowPacking Packing => Rows;
+
+    /// <summary>How it takes rows.</summary>
+    protected BFloat16Packing Rows { get; } = new(terms);
 
     public sealed override string? Refusal => _written ? null : Write();
 
@@ -56,21 +59,21 @@ internal abstract unsafe class MatrixProductCore : ProductCore
         fixed (float* inputs = &packed, sums = &scratch)
         {
             float* pairs = sums + (BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows) * SumStride);
-            for (int first = 0; first < matrix.Columns; first += PairedDepth)
+            for (int first = 0; first < matrix.Columns; first += pairedDepth)
             {
-                int depth = Math.Min(PairedDepth, matrix.Columns - first);
+                int depth = Math.Min(pairedDepth, matrix.Columns - first);
                 var arguments = new ProductArguments
                 {
-                    Rows = (nint)(inputs + Packing.BlockStart(rows, first)) + (first % BFloat16Packing.Depth * sizeof(ushort)),
+                    Rows = (nint)(inputs + Rows.BlockStart(rows, first)) + (first % BFloat16Packing.Depth * sizeof(ushort)),
                     Weights = (nint)pairs,
-                    Depth = depth,
+                    Depth = ProjectionKernels.Units(depth, stepDepth),
                 };
                 for (int panel = 0; panel < panels; panel += 2)
                 {
                     // A last panel without another is taken twice; what the second makes is never read.
                     ref byte left = ref Unsafe.Add(ref matrix.Panel(firstPanel + panel), first * DepthBytes);
                     ref byte right = ref Unsafe.Add(ref matrix.Panel(firstPanel + Math.Min(panel + 1, panels - 1)), first * DepthBytes);
-                    LayBeside(ref left, ref right, depth, ref *(byte*)pairs);
+                    LayBeside(ref left, ref right, depth, (int)arguments.Depth * stepDepth, ref *(byte*)pairs);
                     arguments.Sums = (nint)(sums + (panel * PackedMatrix.PanelWidth));
                     MultiplyTiles(ref arguments, rows);
                 }
@@ -95,7 +98,7 @@ internal abstract unsafe class MatrixProductCore : ProductCore
                 int count = panels - panel >= StripPanels ? StripPanels : 1;
                 int output = panel * PackedMatrix.PanelWidth;
                 new Span<float>(sums, count * PackedMatrix.PanelWidth).Clear();
-                MultiplyPanels(matrix, firstPanel + panel, count, (byte*)(first + (row * (BFloat16Packing.RowBytes / sizeof(float)))), rows, sums);
+                MultiplyPanels(matrix, firstPanel + panel, count, (byte*)(first + (row * Rows.RowFloats)), rows, sums);
                 new ReadOnlySpan<float>(sums, Math.Min(count * PackedMatrix.PanelWidth, result.Length - output)).CopyTo(result[output..]);
                 panel += count;
             }
@@ -111,39 +114,49 @@ internal abstract unsafe class MatrixProductCore : ProductCore
             for (int first = 0; first < matrix.Columns; first += BFloat16Packing.Depth)
             {
                 int depth = Math.Min(BFloat16Packing.Depth, matrix.Columns - first);
-                arguments.Rows = (nint)(row + (Packing.BlockStart(rows, first) * sizeof(float)));
+                arguments.Rows = (nint)(row + (Rows.BlockStart(rows, first) * sizeof(float)));
                 arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
                 arguments.PanelBytes = matrix.PanelBytes;
-                arguments.Depth = depth / 2;
-                if (depth > 1)
+                arguments.Depth = depth / stepDepth;
+                if (arguments.Depth > 0)
                 {
                     MultiplyPanels(ref arguments, count == StripPanels);
                 }
 
-                if (depth % 2 != 0)
+                if (depth % stepDepth > 0)
                 {
-                    // The last depth has no other: zeros stand in, since behind it begins the next panel, or nothing.
-                    byte* last = stackalloc byte[StripPanels * PairBytes];
-                    new Span<byte>(last, StripPanels * PairBytes).Clear();
-                    for (int panel = 0; panel < count; panel++)
-                    {
-                        new ReadOnlySpan<byte>(panels + ((nint)panel * matrix.PanelBytes) + ((nint)(matrix.Columns - 1) * DepthBytes), DepthBytes).CopyTo(new Span<byte>(last + (panel * PairBytes), DepthBytes));
-                    }
-
-                    arguments.Rows += (depth - 1) * sizeof(ushort);
-                    arguments.Weights = (nint)last;
-                    arguments.PanelBytes = PairBytes;
-                    arguments.Depth = 1;
-                    MultiplyPanels(ref arguments, count == StripPanels);
+                    arguments.Rows += depth / stepDepth * stepDepth * sizeof(ushort);
+                    MultiplyRest(ref arguments, panels, count, matrix);
                 }
             }
         }
     }
 
-    /// <summary>Lays the weights of two depths beside each other, of two panels: <c>[depth / 2][panel][16][2]</c>, zeros behind a last depth without another.</summary>
+    /// <summary>What is left of whole steps of the depth, with zeros behind it: there begins the next panel, or nothing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LayBeside(ref byte left, ref byte right, int depth, ref byte pairs)
+    private void MultiplyRest(ref ProductArguments arguments, byte* panels, int count, PackedMatrix matrix)
     {
+        int rest = matrix.Columns % stepDepth;
+        int stepBytes = stepDepth * DepthBytes;
+        byte* last = stackalloc byte[StripPanels * stepBytes];
+        new Span<byte>(last, count * stepBytes).Clear();
+        for (int panel = 0; panel < count; panel++)
+        {
+            byte* left = panels + ((nint)panel * matrix.PanelBytes) + ((nint)(matrix.Columns - rest) * DepthBytes);
+            new ReadOnlySpan<byte>(left, rest * DepthBytes).CopyTo(new Span<byte>(last + (panel * stepBytes), stepBytes));
+        }
+
+        arguments.Weights = (nint)last;
+        arguments.PanelBytes = stepBytes;
+        arguments.Depth = 1;
+        MultiplyPanels(ref arguments, count == StripPanels);
+    }
+
+    /// <summary>Lays the weights of two depths beside each other, of two panels: <c>[depth / 2][panel][16][2]</c>, zeros behind them up to whole steps.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LayBeside(ref byte left, ref byte right, int depth, int paddedDepth, ref byte pairs)
+    {
+        ref byte end = ref Unsafe.Add(ref pairs, paddedDepth * PairBytes);
         Vector512<ushort> places = Vector512.Create(
             (ushort)0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         for (; depth > 1; depth -= 2)
@@ -161,7 +174,10 @@ internal abstract unsafe class MatrixProductCore : ProductCore
         {
             Avx512BW.PermuteVar32x16(Vector256.LoadUnsafe(ref left).ToVector512().AsUInt16(), places).AsByte().StoreUnsafe(ref pairs);
             Avx512BW.PermuteVar32x16(Vector256.LoadUnsafe(ref right).ToVector512().AsUInt16(), places).AsByte().StoreUnsafe(ref pairs, PairBytes);
+            pairs = ref Unsafe.Add(ref pairs, 2 * PairBytes);
         }
+
+        MemoryMarshal.CreateSpan(ref pairs, (int)Unsafe.ByteOffset(ref pairs, ref end)).Clear();
     }
 
     private string? Write()

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace MlaGen.Runtime;
 
 /// <summary>Products on <c>vdpbf16ps</c>: inputs are rounded to bfloat16, pairs of them broadcast, outputs lie in lanes.</summary>
-internal sealed unsafe class PairProductCore : MatrixProductCore
+internal sealed unsafe class PairProductCore() : MatrixProductCore(terms: 1, stepDepth: 2, pairedDepth: 256)
 {
     private const int TileRows = 12;
     private const int RestRows = 4;
@@ -43,7 +43,6 @@ internal sealed unsafe class PairProductCore : MatrixProductCore
         int tiles = (rows + TileRows - (2 * RestRows) - 1) / TileRows;
         int rest = rows - (tiles * TileRows);
         ProductArguments given = arguments;
-        given.Depth = (given.Depth + 1) / 2;
         if (tiles > 0)
         {
             given.Tiles = tiles;

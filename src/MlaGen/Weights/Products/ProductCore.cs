@@ -15,7 +15,7 @@ internal abstract class ProductCore
     /// <summary>How it takes rows.</summary>
     public abstract RowPacking Packing { get; }
 
-    /// <summary>Whether it runs on threads of the executor's own alone.</summary>
+    /// <summary>Whether many rows are multiplied on threads of the executor's own alone.</summary>
     public bool IsApart => Target == CoreTarget.Amx;
 
     /// <summary>Why the system does not let it run, or null if it does.</summary>

@@ -5,7 +5,7 @@ namespace MlaGen.Runtime;
 /// <summary>The cores of products with weights, the best first; the last one runs anywhere.</summary>
 internal static class ProductCores
 {
-    public static ImmutableArray<ProductCore> All { get; } = [new PairProductCore(), new VectorProductCore()];
+    public static ImmutableArray<ProductCore> All { get; } = [new TileProductCore(MlaPrecision.Medium), new TileProductCore(MlaPrecision.High), new PairProductCore(), new VectorProductCore()];
 
     /// <summary>The core that multiplies with a matrix.</summary>
     /// <param name="format">Products of the matrix' format.</param>
