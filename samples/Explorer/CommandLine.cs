@@ -27,6 +27,7 @@ internal sealed class CommandLine
     private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
+    private static readonly Option<int> Rows = Number("--rows", "Rows that are multiplied together.", 1, 4096, 256);
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
@@ -62,6 +63,8 @@ internal sealed class CommandLine
                 PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+            Subcommand("projections", "The projections of a layer alone, with bf16 weights.", [ModelName, Rows, Precision], static (parsed, options, report) =>
+                ProjectionsCommand.Run(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Rows), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), options, report)),
             Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>

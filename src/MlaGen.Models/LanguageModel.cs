@@ -91,7 +91,7 @@ public abstract class LanguageModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         IAttentionStep step = StepOf(batch) ?? throw new ArgumentException("The batch is of another attention class than the model's.", nameof(batch));
-        Forward(new Workers(batch.Executor, batch.CancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(batch.Executor, batch.Precision, batch.CancellationToken), step, tokens, wanted, logits);
     }
 
     private protected void Forward(Workers workers, IAttentionStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
@@ -172,7 +172,7 @@ public sealed class LanguageModel<T> : LanguageModel
     /// <inheritdoc/>
     public override ModelCache CreateCache(long maxTokens, LatentCacheOptions? options = null) => new ModelCache<T>(new LatentCache<T>(Config.AttentionLayers, maxTokens, options));
 
-    /// <summary>Runs a step whose attention is carried out by the caller.</summary>
+    /// <summary>Runs a step whose attention is carried out by the caller; everything else is multiplied at <see cref="MlaPrecision.Highest"/>.</summary>
     /// <param name="step">Its attention. A step that fails on the way has been carried out up to some layer: undoing that is the caller's.</param>
     /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
     /// <param name="wanted">The rows whose scores are wanted.</param>
@@ -185,7 +185,7 @@ public sealed class LanguageModel<T> : LanguageModel
         IAttentionStep<T> step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits, MlaExecutor? executor = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        Forward(new Workers(executor ?? MlaExecutor.Shared, cancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(executor ?? MlaExecutor.Shared, MlaPrecision.Highest, cancellationToken), step, tokens, wanted, logits);
     }
 
     private protected override IAttentionStep? StepOf(MlaBatch batch) => batch is MlaBatch<T> mine ? new BatchStep<T>(mine) : null;

@@ -7,7 +7,7 @@ namespace MlaGen;
 /// </summary>
 /// <remarks>
 /// <para>The weights are packed once, in their own type, and never change: any number of threads may multiply at once.</para>
-/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/>.</para>
+/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/> and an <see cref="MlaPrecision"/>.</para>
 /// </remarks>
 public sealed class Linear
 {
@@ -98,22 +98,29 @@ public sealed class Linear
     /// <param name="count">Rows.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) => Run(inputs, outputs, count, executor: null, CancellationToken.None);
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) =>
+        Run(inputs, outputs, count, MlaPrecision.Highest, executor: null, CancellationToken.None);
 
     /// <summary>Multiplies rows on an executor's threads, which share the outputs; little work stays on the calling thread.</summary>
     /// <param name="inputs"><c>[count, InFeatures]</c>.</param>
     /// <param name="outputs"><c>[count, OutFeatures]</c>; overwritten, and not the memory of <paramref name="inputs"/>.</param>
     /// <param name="count">Rows.</param>
     /// <param name="executor">The threads.</param>
+    /// <param name="precision">How exactly to multiply; that of a step is its <see cref="MlaBatch.Precision"/>. A row's bits belong to a precision.</param>
     /// <param name="cancellationToken">Ends the product early; what is in <paramref name="outputs"/> is then of no use.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative, or there is no such precision.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, CancellationToken cancellationToken = default)
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, MlaPrecision precision = MlaPrecision.Highest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
-        Run(inputs, outputs, count, executor, cancellationToken);
+        if (!Enum.IsDefined(precision))
+        {
+            throw new ArgumentOutOfRangeException(nameof(precision), precision, "There is no such precision.");
+        }
+
+        Run(inputs, outputs, count, precision, executor, cancellationToken);
     }
 
     private static PackedMatrix Pack(WeightMatrix source, WeightFormat format)
@@ -142,7 +149,7 @@ public sealed class Linear
         }
     }
 
-    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor? executor, CancellationToken cancellationToken)
+    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaPrecision precision, MlaExecutor? executor, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
@@ -152,6 +159,6 @@ public sealed class Linear
             throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
         }
 
-        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, executor, cancellationToken);
+        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, precision, executor, cancellationToken);
     }
 }

@@ -264,7 +264,7 @@ public class LinearTests
         float[] y = new float[20 * 601];
         using MlaExecutor executor = new(2);
 
-        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, cancellationToken: new CancellationToken(canceled: true)));
         linear.Multiply(x, y, 20, executor);
 
         Assert.Equal(Multiply(linear, x, 20), y);
