@@ -27,6 +27,8 @@ internal sealed class CommandLine
     private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
+    private static readonly Option<int> Outputs = Number("--outputs", "Outputs of the matrix.", 1, 1 << 20, 32768);
+    private static readonly Option<int> Inputs = Number("--inputs", "Inputs of the matrix.", 1, 1 << 16, 8192);
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
@@ -69,6 +71,8 @@ internal sealed class CommandLine
                 PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>
                 WarmupCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Context) + 1), parsed.GetValue(Call)!, parsed.GetValue(Context), options, report)),
+            Subcommand("weights", "One row times a matrix beyond the caches, in every format of weights.", [Outputs, Inputs], static (parsed, options, report) =>
+                WeightsCommand.Run(parsed.GetValue(Outputs), parsed.GetValue(Inputs), options, report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };

@@ -4,7 +4,7 @@ namespace MlaGen.Models;
 public sealed record ModelOptions
 {
     /// <summary>
-    /// How experts, dense feed-forward parts and the head keep their weights; those of attention, the embedding, norms and routers stay as they are stored.
+    /// How experts, dense feed-forward parts, the embedding and the head keep their weights; those of attention, norms and routers stay as they are stored.
     /// Weights are brought into it row by row while they are read.
     /// </summary>
     public WeightFormat Weights { get; init; } = WeightFormat.Stored;

@@ -7,4 +7,7 @@ internal readonly record struct Workers(MlaExecutor Executor, CancellationToken 
 {
     /// <summary>Multiplies rows; little work stays on the calling thread.</summary>
     public void Multiply(Linear linear, ReadOnlySpan<float> x, Span<float> y, int rows) => linear.Multiply(x, y, rows, Executor, Cancellation);
+
+    /// <summary>Multiplies one row with each of several matrices.</summary>
+    public void MultiplyEach(ReadOnlySpan<Linear> linears, ReadOnlySpan<float> xs, Span<float> ys) => Linear.MultiplyEach(linears, xs, ys, Executor, Cancellation);
 }

@@ -59,6 +59,9 @@ public sealed class Linear
     /// <summary>The bias <c>[OutFeatures]</c>; empty if there is none.</summary>
     public ReadOnlySpan<float> Bias => _bias;
 
+    /// <summary>The packed weights.</summary>
+    internal PackedMatrix Matrix => _matrix;
+
     /// <summary>Loads a layer from a checkpoint, which need not stay open.</summary>
     /// <param name="checkpoint">Where the tensors are.</param>
     /// <param name="name">The layer's name, such as <c>model.layers.0.mlp.gate_proj</c>; its tensors have <c>.weight</c> and <c>.bias</c> behind it.</param>
@@ -116,6 +119,47 @@ public sealed class Linear
         Run(inputs, outputs, count, executor, cancellationToken);
     }
 
+    /// <summary>Multiplies one row with each of several layers, all shared between an executor's threads at once: worth more than one after the other where each is small.</summary>
+    /// <param name="layers">The layers.</param>
+    /// <param name="inputs">A row for each layer, <c>[InFeatures]</c> of it, one after the other.</param>
+    /// <param name="outputs">A row for each layer, <c>[OutFeatures]</c> of it, one after the other; overwritten, and not the memory of <paramref name="inputs"/>. They have the bits of <see cref="Multiply(ReadOnlySpan{float}, Span{float}, int)"/>.</param>
+    /// <param name="executor">The threads.</param>
+    /// <param name="cancellationToken">Ends the products early; what is in <paramref name="outputs"/> is then of no use.</param>
+    /// <exception cref="ArgumentNullException">A layer is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static void MultiplyEach(ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaExecutor executor, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        long allInputs = 0;
+        long allOutputs = 0;
+        foreach (Linear layer in layers)
+        {
+            ArgumentNullException.ThrowIfNull(layer, nameof(layers));
+            allInputs += layer.InFeatures;
+            allOutputs += layer.OutFeatures;
+        }
+
+        Check(inputs.Length, 1, allInputs, nameof(inputs), "InFeatures of all layers");
+        Check(outputs.Length, 1, allOutputs, nameof(outputs), "OutFeatures of all layers");
+        CheckApart(inputs, outputs);
+        LinearRows.Run(layers, inputs, outputs, executor, cancellationToken);
+    }
+
+    /// <summary>Reads the weights of one output, as products use them.</summary>
+    /// <param name="output">The output.</param>
+    /// <param name="weights">Takes <c>[InFeatures]</c> weights.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such output.</exception>
+    /// <exception cref="ArgumentException"><paramref name="weights"/> has another length.</exception>
+    public void ReadWeights(int output, Span<float> weights)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(output);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(output, OutFeatures);
+        Check(weights.Length, 1, InFeatures, nameof(weights), "InFeatures");
+        _matrix.Products.ReadRow(_matrix, output / PackedMatrix.PanelWidth, output % PackedMatrix.PanelWidth, weights);
+    }
+
     private static PackedMatrix Pack(WeightMatrix source, WeightFormat format)
     {
         if (format == WeightFormat.Stored)
@@ -133,12 +177,20 @@ public sealed class Linear
         }
     }
 
-    private static void Check(int found, int rows, int width, string name, string formula)
+    private static void Check(int found, int rows, long width, string name, string formula)
     {
-        if (found != (long)rows * width)
+        if (found != rows * width)
         {
-            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows}";
-            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {Counted.Of((long)rows * width, "value")}; found {found}."), name);
+            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows * width}";
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {Counted.Of(rows * width, "value")}; found {found}."), name);
+        }
+    }
+
+    private static void CheckApart(ReadOnlySpan<float> inputs, Span<float> outputs)
+    {
+        if (inputs.Overlaps(outputs))
+        {
+            throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
         }
     }
 
@@ -147,11 +199,7 @@ public sealed class Linear
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
         Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
-        if (inputs.Overlaps(outputs))
-        {
-            throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
-        }
-
+        CheckApart(inputs, outputs);
         LinearProduct.Run(_matrix, _bias, inputs, outputs, count, executor, cancellationToken);
     }
 }

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
@@ -12,6 +14,9 @@ internal sealed class PackedMatrix
 {
     /// <summary>Outputs in a panel: one vector of the widest tier, several of the others.</summary>
     public const int PanelWidth = 16;
+
+    /// <summary>Bytes of rows that a thread reads and packs at a time.</summary>
+    private const int UnitBytes = 1 << 20;
 
     private readonly AlignedBuffer<byte> _panels;
 
@@ -93,19 +98,11 @@ internal sealed class PackedMatrix
         }
 
         var matrix = new PackedMatrix(rows, columns, products, CountPanels(rows, groups));
-        int rowBytes = products.RowBytes(columns);
-        byte[] staging = new byte[checked(PanelWidth * rowBytes)];
         int panel = 0;
         for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
         {
-            // Beyond int after the last panel of a group that is nearly as long.
-            for (long first = 0; first < groups[group]; first += PanelWidth, panel++)
-            {
-                int count = (int)Math.Min(PanelWidth, groups[group] - first);
-                read(row + (int)first, count, staging.AsSpan(0, count * rowBytes));
-                staging.AsSpan(count * rowBytes).Clear();
-                products.Pack(staging, columns, matrix._panels.Span((long)panel * matrix.PanelBytes, matrix.PanelBytes));
-            }
+            matrix.Fill(panel, row, groups[group], read);
+            panel += PanelsFor(groups[group]);
         }
 
         return matrix;
@@ -137,6 +134,63 @@ internal sealed class PackedMatrix
 
     /// <summary>The beginning of a panel.</summary>
     public ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);
+
+    /// <summary>Packs rows that begin on a panel; where they are many, on several threads, some of which read while others pack.</summary>
+    private void Fill(int firstPanel, int firstRow, int rows, ReadRows read)
+    {
+        int panels = PanelsFor(rows);
+        int unitPanels = Math.Clamp(UnitBytes / PanelWidth / Products.RowBytes(Columns), 1, panels);
+        int units = ProjectionKernels.Units(panels, unitPanels);
+        int next = -1;
+        object gate = new();
+        int failedUnit = int.MaxValue;
+        ExceptionDispatchInfo? failure = null;
+        if (units == 1)
+        {
+            FillUnit(0);
+            return;
+        }
+
+        Parallel.For(0, Math.Min(units, 2 * Environment.ProcessorCount), _ =>
+        {
+            // What was taken is done: of all units that fail the first is then among them, and is told.
+            while (Volatile.Read(ref failure) is null && Interlocked.Increment(ref next) is int unit && unit < units)
+            {
+                try
+                {
+                    FillUnit(unit);
+                }
+                catch (Exception exception)
+                {
+                    lock (gate)
+                    {
+                        (failedUnit, failure) = unit < failedUnit ? (unit, ExceptionDispatchInfo.Capture(exception)) : (failedUnit, failure);
+                    }
+                }
+            }
+        });
+        failure?.Throw();
+
+        void FillUnit(int unit)
+        {
+            int panel = unit * unitPanels;
+            int end = Math.Min(panel + unitPanels, panels);
+            int rowBytes = Products.RowBytes(Columns);
+            int bytes = checked((end - panel) * PanelWidth * rowBytes);
+            byte[] rented = ArrayPool<byte>.Shared.Rent(bytes);
+            Span<byte> staging = rented.AsSpan(0, bytes);
+            int count = (int)Math.Min((long)(end - panel) * PanelWidth, rows - ((long)panel * PanelWidth));
+            read(firstRow + (panel * PanelWidth), count, staging[..(count * rowBytes)]);
+            staging[(count * rowBytes)..].Clear();
+            for (; panel < end; panel++)
+            {
+                Products.Pack(staging[..(PanelWidth * rowBytes)], Columns, _panels.Span((long)(firstPanel + panel) * PanelBytes, PanelBytes));
+                staging = staging[(PanelWidth * rowBytes)..];
+            }
+
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
 
     /// <summary>Panels of all groups, which have to make up the matrix.</summary>
     private static int CountPanels(int rows, ReadOnlySpan<int> groups)

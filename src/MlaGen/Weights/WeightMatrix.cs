@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
 
@@ -57,11 +59,10 @@ internal abstract class WeightMatrix
     public void ReadFloats(int firstRow, int count, Span<byte> destination)
     {
         Span<float> floats = MemoryMarshal.Cast<byte, float>(destination);
+        ReadFloats(firstRow, count, floats);
         for (int row = 0; row < count; row++)
         {
-            Span<float> values = floats.Slice(row * Columns, Columns);
-            ReadFloats(firstRow + row, values);
-            if (values.ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+            if (!AreFinite(floats.Slice(row * Columns, Columns)))
             {
                 throw new CheckpointException(FormattableString.Invariant($"has a value in row {firstRow + row} that is not finite"), Tensor.Source, Tensor.Name);
             }
@@ -73,7 +74,25 @@ internal abstract class WeightMatrix
 
     private protected abstract void Read(int firstRow, int count, Span<byte> destination);
 
-    private protected abstract void ReadFloats(int row, Span<float> destination);
+    private protected abstract void ReadFloats(int firstRow, int count, Span<float> destination);
+
+    private static bool AreFinite(ReadOnlySpan<float> values)
+    {
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        Vector<int> areFinite = Vector<int>.AllBitsSet;
+        foreach (Vector<float> vector in vectors)
+        {
+            areFinite &= Vector.LessThanOrEqual(Vector.Abs(vector), new Vector<float>(float.MaxValue));
+        }
+
+        bool isFinite = areFinite == Vector<int>.AllBitsSet;
+        foreach (float value in values[(vectors.Length * Vector<float>.Count)..])
+        {
+            isFinite &= float.IsFinite(value);
+        }
+
+        return isFinite;
+    }
 }
 
 /// <summary>A matrix that is read as it is stored.</summary>
@@ -82,20 +101,40 @@ internal sealed class StoredWeightMatrix(CheckpointTensor tensor, int rows, int 
     private protected override void Read(int firstRow, int count, Span<byte> destination) =>
         Tensor.Read((long)firstRow * Columns * Type.Size(), destination);
 
-    private protected override void ReadFloats(int row, Span<float> destination)
+    private protected override void ReadFloats(int firstRow, int count, Span<float> destination)
     {
         if (Type == TensorType.Float32)
         {
-            Read(row, 1, MemoryMarshal.AsBytes(destination));
+            Read(firstRow, count, MemoryMarshal.AsBytes(destination));
             return;
         }
 
         // The halves of the floats' own memory that they are widened into, from the front.
-        Span<ushort> codes = MemoryMarshal.Cast<float, ushort>(destination)[Columns..];
-        Read(row, 1, MemoryMarshal.AsBytes(codes));
-        for (int i = 0; i < Columns; i++)
+        Span<ushort> codes = MemoryMarshal.Cast<float, ushort>(destination)[destination.Length..];
+        Read(firstRow, count, MemoryMarshal.AsBytes(codes));
+        if (Type == TensorType.BFloat16)
         {
-            destination[i] = Type == TensorType.BFloat16 ? BFloat16Conversion.ToSingle(codes[i]) : (float)BitConverter.UInt16BitsToHalf(codes[i]);
+            Widen(codes, destination);
+            return;
+        }
+
+        for (int i = 0; i < codes.Length; i++)
+        {
+            destination[i] = (float)BitConverter.UInt16BitsToHalf(codes[i]);
+        }
+    }
+
+    private static void Widen(ReadOnlySpan<ushort> codes, Span<float> destination)
+    {
+        int i = 0;
+        for (; i <= codes.Length - Vector512<int>.Count; i += Vector512<int>.Count)
+        {
+            (Vector512.WidenLower(Vector256.Create(codes[i..]).ToVector512Unsafe()) << 16).AsSingle().CopyTo(destination[i..]);
+        }
+
+        for (; i < codes.Length; i++)
+        {
+            destination[i] = BFloat16Conversion.ToSingle(codes[i]);
         }
     }
 }

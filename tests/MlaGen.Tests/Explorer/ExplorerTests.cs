@@ -113,6 +113,22 @@ public class ExplorerTests
         Assert.Distinct(differences);
     }
 
+    [Fact]
+    public void Weights_are_measured_in_every_format_on_one_thread_and_on_all()
+    {
+        (int exitCode, string output, string error) = Run("weights", "--outputs", "160", "--inputs", "256", "--threads", "2", "--seconds", "0.01", "--json");
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+        JsonNode[] lines = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonNode.Parse(line)!)];
+        string[] formats = ["bf16", "fp8", .. Enum.GetNames<WeightFormat>().Where(static name => name != nameof(WeightFormat.Stored))];
+        Assert.Equal([.. formats, .. formats], lines.Select(static line => line["kernel"]!.GetValue<string>()));
+        Assert.Equal(Enumerable.Repeat(1, formats.Length).Concat(Enumerable.Repeat(2, formats.Length)), lines.Select(static line => line["threads"]!.GetValue<int>()));
+        Assert.All(lines, static line => Assert.True(line["shareOfDram"]!.GetValue<double>() > 0));
+        double bytes = lines[Array.IndexOf(formats, "Int4Group64")]["gigabytesPerSecond"]!.GetValue<double>() * lines[Array.IndexOf(formats, "Int4Group64")]["ms"]!.GetValue<double>() * 1e6;
+        Assert.Equal(160 * 256 * 4.25 / 8, bytes, 160 * 256 * 0.01);
+    }
+
     [Theory]
     [InlineData("--heads takes one of 16, 20, 40, 64, 128, not '17'", "decode", "--heads", "17")]
     [InlineData("--context takes a number from 1 to 1048576, not '0'", "decode", "--context", "0")]

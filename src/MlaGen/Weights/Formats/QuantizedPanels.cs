@@ -1,5 +1,6 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
 
@@ -42,21 +43,20 @@ internal readonly struct Int8Panels<G> : IPanelFormat
 
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
-        ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(rows);
-        Span<sbyte> codes = stackalloc sbyte[G.Depth];
-        for (int first = 0; first < columns; first += G.Depth)
+        var groups = new Quantization.Groups(rows, columns, G.Depth);
+        while (groups.Next(steps: 127, signed: false, panel))
         {
-            int depth = Math.Min(G.Depth, columns - first);
-            for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
+            panel = panel[GroupBytes..];
+            for (int k = 0; k < groups.Depth; k++)
             {
-                Quantization.Quantize(values.Slice((lane * columns) + first, depth), 127, signed: false, codes, panel[(lane * sizeof(ushort))..]);
-                for (int k = 0; k < depth; k++)
+                Vector512<int> codes = groups.Codes(k);
+                for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
                 {
-                    panel[GroupBytes + (k * DepthBytes) + lane] = (byte)codes[k];
+                    panel[lane] = (byte)codes[lane];
                 }
-            }
 
-            panel = panel[(GroupBytes + (depth * DepthBytes))..];
+                panel = panel[DepthBytes..];
+            }
         }
     }
 
@@ -93,22 +93,18 @@ internal readonly struct Int4Panels<G> : IPanelFormat
 
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
-        ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(rows);
-        Span<sbyte> codes = stackalloc sbyte[G.Depth];
-        for (int first = 0; first < columns; first += G.Depth)
+        // Each code to its place in its word; the words of all outputs, which have no bit in common, are then summed.
+        Vector512<uint> places = Vector512.Create(1u, 1, 1 << 4, 1 << 4, 1 << 8, 1 << 8, 1 << 12, 1 << 12, 1 << 16, 1 << 16, 1 << 20, 1 << 20, 1 << 24, 1 << 24, 1 << 28, 1 << 28);
+        var groups = new Quantization.Groups(rows, columns, G.Depth);
+        while (groups.Next(steps: 8, signed: true, panel))
         {
-            int depth = Math.Min(G.Depth, columns - first);
-            panel.Slice(GroupBytes, depth * DepthBytes).Clear();
-            for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
+            panel = panel[GroupBytes..];
+            for (int k = 0; k < groups.Depth; k++)
             {
-                Quantization.Quantize(values.Slice((lane * columns) + first, depth), 8, signed: true, codes, panel[(lane * sizeof(ushort))..]);
-                for (int k = 0; k < depth; k++)
-                {
-                    panel[GroupBytes + (k * DepthBytes) + (lane % 2 * sizeof(uint)) + (lane / 4)] |= (byte)((codes[k] & 15) << (lane / 2 % 2 * 4));
-                }
+                Vector512<uint> bits = groups.Codes(k).AsUInt32() & Vector512.Create(15u);
+                BinaryPrimitives.WriteUInt64LittleEndian(panel, Vector512.Sum((bits * places).AsUInt64()));
+                panel = panel[DepthBytes..];
             }
-
-            panel = panel[(GroupBytes + (depth * DepthBytes))..];
         }
     }
 
@@ -119,42 +115,4 @@ internal readonly struct Int4Panels<G> : IPanelFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V>(ref readonly byte weights, int lane, V scales)
         where V : struct, ILanes<V> => V.LoadInt4(in weights, lane);
-}
-
-/// <summary>From floats to small integers with a scale.</summary>
-internal static class Quantization
-{
-    /// <summary>Finds the scale of a group and its codes: <c>value ≈ code · scale</c>.</summary>
-    /// <param name="values">The group.</param>
-    /// <param name="steps">The code of the largest magnitude.</param>
-    /// <param name="signed">Whether the largest value gets the code <c>-steps</c>, whatever its sign, and the scale the sign: one more code is then used than with codes that are symmetric.</param>
-    /// <param name="codes">Takes a code a value.</param>
-    /// <param name="scale">Takes the scale, in half precision: the codes are those of the scale that is stored.</param>
-    /// <exception cref="OverflowException">A value is not finite, or too large for a scale.</exception>
-    public static void Quantize(ReadOnlySpan<float> values, int steps, bool signed, Span<sbyte> codes, Span<byte> scale)
-    {
-        float largest = 0;
-        foreach (float value in values)
-        {
-            // A NaN stays once it is there.
-            if (!(MathF.Abs(value) <= MathF.Abs(largest)))
-            {
-                largest = value;
-            }
-        }
-
-        var half = (Half)(signed ? largest / -steps : MathF.Abs(largest) / steps);
-        if (!Half.IsFinite(half))
-        {
-            throw new OverflowException(FormattableString.Invariant($"{largest} has no scale of half precision"));
-        }
-
-        MemoryMarshal.Write(scale, half);
-        float inverse = half == (Half)0 ? 0 : 1 / (float)half;
-        int most = signed ? steps - 1 : steps;
-        for (int i = 0; i < values.Length; i++)
-        {
-            codes[i] = (sbyte)Math.Clamp(MathF.Round(values[i] * inverse), -steps, most);
-        }
-    }
 }

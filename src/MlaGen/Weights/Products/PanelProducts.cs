@@ -50,6 +50,13 @@ internal abstract class PanelProducts
     /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
     public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result);
 
+    /// <summary>Reads the weights of an output.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="panel">The panel of the output.</param>
+    /// <param name="lane">Its place there.</param>
+    /// <param name="weights">Takes <see cref="PackedMatrix.Columns"/> weights.</param>
+    public abstract void ReadRow(PackedMatrix matrix, int panel, int lane, Span<float> weights);
+
     /// <summary>
     /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.
     /// It is the absorption of a head's key projection into its query.
