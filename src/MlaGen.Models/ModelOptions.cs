@@ -9,6 +9,11 @@ public sealed record ModelOptions
     /// </summary>
     public WeightFormat Weights { get; init; } = WeightFormat.Stored;
 
+    /// <summary>
+    /// Whether to keep packed weights in a file in the model's directory, as long as all of them, and to map them from there the next time; see <see cref="PackedWeights"/>.
+    /// </summary>
+    public bool KeepWeights { get; init; }
+
     /// <summary>Told of each layer of the decoder once it is loaded, on the loading thread.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
 }

@@ -26,7 +26,8 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
     /// <summary>The routed experts, each with matrices of its own or all in one tensor.</summary>
     public Mlp[] Experts(ExpertSettings settings, int hidden, float limit)
     {
-        WeightSource source = new(FusedExperts.Open(checkpoint, prefix, settings.Routed, hidden, settings.Width), prefix, loading);
+        ICheckpoint view = FusedExperts.Open(checkpoint, prefix, settings.Routed, hidden, settings.Width);
+        WeightSource source = new(checkpoint is PackedWeights kept ? kept.Over(view) : view, prefix, loading);
         List<Mlp> experts = [];
         for (int expert = 0; expert < settings.Routed; expert++)
         {

@@ -50,7 +50,7 @@ public sealed class Linear
     /// <summary>How the weights are kept.</summary>
     public WeightFormat Format => _matrix.Products.Format;
 
-    /// <summary>Type of the packed weights: that of the checkpoint, or <see cref="TensorType.Int8"/>, which also holds two of 4 bits.</summary>
+    /// <summary>Type of the packed weights: that of the checkpoint, which for codes of 4 bits is <see cref="TensorType.Int32"/>, or <see cref="TensorType.Int8"/>, which also holds two of 4 bits.</summary>
     public TensorType Type => _matrix.Type;
 
     /// <summary>Bytes of the packed weights, padding included.</summary>
@@ -68,12 +68,13 @@ public sealed class Linear
     /// <param name="inFeatures">Elements of an input row: columns of the tensor.</param>
     /// <param name="outFeatures">Elements of an output row: rows of the tensor.</param>
     /// <param name="bias">Whether the layer has a bias; a checkpoint that says otherwise is refused.</param>
-    /// <param name="format">How to keep the weights; brought into it row by row, so that no more than a few rows are there twice.</param>
+    /// <param name="format">How to keep the weights; brought into it row by row, so that no more than a few rows are there twice. Those that are packed in four bits stay as they are.</param>
     /// <returns>The layer.</returns>
     /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive, or there is no such format.</exception>
     /// <exception cref="CheckpointException">
-    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it.
+    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it, or four bits as compressed-tensors'
+    /// <c>pack-quantized</c> has them, symmetric, in groups of a multiple of 32.
     /// </exception>
     public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false, WeightFormat format = WeightFormat.Stored)
     {
@@ -81,7 +82,8 @@ public sealed class Linear
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
-        WeightMatrix source = WeightReader.OpenMatrix(checkpoint, name + ".weight", outFeatures, inFeatures, "[outFeatures, inFeatures]");
+        WeightMatrix source = (WeightMatrix?)PackedInt4WeightMatrix.TryOpen(checkpoint, name + ".weight", outFeatures, inFeatures)
+            ?? WeightReader.OpenMatrix(checkpoint, name + ".weight", outFeatures, inFeatures, "[outFeatures, inFeatures]");
         float[]? values = null;
         if (bias)
         {
@@ -92,7 +94,7 @@ public sealed class Linear
             WeightReader.RequireAbsent(checkpoint, name + ".bias", "bias is false");
         }
 
-        return new Linear(Pack(source, format), values);
+        return new Linear(Pack(checkpoint, source, format), values);
     }
 
     /// <summary>Multiplies rows on the calling thread. After the first calls nothing is allocated.</summary>
@@ -158,18 +160,19 @@ public sealed class Linear
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(output, OutFeatures);
         Check(weights.Length, 1, InFeatures, nameof(weights), "InFeatures");
         _matrix.Products.ReadRow(_matrix, output / PackedMatrix.PanelWidth, output % PackedMatrix.PanelWidth, weights);
+        GC.KeepAlive(this);
     }
 
-    private static PackedMatrix Pack(WeightMatrix source, WeightFormat format)
+    private static PackedMatrix Pack(ICheckpoint checkpoint, WeightMatrix source, WeightFormat format)
     {
-        if (format == WeightFormat.Stored)
+        if (format == WeightFormat.Stored || source.StaysStored)
         {
-            return PackedMatrix.Pack(source.Rows, source.Columns, source.Type, source.ReadRows);
+            return PackedWeights.Pack(checkpoint, source.Name, source.Rows, source.Columns, source.Products, source.ReadRows);
         }
 
         try
         {
-            return PackedMatrix.Pack(source.Rows, source.Columns, PanelFormats.Of(format), source.ReadFloats);
+            return PackedWeights.Pack(checkpoint, source.Name, source.Rows, source.Columns, PanelFormats.Of(format), source.ReadFloats);
         }
         catch (OverflowException error)
         {

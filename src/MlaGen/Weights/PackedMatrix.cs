@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace MlaGen.Runtime;
 
@@ -18,12 +19,17 @@ internal sealed class PackedMatrix
     /// <summary>Bytes of rows that a thread reads and packs at a time.</summary>
     private const int UnitBytes = 1 << 20;
 
-    private readonly AlignedBuffer<byte> _panels;
+    /// <summary>The panels, unless they are mapped.</summary>
+    private readonly AlignedBuffer<byte>? _panels;
+
+    /// <summary>The file that they are mapped from, which stays mapped as long as the matrix is there.</summary>
+    private readonly MappedFile? _file;
+    private readonly nint _start;
 
     /// <summary>A panel is one span of bytes.</summary>
     private static int MostPanelBytes => Array.MaxLength;
 
-    private PackedMatrix(int rows, int columns, PanelProducts products, int panelCount)
+    private PackedMatrix(int rows, int columns, PanelProducts products, int panelCount, (MappedFile File, long Position)? mapped = null)
     {
         Rows = rows;
         Columns = columns;
@@ -37,7 +43,15 @@ internal sealed class PackedMatrix
         }
 
         PanelBytes = (int)panelBytes;
-        _panels = new AlignedBuffer<byte>(Bytes);
+        if (mapped is { } memory)
+        {
+            _file = memory.File;
+            _start = memory.File.Start + (nint)memory.Position;
+        }
+        else
+        {
+            _panels = new AlignedBuffer<byte>(Bytes);
+        }
     }
 
     /// <summary>Copies rows of the source, row-major.</summary>
@@ -60,6 +74,8 @@ internal sealed class PackedMatrix
 
     /// <summary>Bytes of the packed elements, padding included.</summary>
     public long Bytes => (long)PanelCount * PanelBytes;
+
+    private unsafe ref byte Start => ref _panels is null ? ref Unsafe.AsRef<byte>((void*)_start) : ref _panels.Start;
 
     public int PanelCount { get; }
 
@@ -108,6 +124,21 @@ internal sealed class PackedMatrix
         return matrix;
     }
 
+    /// <summary>A packed matrix whose panels lie in a file.</summary>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    /// <param name="products">The products, and so the format.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="position">Where the panels begin in it, all of which it has.</param>
+    /// <param name="groups">As for <see cref="Pack(int, int, TensorType, ReadRows, ReadOnlySpan{int})"/>.</param>
+    /// <returns>The packed matrix.</returns>
+    public static PackedMatrix Map(int rows, int columns, PanelProducts products, MappedFile file, long position, params ReadOnlySpan<int> groups) =>
+        new(rows, columns, products, groups.IsEmpty ? PanelsFor(rows) : CountPanels(rows, groups), (file, position));
+
+    /// <summary>Bytes that <see cref="Map"/> takes.</summary>
+    public static long BytesOf(int rows, int columns, PanelProducts products, params ReadOnlySpan<int> groups) =>
+        (groups.IsEmpty ? PanelsFor(rows) : CountPanels(rows, groups)) * products.PanelBytes(columns);
+
     /// <summary>Packs a matrix of floats, row-major <c>[rows, columns]</c>.</summary>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
@@ -133,7 +164,16 @@ internal sealed class PackedMatrix
     }
 
     /// <summary>The beginning of a panel.</summary>
-    public ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);
+    public ref byte Panel(int index) => ref Unsafe.Add(ref Start, (nint)index * PanelBytes);
+
+    /// <summary>Writes the panels to a file.</summary>
+    public void WriteTo(SafeFileHandle file, long position)
+    {
+        for (long done = 0; done < Bytes; done += UnitBytes)
+        {
+            RandomAccess.Write(file, MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Start, (nint)done), (int)Math.Min(UnitBytes, Bytes - done)), position + done);
+        }
+    }
 
     /// <summary>Packs rows that begin on a panel; where they are many, on several threads, some of which read while others pack.</summary>
     private void Fill(int firstPanel, int firstRow, int rows, ReadRows read)
@@ -184,7 +224,7 @@ internal sealed class PackedMatrix
             staging[(count * rowBytes)..].Clear();
             for (; panel < end; panel++)
             {
-                Products.Pack(staging[..(PanelWidth * rowBytes)], Columns, _panels.Span((long)(firstPanel + panel) * PanelBytes, PanelBytes));
+                Products.Pack(staging[..(PanelWidth * rowBytes)], Columns, _panels!.Span((long)(firstPanel + panel) * PanelBytes, PanelBytes));
                 staging = staging[(PanelWidth * rowBytes)..];
             }
 

@@ -16,6 +16,9 @@ internal abstract class WeightMatrix
         Type = type;
     }
 
+    /// <summary>Name of the tensor.</summary>
+    public string Name => Tensor.Name;
+
     /// <summary>Rows: outputs of the projection.</summary>
     public int Rows { get; }
 
@@ -24,9 +27,15 @@ internal abstract class WeightMatrix
 
     /// <summary>
     /// Type of the elements as they are read: <see cref="TensorType.Float32"/>, <see cref="TensorType.Float16"/>, <see cref="TensorType.BFloat16"/>, or
-    /// <see cref="TensorType.Float8E4M3"/>, whose rows have scales behind them.
+    /// <see cref="TensorType.Float8E4M3"/> or <see cref="TensorType.Int32"/>, whose rows have scales behind them.
     /// </summary>
     public TensorType Type { get; }
+
+    /// <summary>The products of the format that holds the elements as they are stored.</summary>
+    public virtual PanelProducts Products => PanelFormats.Of(Type);
+
+    /// <summary>Whether they are brought into no other format.</summary>
+    public virtual bool StaysStored => false;
 
     private protected CheckpointTensor Tensor { get; }
 
@@ -42,7 +51,7 @@ internal abstract class WeightMatrix
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)firstRow + count, Rows, nameof(count));
-        long bytes = (long)count * PanelFormats.Of(Type).RowBytes(Columns);
+        long bytes = (long)count * Products.RowBytes(Columns);
         if (destination.Length != bytes)
         {
             throw new ArgumentException($"{Counted.Of(count, "row")} of {Columns} {Type.Name()} to read: expected {Counted.Of(bytes, "byte")}; found {destination.Length}.", nameof(destination));

@@ -5,11 +5,17 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal abstract class PanelProducts
 {
+    /// <summary>The format's name in files.</summary>
+    public abstract string Name { get; }
+
     /// <summary>Type of the elements.</summary>
     public abstract TensorType Type { get; }
 
     /// <summary>How the format is asked for.</summary>
     public abstract WeightFormat Format { get; }
+
+    /// <summary>Whether it is the one format that holds elements of its type as they are stored.</summary>
+    public bool IsStored => Format == WeightFormat.Stored && Type != TensorType.Int32;
 
     /// <summary>The products of a format, for this process's tier.</summary>
     /// <typeparam name="F">The format.</typeparam>

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -27,6 +26,8 @@ internal readonly struct Groups64 : IGroupSize
 internal readonly struct Int8Panels<G> : IPanelFormat
     where G : struct, IGroupSize
 {
+    public static string Name => FormattableString.Invariant($"int8-{G.Depth}");
+
     public static TensorType Type => TensorType.Int8;
 
     public static WeightFormat Format => G.Depth == 32 ? WeightFormat.Int8Group32 : WeightFormat.Int8Group64;
@@ -67,52 +68,4 @@ internal readonly struct Int8Panels<G> : IPanelFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V>(ref readonly byte weights, int lane, V scales)
         where V : struct, ILanes<V> => V.LoadInt8(in PanelElements.At<byte>(in weights, lane));
-}
-
-/// <summary>
-/// Weights of four bits, made of floats when they are packed. The 16 outputs of a depth lie in two words of 32 bits, even ones in the first: an output's
-/// bits then come to the bottom of its lane by one shift.
-/// </summary>
-/// <typeparam name="G">Neighbours that share a scale.</typeparam>
-internal readonly struct Int4Panels<G> : IPanelFormat
-    where G : struct, IGroupSize
-{
-    public static TensorType Type => TensorType.Int8;
-
-    public static WeightFormat Format => G.Depth == 32 ? WeightFormat.Int4Group32 : WeightFormat.Int4Group64;
-
-    public static bool ScalesSums => true;
-
-    public static int DepthBytes => PackedMatrix.PanelWidth / 2;
-
-    public static int GroupDepth => G.Depth;
-
-    public static int GroupBytes => PackedMatrix.PanelWidth * sizeof(ushort);
-
-    public static int RowBytes(int columns) => checked(columns * sizeof(float));
-
-    public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
-    {
-        // Each code to its place in its word; the words of all outputs, which have no bit in common, are then summed.
-        Vector512<uint> places = Vector512.Create(1u, 1, 1 << 4, 1 << 4, 1 << 8, 1 << 8, 1 << 12, 1 << 12, 1 << 16, 1 << 16, 1 << 20, 1 << 20, 1 << 24, 1 << 24, 1 << 28, 1 << 28);
-        var groups = new Quantization.Groups(rows, columns, G.Depth);
-        while (groups.Next(steps: 8, signed: true, panel))
-        {
-            panel = panel[GroupBytes..];
-            for (int k = 0; k < groups.Depth; k++)
-            {
-                Vector512<uint> bits = groups.Codes(k).AsUInt32() & Vector512.Create(15u);
-                BinaryPrimitives.WriteUInt64LittleEndian(panel, Vector512.Sum((bits * places).AsUInt64()));
-                panel = panel[DepthBytes..];
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LoadScales<V>(ref readonly byte group, int lane)
-        where V : struct, ILanes<V> => V.LoadFloat16(in PanelElements.At<ushort>(in group, lane));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<V>(ref readonly byte weights, int lane, V scales)
-        where V : struct, ILanes<V> => V.LoadInt4(in weights, lane);
 }
