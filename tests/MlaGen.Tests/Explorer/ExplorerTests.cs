@@ -5,6 +5,7 @@ using Explorer.Kernels;
 using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Explorer;
 
@@ -111,6 +112,32 @@ public class ExplorerTests
         }
 
         Assert.Distinct(differences);
+    }
+
+    [Fact]
+    public void A_model_is_written_loaded_kept_and_mapped()
+    {
+        using TemporaryDirectory directory = new();
+        string[] arguments = ["model", "--directory", directory.Path, "--layers", "2", "--experts", "6", "--vocabulary", "200", "--keep", "--threads", "2", "--seconds", "0.01", "--json"];
+
+        (int exitCode, string output, string error) = Run(arguments);
+
+        Assert.Equal(0, exitCode);
+        Assert.Contains("MB/s of the checkpoint", error, StringComparison.Ordinal);
+        JsonNode line = JsonNode.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)))!;
+        Assert.Equal(1e3 / line["ms"]!.GetValue<double>(), line["tokensPerSecond"]!.GetValue<double>(), 0.1);
+        Assert.True(line["shareOfDram"]!.GetValue<double>() > 0);
+        string[] files = Directory.GetFiles(directory.Path);
+        Assert.Equal(4, files.Length);
+        DateTime[] written = [.. files.Select(File.GetLastWriteTimeUtc)];
+
+        (exitCode, _, error) = Run(arguments);
+
+        Assert.Equal(0, exitCode);
+        Assert.DoesNotContain("written in", error, StringComparison.Ordinal);
+        Assert.Equal(written, files.Select(File.GetLastWriteTimeUtc));
+        Assert.Equal(0, Run([.. arguments, "--weights", "Int8Group64"]).ExitCode);
+        Assert.Contains("something else in it", Run("model", "--directory", directory.Path, "--layers", "3").Error, StringComparison.Ordinal);
     }
 
     [Fact]

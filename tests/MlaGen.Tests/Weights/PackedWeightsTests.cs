@@ -197,7 +197,10 @@ public sealed class PackedWeightsTests : IDisposable
         }
 
         int bytes = Inputs * Outputs * sizeof(float);
-        string header = $$"""{"{{Name}}.weight":{"dtype":"F32","shape":[{{Outputs}},{{Inputs}}],"data_offsets":[0,{{bytes}}]},"other":{"dtype":"F32","shape":[{{other}}],"data_offsets":[{{bytes}},{{data.Length}}]}}""";
+        string header = $$"""
+            {"{{Name}}.weight":{"dtype":"F32","shape":[{{Outputs}},{{Inputs}}],"data_offsets":[0,{{bytes}}]},
+             "other":{"dtype":"F32","shape":[{{other}}],"data_offsets":[{{bytes}},{{data.Length}}]} }
+            """;
         File.WriteAllBytes(Path.Combine(directory, "model.safetensors"), [.. BitConverter.GetBytes((long)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. data]);
     }
 
