@@ -24,8 +24,11 @@ public abstract class LanguageModel
                 return loaded;
             },
             (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures, format: options.Weights));
+        using PackedWeights? kept = options.KeepWeights ? PackedWeights.Open(KeptPath(directory, options.Weights), checkpoint, options.Weights) : null;
+        ICheckpoint weights = (ICheckpoint?)kept ?? checkpoint;
         (string model, string root) = Prefixes(checkpoint);
-        _decoder = config.Family.Load(new WeightSource(checkpoint, model, loading), new WeightSource(checkpoint, root, loading));
+        _decoder = config.Family.Load(new WeightSource(weights, model, loading), new WeightSource(weights, root, loading));
+        kept?.Commit();
     }
 
     /// <summary>Where it was loaded from.</summary>
@@ -72,6 +75,11 @@ public abstract class LanguageModel
             """,
             config.File);
     }
+
+    /// <summary>The file that <see cref="ModelOptions.KeepWeights"/> keeps packed weights in.</summary>
+    /// <param name="directory">The model's directory.</param>
+    /// <param name="weights">How weights are kept in memory.</param>
+    public static string KeptPath(string directory, WeightFormat weights) => Path.Combine(directory, $"mlagen.{weights.ToString().ToLowerInvariant()}.packed");
 
     /// <summary>Creates an empty cache.</summary>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages.</param>

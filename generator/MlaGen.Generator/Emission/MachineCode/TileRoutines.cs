@@ -69,7 +69,7 @@ internal static class TileRoutines
             AssemblerMemoryOperand row = MatrixArguments.Kept(0);
             AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
             AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
-            Configure(builder, depthTail: 0);
+            Configure(builder);
             (Label lower, Label upper) = PairRoutines.Interleavings(builder);
             code.mov(rax, MatrixArguments.Rows);
             code.mov(row, rax);
