@@ -177,7 +177,7 @@ public class LinearTests
     [InlineData(WeightFormat.Int8Group64, 64, 127, false)]
     [InlineData(WeightFormat.Int4Group32, 32, 8, true)]
     [InlineData(WeightFormat.Int4Group64, 64, 8, true)]
-    public void Weights_of_few_bits_are_those_of_the_rule_and_are_read_as_they_are_multiplied(WeightFormat format, int group, int steps, bool signed)
+    public void Weights_of_few_bits_are_those_of_the_rule_and_are_read_as_they_are_multiplied(WeightFormat format, int group, int steps, bool hasSign)
     {
         const int Inputs = 300;
         const int Outputs = 37;
@@ -195,10 +195,10 @@ public class LinearTests
             {
                 float[] values = weight[((output * Inputs) + first)..((output * Inputs) + Math.Min(first + group, Inputs))];
                 float largest = values.MaxBy(MathF.Abs);
-                float scale = (float)(Half)(signed ? largest / -steps : MathF.Abs(largest) / steps);
+                float scale = (float)(Half)(hasSign ? largest / -steps : MathF.Abs(largest) / steps);
                 float inverse = scale == 0 ? 0 : 1 / scale;
                 Assert.Equal(
-                    values.Select(value => Math.Clamp(MathF.Round(value * inverse), -steps, signed ? steps - 1 : steps) * scale),
+                    values.Select(value => Math.Clamp(MathF.Round(value * inverse), -steps, hasSign ? steps - 1 : steps) * scale),
                     row.AsSpan(first, values.Length).ToArray());
             }
         }
