@@ -198,13 +198,13 @@ public sealed class TextGeneratorTests
         });
     }
 
-    private static string Told(IEnumerable<GeneratedToken> tokens) =>
+    internal static string Told(IEnumerable<GeneratedToken> tokens) =>
         string.Join(",", tokens.Select(static token => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProb!.Value):x8}"));
 
     private static async Task<int[]> Tokens(TextGenerator generator, int[] prompt, GenerationOptions options) =>
         [.. (await All(generator, prompt, options)).Select(static token => token.Token)];
 
-    private static async Task<List<GeneratedToken>> All(TextGenerator generator, int[] prompt, GenerationOptions options)
+    internal static async Task<List<GeneratedToken>> All(TextGenerator generator, int[] prompt, GenerationOptions options)
     {
         List<GeneratedToken> tokens = [];
         await foreach (GeneratedToken token in generator.GenerateAsync(prompt, options))
@@ -228,10 +228,10 @@ public sealed class TextGeneratorTests
     {
         private static readonly byte[][] _letters = [.. Enumerable.Range(0, 320).Select(static token => new[] { (byte)('a' + (token % 26)) })];
 
-        public int VocabularySize => _letters.Length;
-
         public IReadOnlyList<int> Encode(string text) => [.. text.Select(static letter => letter - 'a')];
 
-        public ReadOnlySpan<byte> BytesOf(int token) => _letters[token];
+        public ReadOnlySpan<byte> Bytes(int id) => _letters[id];
+
+        public bool IsSpecial(int id) => false;
     }
 }
