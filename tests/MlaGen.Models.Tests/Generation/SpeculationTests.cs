@@ -68,6 +68,19 @@ public sealed class SpeculationTests
         Assert.True(drafting.Drafts.Accepted > 100, $"{drafting.Drafts}");
     }
 
+    [Fact]
+    public async Task Candidates_take_no_more_room_than_the_text()
+    {
+        int[] prompt = [.. Enumerable.Repeat((int[])[5, 6, 7, 8], 8).SelectMany(static part => part)];
+        using TextGenerator drafting = new(TinyModels.Load("deepseek-v3"), options: Options() with { DraftTokens = 40, CacheTokens = 64, SharePrefixes = false });
+
+        List<GeneratedToken> told = await TextGeneratorTests.All(drafting, prompt, new GenerationOptions { MaxTokens = 33, StopTokens = [], Sampling = new SamplingOptions { Temperature = 0 } });
+
+        Assert.Equal((33, FinishReason.Length), (told.Count, told[^1].Finish));
+        Assert.True(drafting.Drafts.Proposed > 0);
+        Assert.Equal(0, drafting.UsedPages);
+    }
+
     [Theory]
     [InlineData("1 2 3 4 1 2", 4, "2 3 4 1 2", "-1 0 1 2 3")]
     [InlineData("1 2 3 4 1 2", 2, "2 3 4", "-1 0 1")]
