@@ -81,7 +81,7 @@ public sealed class PrefixFileTests : IDisposable
         using (MlaBatch batch = cache.CreateBatch())
         {
             batch.Add(sequence, 16);
-            model.Forward(batch, _prompt[..16], [], []);
+            model.Forward(batch, _prompt.AsSpan(0, 16), [], []);
             batch.Commit();
             cache.Save(Saved, new SavedSequence(sequence, numbers));
         }
