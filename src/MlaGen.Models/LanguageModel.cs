@@ -15,6 +15,7 @@ public abstract class LanguageModel
     {
         Directory = directory;
         Config = config;
+        Weights = options.Weights;
         using Checkpoint checkpoint = Checkpoint.Open(directory);
         WeightLoading loading = new(
             (tensors, prefix, layer) =>
@@ -37,8 +38,15 @@ public abstract class LanguageModel
     /// <summary>What its <c>config.json</c> says.</summary>
     public ModelConfig Config { get; }
 
+    /// <summary>How it keeps the weights that <see cref="ModelOptions.Weights"/> is about.</summary>
+    public WeightFormat Weights { get; }
+
     /// <summary>The dimensions of its attention. Positions run below its <see cref="MlaShape.MaxPositionEmbeddings"/>.</summary>
     public abstract MlaShape Shape { get; }
+
+    /// <summary>A number that another model has not: of the directory's configuration, tokenizer and weights. Of files beyond 64 MiB, parts of 64 KiB count that lie evenly spread.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public long Fingerprint() => ModelFingerprint.Of(Directory);
 
     /// <summary>Loads a model with the first class that its <c>config.json</c> fits.</summary>
     /// <param name="directory">The model's directory: <c>config.json</c> and safetensors files as Hugging Face publishes them.</param>
