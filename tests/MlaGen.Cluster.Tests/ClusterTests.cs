@@ -60,7 +60,7 @@ public sealed class ClusterTests(ClusterTests.Growing cluster) : IClassFixture<C
             }
 
             int segments = ((story.Cached - 1) / options.Tokens) + 1;
-            planned += options.Layers * new LinkPlan(PlannedModel.All.Single(static model => model.Name == "story"), segments, options.Wire, 1e9, 0, 1e9).Bytes;
+            planned += options.Layers * new LinkPlan(PlannedModel.Story, segments, options.Wire, 1e9, 0, 1e9).Bytes;
         });
 
         Assert.InRange((double)(meter.Bytes - start) / planned, 0.95, 1.05);
