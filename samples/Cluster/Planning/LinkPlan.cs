@@ -67,19 +67,11 @@ internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wir
     public long Bytes => (Machines * (QueryBytes + OutputBytes + CallBytes)) + ((Model.KvLoraRank + Model.QkRopeHeadDim) * sizeof(float));
 
     /// <summary>
-    /// Seconds a layer that the network takes. Connections share the coordinator's link, so that the queries arrive everywhere at about the same
-    /// time, and all replies leave after that: the two directions do not overlap. The messages to and from the machines follow each other through
-    /// two stages, the link and their making or taking apart: the slower one sets the pace, and of the faster one a single machine's messages show.
+    /// Seconds a layer that the network takes. Connections share the coordinator's link and its processors, so that the queries arrive everywhere at
+    /// about the same time, and all replies leave after that: the two directions do not overlap. Nor do the link and what is done around it: a message
+    /// is whole before its first byte leaves, and is taken apart when its last has come.
     /// </summary>
-    public double NetworkTime
-    {
-        get
-        {
-            double sending = Bytes * 8 / LinkBits;
-            double making = Bytes / Handling;
-            return RoundTrip + Math.Max(sending, making) + (Math.Min(sending, making) / Machines);
-        }
-    }
+    public double NetworkTime => RoundTrip + (Bytes * 8 / LinkBits) + (Bytes / Handling);
 
     /// <summary>Seconds a layer that the attention of one machine takes.</summary>
     /// <param name="context">Tokens of the whole context.</param>
