@@ -27,7 +27,7 @@ internal static class ProjectionsCommand
         MlaPrecision[] precisions = precision == MlaPrecision.Highest ? [precision] : [MlaPrecision.Highest, precision];
         ProjectionWorkload exact = new(model.Layer.Shape, rows, executor);
         ProjectionWorkload[] projections = [.. precisions.Select(each => new ProjectionWorkload(exact, each))];
-        report.WithProgress($"{model.Name} projections, {Counted.Of(rows, "row")}", progress =>
+        report.WithProgress($"projections of {model.Name}, {Counted.Of(rows, "row")}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, .. dram is null ? [] : (Workload[])[dram], .. projections], options.Seconds * projections.Length, progress);
             foreach ((ProjectionWorkload workload, MlaPrecision each) in projections.Zip(precisions))

@@ -32,7 +32,7 @@ internal static class Warmup
         foreach (PanelProducts format in PanelFormats.All)
         {
             // Attention keeps its weights as they are stored.
-            if (format.Format == WeightFormat.Stored)
+            if (format.IsStored)
             {
                 Forward(new WarmupLayer(format.Type), CacheLayout.Of<T>().Precision, executor);
             }

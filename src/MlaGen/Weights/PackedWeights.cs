@@ -167,7 +167,7 @@ public sealed class PackedWeights : ICheckpoint, IDisposable
             byte[] header = Header();
             if (header.Length > _headerBytes)
             {
-                throw new IOException(FormattableString.Invariant($"{Path}: the names of its {_written.Count} tensors take {header.Length} bytes; there is room for {_headerBytes}."));
+                throw new IOException(FormattableString.Invariant($"{Path}: names and places of {Counted.Of(_written.Count, "tensor")} take {Counted.Of(header.Length, "byte")}; there is room for {_headerBytes}."));
             }
 
             byte[] padded = new byte[_headerBytes];

@@ -37,6 +37,14 @@ public sealed partial class Heads128Attention;
 [MlaAttention(HiddenSize = 64, Heads = 128, QkNopeHeadDim = 16, VHeadDim = 16, MaxPositionEmbeddings = 16384)]
 public sealed partial class WideAttention;
 
+/// <summary>GLM-4.7-Flash's heads and cached row.</summary>
+[MlaAttention(HiddenSize = 64, Heads = 20, QkNopeHeadDim = 16, VHeadDim = 16, MaxPositionEmbeddings = 16384)]
+public sealed partial class Heads20Attention;
+
+/// <summary>MiniCPM3's heads and cached row.</summary>
+[MlaAttention(HiddenSize = 64, Heads = 40, KvLoraRank = 256, QkNopeHeadDim = 16, QkRopeHeadDim = 32, VHeadDim = 16, MaxPositionEmbeddings = 16384)]
+public sealed partial class Heads40Attention;
+
 /// <summary>96 heads, a latent of 256, nope and rope of the same width.</summary>
 [MlaAttention(HiddenSize = 64, Heads = 96, KvLoraRank = 256, QkNopeHeadDim = 64, VHeadDim = 64, MaxPositionEmbeddings = 16384)]
 public sealed partial class Heads96Attention;
