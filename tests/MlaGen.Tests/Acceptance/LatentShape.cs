@@ -1,6 +1,5 @@
 using MlaGen.Tests.Attention;
 using MlaGen.Tests.Caching.Formats;
-using MlaGen.Tests.Golden;
 using MlaGen.Tests.MachineCode;
 using MlaGen.Tests.Oracles;
 
