@@ -104,7 +104,15 @@ internal static class CommandLine
                 output.WriteLine();
             }
 
-            return ConsoleProgram.Fail(Name, error, problem.Message);
+            // A configuration that fits no class comes with the lines that would add one.
+            string[] lines = problem is ModelConfigException ? problem.Message.Split('\n') : [problem.Message];
+            int code = ConsoleProgram.Fail(Name, error, lines[0]);
+            foreach (string line in lines[1..])
+            {
+                error.WriteLine(PlainText.Line(line));
+            }
+
+            return code;
         }
     }
 

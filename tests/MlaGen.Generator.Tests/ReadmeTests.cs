@@ -1,7 +1,11 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.Extensions.AI;
 using MlaGen.Generator.Tests.Infrastructure;
+using MlaGen.Models;
 
 namespace MlaGen.Generator.Tests;
 
@@ -55,6 +59,25 @@ public partial class ReadmeTests
 
         Assert.Equal(attributes, shown.Attributes().Select(static attribute => attribute.Name.LocalName));
         Assert.Contains($"@({item}", File.ReadAllText(Path.Combine(TestProject.Repository, "src", "MlaGen", "build", "MlaGen.targets")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Five_lines_to_chat_with_a_checkpoint_compile()
+    {
+        string code = Regex.Match(_readme, "(?<=## Chat with a checkpoint you have\\n.*?```csharp\\n).*?(?=```)", RegexOptions.Singleline).Value;
+        CSharpCompilation compilation = CSharpCompilation.Create(
+            "User",
+            [CSharpSyntaxTree.ParseText("using System;\n" + code, Compilations.ParseOptions)],
+            [
+                .. Compilations.References,
+                MetadataReference.CreateFromFile(typeof(LanguageModel).Assembly.Location),
+                MetadataReference.CreateFromFile(typeof(IChatClient).Assembly.Location),
+            ],
+            Compilations.Options.WithOutputKind(OutputKind.ConsoleApplication));
+        Compilations.Driver().RunGeneratorsAndUpdateCompilation(compilation, out Compilation generated, out _);
+
+        Assert.Equal(5, code.Split('\n').SkipWhile(static line => line.Length > 0).Skip(1).TakeWhile(static line => line.Length > 0).Count());
+        Assert.Empty(generated.GetDiagnostics().Where(static diagnostic => diagnostic.Severity == DiagnosticSeverity.Error));
     }
 
     private static string[] Commands() => [.. _readme.Split('\n').Where(static line => line.StartsWith("    dotnet ", StringComparison.Ordinal)).Select(static line => line.Trim())];

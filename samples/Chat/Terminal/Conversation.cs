@@ -24,6 +24,7 @@ internal sealed class Conversation(IChatClient client, string model, ChatOptions
         """;
 
     private readonly object _lock = new();
+    private readonly SavedLatents _latents = new(client);
     private List<ChatMessage> _messages = Beginning(system);
     private CancellationTokenSource? _answering;
 
@@ -88,11 +89,12 @@ internal sealed class Conversation(IChatClient client, string model, ChatOptions
                     break;
                 case "/save":
                     Transcript.Save(FileOf(argument, command), model, _messages);
-                    terminal.Tell($"{Counted.Of(_messages.Count, "message")} saved in {argument}.");
+                    terminal.Tell($"{Counted.Of(_messages.Count, "message")} saved in {argument}{_latents.Save(argument, _messages)}.");
                     break;
                 case "/resume":
                     _messages = Transcript.Load(FileOf(argument, command));
                     terminal.Tell($"{Counted.Of(_messages.Count, "message")} resumed from {argument}.");
+                    Tell(_latents.Load(argument));
                     break;
                 default:
                     terminal.TellProblem($"'{command}' is no command; /help lists them.");
@@ -105,6 +107,19 @@ internal sealed class Conversation(IChatClient client, string model, ChatOptions
         }
 
         return true;
+    }
+
+    private void Tell((string? Done, string? Problem) told)
+    {
+        if (told.Done is not null)
+        {
+            terminal.Tell(told.Done);
+        }
+
+        if (told.Problem is not null)
+        {
+            terminal.TellProblem(told.Problem);
+        }
     }
 
     private static string FileOf(string argument, string command) => argument.Length > 0 ? argument : throw new UserException($"{command} takes the name of a file");

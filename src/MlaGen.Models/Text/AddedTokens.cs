@@ -15,8 +15,10 @@ namespace MlaGen.Models;
 /// <param name="StripsRight">Whether it takes the white space behind it.</param>
 internal sealed record AddedToken(int Id, string Content, bool IsSpecial, bool IsNormalized, bool SingleWord, bool StripsLeft, bool StripsRight)
 {
-    public static AddedToken Read(JsonElement token) => new(
-        token.GetProperty("id").GetInt32(),
+    public static AddedToken Read(JsonElement token) => Read(token.GetProperty("id").GetInt32(), token);
+
+    public static AddedToken Read(int id, JsonElement token) => new(
+        id,
         token.Text("content"),
         token.Flag("special"),
         token.Flag("normalized"),

@@ -54,6 +54,9 @@ internal sealed class ByteTokens
     /// <summary>GPT-2's printable stand-ins for bytes: printable Latin-1 characters stand for themselves, the other bytes, in order, for the characters from U+0100.</summary>
     public static Dictionary<char, byte> ByteOfCharacter { get; } = BytesOfCharacters();
 
+    /// <summary>The same from the other side.</summary>
+    public static char[] CharacterOfByte { get; } = [.. ByteOfCharacter.OrderBy(static pair => pair.Value).Select(static pair => pair.Key)];
+
     /// <summary>The bytes of a token of the vocabulary.</summary>
     public byte[] Decode(string token)
     {

@@ -3,8 +3,8 @@ using System.Text;
 namespace MlaGen.Models;
 
 /// <summary>
-/// Merges pieces of any length, with the result of <see cref="Microsoft.ML.Tokenizers.BpeTokenizer"/>. That one is quick at pieces as texts have them,
-/// but its time grows with the square of their length, and whoever sends a text chooses it.
+/// Merges pieces of any length, with the result of <see cref="Microsoft.ML.Tokenizers.BpeTokenizer"/> or <see cref="Microsoft.ML.Tokenizers.TiktokenTokenizer"/>. These are quick at pieces as texts have them,
+/// but their time grows with the square of the length, and whoever sends a text chooses it.
 /// </summary>
 internal sealed class LongPieces
 {
@@ -12,31 +12,48 @@ internal sealed class LongPieces
     private readonly int[]? _byteIds;
     private readonly Lazy<Dictionary<(int Left, int Right), (int Rank, int Id)>> _merges;
 
-    public LongPieces(Dictionary<string, int> vocabulary, string[] merges, bool isByteLevel)
+    private LongPieces(Dictionary<string, int> vocabulary, bool isByteLevel, Func<Dictionary<(int, int), (int, int)>> merges)
     {
         _vocabulary = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        _merges = new(merges);
         if (isByteLevel)
         {
-            _byteIds = new int[256];
-            foreach ((char character, byte value) in ByteTokens.ByteOfCharacter)
+            _byteIds = [.. ByteTokens.CharacterOfByte.Select(character => vocabulary.GetValueOrDefault(character.ToString(), -1))];
+        }
+    }
+
+    /// <summary>Merges as they are listed: the earlier before the later.</summary>
+    public static LongPieces ByList(Dictionary<string, int> vocabulary, string[] merges, bool isByteLevel) => new(vocabulary, isByteLevel, () =>
+    {
+        Dictionary<(int, int), (int, int)> merged = new(merges.Length);
+        for (int rank = 0; rank < merges.Length; rank++)
+        {
+            int space = merges[rank].IndexOf(' ', StringComparison.Ordinal);
+            (string left, string right) = (merges[rank][..space], merges[rank][(space + 1)..]);
+            merged.Add((vocabulary[left], vocabulary[right]), (rank, vocabulary[left + right]));
+        }
+
+        return merged;
+    });
+
+    /// <summary>Any two tokens that are a third one, of bytes; the third one's id says what comes first.</summary>
+    public static LongPieces ByRank(Dictionary<string, int> vocabulary) => new(vocabulary, isByteLevel: true, () =>
+    {
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> parts = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        Dictionary<(int, int), (int, int)> merged = [];
+        foreach ((string token, int id) in vocabulary)
+        {
+            for (int cut = 1; cut < token.Length; cut++)
             {
-                _byteIds[value] = vocabulary.GetValueOrDefault(character.ToString(), -1);
+                if (parts.TryGetValue(token.AsSpan(0, cut), out int left) && parts.TryGetValue(token.AsSpan(cut), out int right))
+                {
+                    merged.Add((left, right), (id, id));
+                }
             }
         }
 
-        _merges = new(() =>
-        {
-            Dictionary<(int, int), (int, int)> merged = new(merges.Length);
-            for (int rank = 0; rank < merges.Length; rank++)
-            {
-                int space = merges[rank].IndexOf(' ', StringComparison.Ordinal);
-                (string left, string right) = (merges[rank][..space], merges[rank][(space + 1)..]);
-                merged.Add((vocabulary[left], vocabulary[right]), (rank, vocabulary[left + right]));
-            }
-
-            return merged;
-        });
-    }
+        return merged;
+    });
 
     /// <summary>Appends the tokens of a piece.</summary>
     public void Append(ReadOnlySpan<char> piece, List<int> ids)

@@ -5,11 +5,11 @@ namespace MlaGen.Models;
 
 /// <summary>
 /// The tokenizer of a model: from text to token ids and back, as <c>tokenizer.json</c> of the Hugging Face tokenizers library describes it. Byte-pair
-/// encoding is read, on bytes or with bytes as a fallback. Any number of threads may use one.
+/// encoding is read, on bytes or with bytes as a fallback; and as <c>tiktoken.model</c> of Kimi-K2 has it. Any number of threads may use one.
 /// </summary>
 public sealed class ModelTokenizer : ITextTokenizer
 {
-    private const int MaxVocabularySize = 16_000_000;
+    internal const int MaxVocabularySize = 16_000_000;
 
     private readonly Dictionary<string, int> _ids;
     private readonly string?[] _tokens;
@@ -21,12 +21,8 @@ public sealed class ModelTokenizer : ITextTokenizer
     private readonly int[] _prefix, _suffix;
     private readonly int _spacesStripped;
 
-    private ModelTokenizer(JsonElement root, TokenizerConfig config, int mostCharacters)
+    private ModelTokenizer(Dictionary<string, int> vocabulary, AddedToken[] added, ByteTokens decoder, Func<string, string>? normalizer, Func<PieceEncoder> encoder, JsonElement? postProcessor, TokenizerConfig config)
     {
-        JsonElement model = root.GetProperty("model");
-        Dictionary<string, int> vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32());
-        AddedToken[] added = [.. root.Optional("added_tokens")?.EnumerateArray().Select(AddedToken.Read) ?? []];
-
         _ids = new(vocabulary);
         foreach (AddedToken token in added)
         {
@@ -39,7 +35,6 @@ public sealed class ModelTokenizer : ITextTokenizer
             throw new FormatException($"token ids are not all from 0 to {MaxVocabularySize - 1}");
         }
 
-        ByteTokens decoder = new(root.Optional("decoder"));
         _spacesStripped = decoder.SpacesStripped;
         _tokens = new string?[last + 1];
         _bytes = new byte[last + 1][];
@@ -56,16 +51,16 @@ public sealed class ModelTokenizer : ITextTokenizer
             _special[token.Id] = token.IsSpecial;
         }
 
-        _normalizer = Normalizing.Create(root.Optional("normalizer"));
+        _normalizer = normalizer;
         _raw = Find(added.Where(token => !token.IsNormalized).Select(token => (token.Content, token)));
         _normalized = Find(added.Where(token => token.IsNormalized).Select(token => (_normalizer?.Invoke(token.Content) ?? token.Content, token)));
-        _encoder = new(model, vocabulary, new PieceSplitter(root.Optional("pre_tokenizer")), mostCharacters);
+        _encoder = encoder();
 
         BosToken = Named(config.BosToken);
         EosToken = Named(config.EosToken);
         PadToken = Named(config.PadToken);
         UnknownToken = Named(config.UnknownToken);
-        (_prefix, _suffix) = Surrounding.Create(root.Optional("post_processor"), this, config);
+        (_prefix, _suffix) = Surrounding.Create(postProcessor, this, config);
 
         static AddedTokens? Find(IEnumerable<(string Content, AddedToken Token)> tokens) => tokens.Any(token => token.Content.Length > 0) ? new(tokens) : null;
 
@@ -87,7 +82,7 @@ public sealed class ModelTokenizer : ITextTokenizer
     /// <summary>The token that stands for what no token stands for, from <c>tokenizer_config.json</c>; null when the model has none.</summary>
     public int? UnknownToken { get; }
 
-    /// <summary>Reads <c>tokenizer.json</c> and, where there is one, <c>tokenizer_config.json</c> of a model's directory.</summary>
+    /// <summary>Reads <c>tokenizer.json</c>, or <c>tiktoken.model</c> where there is none, and <c>tokenizer_config.json</c> of a model's directory, if it is there.</summary>
     /// <param name="directory">The directory.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="IOException">A file is missing or cannot be read.</exception>
@@ -101,7 +96,10 @@ public sealed class ModelTokenizer : ITextTokenizer
     {
         ArgumentNullException.ThrowIfNull(directory);
         TokenizerConfig config = TokenizerConfig.Load(directory);
-        return TextFiles.Read(Path.Combine(directory, "tokenizer.json"), "a tokenizer", root => new ModelTokenizer(root, config, mostCharacters));
+        string path = Path.Combine(directory, "tokenizer.json"), ranks = Path.Combine(directory, TiktokenFile.FileName);
+        return !File.Exists(path) && File.Exists(ranks)
+            ? Create(ranks, TiktokenFile.Read(ranks, config), config, mostCharacters)
+            : TextFiles.Read(path, "a tokenizer", root => Create(root, config, mostCharacters));
     }
 
     /// <summary>The tokens of a text. Added tokens, special ones included, are recognised in it, as the Hugging Face library does.</summary>
@@ -175,6 +173,29 @@ public sealed class ModelTokenizer : ITextTokenizer
     public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     IReadOnlyList<int> ITextTokenizer.Encode(string text) => Encode(text);
+
+    private static ModelTokenizer Create(JsonElement root, TokenizerConfig config, int mostCharacters)
+    {
+        JsonElement model = root.GetProperty("model");
+        Dictionary<string, int> vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetInt32());
+        AddedToken[] added = [.. root.Optional("added_tokens")?.EnumerateArray().Select(AddedToken.Read) ?? []];
+        return new(vocabulary, added, new ByteTokens(root.Optional("decoder")), Normalizing.Create(root.Optional("normalizer")), Encoder, root.Optional("post_processor"), config);
+
+        PieceEncoder Encoder() => PieceEncoder.Of(model, vocabulary, new PieceSplitter(root.Optional("pre_tokenizer")), mostCharacters);
+    }
+
+    private static ModelTokenizer Create(string path, TiktokenFile file, TokenizerConfig config, int mostCharacters)
+    {
+        try
+        {
+            return new(
+                file.Vocabulary, file.Added, new ByteTokens(TiktokenFile.Decoder), normalizer: null, () => PieceEncoder.Of(file, new PieceSplitter(TiktokenFile.PreTokenizer), mostCharacters), postProcessor: null, config);
+        }
+        catch (Exception error) when (error is FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"{path} is not a tokenizer that can be read: {Unprintable.Escape(error.Message, 1000)}", error);
+        }
+    }
 
     private void AppendNormalized(string text, bool isFirst, List<int> ids)
     {

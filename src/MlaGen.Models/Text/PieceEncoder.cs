@@ -11,23 +11,38 @@ internal sealed class PieceEncoder
     private readonly PieceSplitter _splitter;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _vocabulary;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>>? _wholePieces;
-    private readonly BpeTokenizer _merging;
+    private readonly Tokenizer _merging;
     private readonly LongPieces _long;
     private readonly int _mostCharacters;
-    private readonly int[]? _byteFallback;
-    private readonly int? _unknown;
-    private readonly bool _fusesUnknown;
+    private int[]? _byteFallback;
+    private int? _unknown;
+    private bool _fusesUnknown;
 
+    private PieceEncoder(Dictionary<string, int> vocabulary, PieceSplitter splitter, Tokenizer merging, LongPieces @long, bool mergesWhole, int mostCharacters)
+    {
+        _splitter = splitter;
+        _mostCharacters = mostCharacters;
+        _vocabulary = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        _merging = merging;
+        _long = @long;
+        _wholePieces = mergesWhole ? null : WholePieces(vocabulary, splitter.IsByteLevel).GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>One whose merges are in order of the ranks of what they make.</summary>
+    public static PieceEncoder Of(TiktokenFile file, PieceSplitter splitter, int mostCharacters)
+    {
+        using MemoryStream stream = new(file.Bytes);
+        return new(file.Vocabulary, splitter, TiktokenTokenizer.Create(stream, preTokenizer: null, normalizer: null), LongPieces.ByRank(file.Vocabulary), mergesWhole: false, mostCharacters);
+    }
+
+    /// <summary>One whose merges are listed.</summary>
     /// <param name="model">The file's <c>model</c>.</param>
     /// <param name="vocabulary">Its tokens.</param>
     /// <param name="splitter">Splits a text into pieces.</param>
     /// <param name="mostCharacters">Characters of a piece that the library merges; its time grows with the square of them.</param>
     /// <exception cref="FormatException">The model asks for something that is not supported.</exception>
-    public PieceEncoder(JsonElement model, Dictionary<string, int> vocabulary, PieceSplitter splitter, int mostCharacters)
+    public static PieceEncoder Of(JsonElement model, Dictionary<string, int> vocabulary, PieceSplitter splitter, int mostCharacters)
     {
-        _splitter = splitter;
-        _mostCharacters = mostCharacters;
-        _vocabulary = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
         string type = model.Optional("type")?.GetString() ?? "BPE";
         Require(type == "BPE", $"the model {type} is not supported; BPE is");
         foreach (string name in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix"])
@@ -36,15 +51,13 @@ internal sealed class PieceEncoder
         }
 
         string[] merges = [.. model.GetProperty("merges").EnumerateArray().Select(Merge)];
-        _merging = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges, ByteLevel = splitter.IsByteLevel });
-        _long = new(vocabulary, merges, splitter.IsByteLevel);
-        _wholePieces = model.Flag("ignore_merges") ? WholePieces(vocabulary, splitter.IsByteLevel).GetAlternateLookup<ReadOnlySpan<char>>() : null;
-        if (!splitter.IsByteLevel)
+        BpeTokenizer merging = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges, ByteLevel = splitter.IsByteLevel });
+        return new(vocabulary, splitter, merging, LongPieces.ByList(vocabulary, merges, splitter.IsByteLevel), mergesWhole: !model.Flag("ignore_merges"), mostCharacters)
         {
-            _byteFallback = model.Flag("byte_fallback") ? ByteTokens(vocabulary) : null;
-            _unknown = model.Optional("unk_token")?.GetString() is { } token ? vocabulary[token] : null;
-            _fusesUnknown = model.Flag("fuse_unk");
-        }
+            _byteFallback = !splitter.IsByteLevel && model.Flag("byte_fallback") ? ByteTokens(vocabulary) : null,
+            _unknown = !splitter.IsByteLevel && model.Optional("unk_token")?.GetString() is { } token ? vocabulary[token] : null,
+            _fusesUnknown = !splitter.IsByteLevel && model.Flag("fuse_unk"),
+        };
     }
 
     /// <summary>Appends the tokens of a text in which no added token is.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace MlaGen.Models;
@@ -18,6 +19,9 @@ internal sealed record TokenizerConfig
     public bool? AddsBos { get; private init; }
 
     public bool? AddsEos { get; private init; }
+
+    /// <summary>Tokens outside the vocabulary, where the file lists them.</summary>
+    public IReadOnlyList<AddedToken> AddedTokens { get; private init; } = [];
 
     /// <summary>Templates by name; the one without a name is <c>default</c>.</summary>
     public IReadOnlyDictionary<string, string> ChatTemplates { get; private init; } = new Dictionary<string, string>();
@@ -52,6 +56,7 @@ internal sealed record TokenizerConfig
             AddsBos = root.Optional("add_bos_token")?.GetBoolean(),
             AddsEos = root.Optional("add_eos_token")?.GetBoolean(),
             NamedTokens = named,
+            AddedTokens = [.. root.Optional("added_tokens_decoder")?.EnumerateObject().Select(entry => AddedToken.Read(int.Parse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture), entry.Value)) ?? []],
             ChatTemplates = root.Optional("chat_template") is { } templates ? Templates(templates) : new Dictionary<string, string>(),
         };
     }

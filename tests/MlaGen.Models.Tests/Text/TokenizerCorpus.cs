@@ -10,8 +10,8 @@ internal static class TokenizerCorpus
     public static IReadOnlyList<string> Lines { get; } = Make();
 
     /// <summary>The hash of each run of lines' tokens, as <c>Reference/tokens.mjs</c> and <c>Reference/variants.mjs</c> write them.</summary>
-    public static string[] Hashes(ModelTokenizer tokenizer, int run = 10, bool addSpecialTokens = false) => [.. Lines
-        .Select(line => string.Join(' ', tokenizer.Encode(line, addSpecialTokens)) + "\n")
+    public static string[] Hashes(ModelTokenizer tokenizer, int run = 10, bool addSpecialTokens = false, Func<string, int, string>? line = null) => [.. Lines
+        .Select((text, i) => string.Join(' ', tokenizer.Encode(line?.Invoke(text, i) ?? text, addSpecialTokens)) + "\n")
         .Chunk(run)
         .Select(tokens => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(tokens))))[..16])];
 
