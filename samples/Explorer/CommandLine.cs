@@ -32,6 +32,7 @@ internal sealed class CommandLine
     private static readonly Option<string> Cache = Word("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
     private static readonly Option<string> Precision = Word("--precision", "How exactly products are formed: " + string.Join(", ", Precisions) + ".", Model.Called(MlaPrecision.Highest), Precisions);
     private static readonly Option<string> Call = Word("--call", "What is called first: " + string.Join(", ", WarmupCommand.Calls) + ".", WarmupCommand.Calls[0], WarmupCommand.Calls);
+    private static readonly Option<string?> OneDnn = new("--onednn") { Description = "Times oneDNN too, by the library that tests/peers builds.", HelpName = "FILE" };
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
 
@@ -65,8 +66,8 @@ internal sealed class CommandLine
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
                 SparseCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(SparseContext), options, report)),
-            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
-                PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context, Cache, Precision, OneDnn], static (parsed, options, report) =>
+                PeersCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(OneDnn), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>
                 WarmupCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Context) + 1), parsed.GetValue(Call)!, parsed.GetValue(Context), options, report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
