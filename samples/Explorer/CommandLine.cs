@@ -27,6 +27,15 @@ internal sealed class CommandLine
     private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
+    private static readonly Option<int> Rows = Number("--rows", "Rows that are multiplied together.", 1, 4096, 256);
+    private static readonly Option<int> Outputs = Number("--outputs", "Outputs of the matrix.", 1, 1 << 20, 32768);
+    private static readonly Option<int> Inputs = Number("--inputs", "Inputs of the matrix.", 1, 1 << 16, 8192);
+    private static readonly Option<int> Layers = Number("--layers", "Layers.", 2, 27, 27);
+    private static readonly Option<int> Experts = Number("--experts", "Routed experts of a layer.", SyntheticModel.ChosenExperts, 64, 64);
+    private static readonly Option<int> Vocabulary = Number("--vocabulary", "Tokens.", 1, 102400, 102400);
+    private static readonly Option<string?> Checkpoint = new("--directory") { Description = "Where the checkpoint is kept; without it it is temporary, 31 GB.", HelpName = "DIR" };
+    private static readonly Option<string> Format = Word("--weights", "How weights are kept: " + string.Join(", ", Enum.GetNames<WeightFormat>()) + ".", nameof(WeightFormat.Int4Group64), Enum.GetNames<WeightFormat>());
+    private static readonly Option<bool> Keep = new("--keep") { Description = "Keeps packed weights in a file beside the checkpoint, and maps them from there if they are." };
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
     private static readonly Option<string> Cache = Word("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
@@ -62,6 +71,8 @@ internal sealed class CommandLine
                 PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+            Subcommand("projections", "The projections of a layer alone, with bf16 weights.", [ModelName, Rows, Precision], static (parsed, options, report) =>
+                ProjectionsCommand.Run(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Rows), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), options, report)),
             Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
@@ -70,6 +81,16 @@ internal sealed class CommandLine
                 PeersCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(OneDnn), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>
                 WarmupCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Context) + 1), parsed.GetValue(Call)!, parsed.GetValue(Context), options, report)),
+            Subcommand("weights", "One row times a matrix beyond the caches, in every format of weights.", [Outputs, Inputs], static (parsed, options, report) =>
+                WeightsCommand.Run(parsed.GetValue(Outputs), parsed.GetValue(Inputs), options, report)),
+            Subcommand("model", "A checkpoint of DeepSeek-V2-Lite's shape, written, loaded, and a decoded token beside what DRAM allows.", [Layers, Experts, Vocabulary, Checkpoint, Format, Keep], static (parsed, options, report) =>
+                ModelCommand.Run(
+                    new SyntheticModel(parsed.GetValue(Layers), parsed.GetValue(Experts), parsed.GetValue(Vocabulary)),
+                    parsed.GetValue(Checkpoint),
+                    Enum.Parse<WeightFormat>(parsed.GetValue(Format)!, ignoreCase: true),
+                    parsed.GetValue(Keep),
+                    options,
+                    report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };

@@ -29,7 +29,7 @@ internal sealed class TellCommand
         _output = output;
         _notes = TextWriter.Synchronized(notes);
         _loaded = LoadedModel.Load(Path.Combine(AppContext.BaseDirectory, "StoryModel"), AttentionClass.Of<LongStoryAttention>());
-        _fingerprint = _loaded.Fingerprint();
+        _fingerprint = _loaded.Model.Fingerprint();
     }
 
     public static async Task RunAsync(TellOptions options, TextWriter output, TextWriter notes)
