@@ -56,7 +56,7 @@ internal sealed unsafe class LinearProduct
         LinearProduct product = _idle ?? new LinearProduct();
         _idle = null;
         product._matrix = matrix;
-        product._core = ProductCores.First(matrix.Products, precision);
+        product._core = ProductCores.First(matrix, precision);
         product._bias = bias;
         product._executor = (long)rows * matrix.Rows * matrix.Columns < MlaExecutor.WorthSharing && !product._core.IsApart ? null : executor;
         product._cancellation = cancellation;

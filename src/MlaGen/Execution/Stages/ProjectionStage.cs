@@ -46,7 +46,7 @@ internal sealed class ProjectionStage
     {
         foreach (PanelProducts format in PanelFormats.All)
         {
-            _core = ProductCores.First(format, _step.Batch.Pool.Precision);
+            _core = ProductCores.First(format, long.MaxValue, _step.Batch.Pool.Precision);
             ReservePacked(rows, columns);
         }
     }
@@ -55,7 +55,7 @@ internal sealed class ProjectionStage
     private void Run(Projection projection, Workspace inputs, int rows, Workspace outputs, MlaPrecision precision)
     {
         _projection = projection;
-        _core = ProductCores.First(Matrix.Products, precision);
+        _core = ProductCores.First(Matrix, precision);
         _inputs = inputs;
         _outputs = outputs;
         _rows = rows;

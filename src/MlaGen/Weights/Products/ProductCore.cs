@@ -21,8 +21,8 @@ internal abstract class ProductCore
     /// <summary>Why the system does not let it run, or null if it does.</summary>
     public virtual string? Refusal => null;
 
-    /// <summary>Why it does not take weights of a format, or null if it does.</summary>
-    public abstract string? RefusalOf(PanelProducts format);
+    /// <summary>Why it does not take weights of a format, or so many bytes of them, or null if it does.</summary>
+    public abstract string? RefusalOf(PanelProducts format, long bytes);
 
     /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows, but not fewer than <see cref="ProjectionKernels.TiledRows"/>, with up to <see cref="ProjectionKernels.TiledPanels"/> panels.</summary>
     /// <param name="matrix">The weights.</param>
