@@ -15,11 +15,16 @@ namespace MlaGen.Runtime;
 /// <param name="pairedDepth">Depth for which weights are laid beside each other at a time: two panels of it stay in the first-level cache.</param>
 internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int pairedDepth) : ProductCore
 {
-    /// <summary>Floats from the sums of a row to those of the next.</summary>
-    public const int SumStride = ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth;
+    /// <summary>Floats from the sums of a row to those of the next: groups of panels have sums of their own.</summary>
+    public const int SumStride = GroupPanels * PackedMatrix.PanelWidth;
+
+    private const int GroupPanels = 8;
+
+    /// <summary>Panels that many rows meet at most before they are read again: their sums and a block of the rows' depth stay in the second-level cache.</summary>
+    private const int MostUnitPanels = 32;
 
     /// <summary>Panels that a single row meets at once.</summary>
-    private const int StripPanels = ProjectionKernels.TiledPanels;
+    private const int StripPanels = 8;
 
     private const int DepthBytes = PackedMatrix.PanelWidth * sizeof(ushort);
     private const int PairBytes = 2 * DepthBytes;
@@ -46,6 +51,12 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
 
     /// <summary>How it takes rows.</summary>
     protected BFloat16Packing Rows { get; } = new(terms);
+
+    public sealed override int MostPanels => MostUnitPanels;
+
+    // Sums of whole groups, pairs of two panels, and their terms.
+    public sealed override int ScratchLength =>
+        (MostUnitPanels * PackedMatrix.PanelWidth * BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows)) + (2 * pairedDepth * PackedMatrix.PanelWidth);
 
     public sealed override string? Refusal => _written ? null : Write();
 
@@ -74,10 +85,13 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
     {
         int panels = PackedMatrix.PanelsFor(outputs);
-        MemoryMarshal.CreateSpan(ref scratch, rows * SumStride).Clear();
+        int groupLength = BFloat16Packing.PaddedRows(rows) * SumStride;
+        int groups = ProjectionKernels.Units(panels, GroupPanels);
+        MemoryMarshal.CreateSpan(ref scratch, groups * groupLength).Clear();
         fixed (float* inputs = &packed, sums = &scratch)
         {
-            float* pairs = sums + (BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows) * SumStride);
+            float* pairs = sums + (groups * groupLength);
+            byte* written = (byte*)(pairs + (pairedDepth * PackedMatrix.PanelWidth));
             for (int first = 0; first < matrix.Columns; first += pairedDepth)
             {
                 int depth = Math.Min(pairedDepth, matrix.Columns - first);
@@ -86,19 +100,23 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                     Rows = (nint)(inputs + Rows.BlockStart(rows, first)) + (first % BFloat16Packing.Depth * sizeof(ushort)),
                     Weights = (nint)pairs,
                     Depth = ProjectionKernels.Units(depth, stepDepth),
+                    PanelBytes = matrix.PanelBytes,
                 };
                 for (int panel = 0; panel < panels; panel += 2)
                 {
                     // A last panel without another is taken twice; what the second makes is never read.
                     int left = firstPanel + panel;
                     int right = firstPanel + Math.Min(panel + 1, panels - 1);
-                    arguments.Sums = (nint)(sums + (panel * PackedMatrix.PanelWidth));
+                    arguments.Sums = (nint)(sums + (panel / GroupPanels * groupLength) + (panel % GroupPanels * PackedMatrix.PanelWidth));
+
+                    // The panels behind these, or at the last ones the next depth of the first.
+                    bool isLast = panel + 2 >= panels;
+                    arguments.Upcoming = (nint)Unsafe.AsPointer(ref matrix.Panel(isLast ? firstPanel : left + 2)) + ((isLast ? first + depth : first) * ElementBytes(matrix));
                     for (int term = 0; term < WeightTerms(matrix); term++)
                     {
-                        ref byte weights = ref *(byte*)(pairs + (pairedDepth * PackedMatrix.PanelWidth));
                         LayBeside(
-                            ref Weights(matrix, left, first, depth, term, ref weights),
-                            ref Weights(matrix, right, first, depth, term, ref Unsafe.Add(ref weights, pairedDepth * DepthBytes)),
+                            ref Weights(matrix, left, first, depth, term, ref *written),
+                            ref Weights(matrix, right, first, depth, term, ref *(written + (pairedDepth * DepthBytes))),
                             depth,
                             (int)arguments.Depth * stepDepth,
                             ref *(byte*)pairs);
@@ -108,9 +126,15 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
             }
         }
 
-        for (int row = 0; row < rows; row++)
+        for (int output = 0; output < outputs; output += SumStride)
         {
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref scratch, row * SumStride), outputs).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs));
+            int count = Math.Min(SumStride, outputs - output);
+            ref float group = ref Unsafe.Add(ref scratch, output / SumStride * groupLength);
+            for (int row = 0; row < rows; row++)
+            {
+                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref group, row * SumStride), count)
+                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, (row * stride) + output), count));
+            }
         }
     }
 
@@ -181,6 +205,9 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
         }
     }
 
+    /// <summary>Bytes of a depth of a panel.</summary>
+    private static nint ElementBytes(PackedMatrix matrix) => PackedMatrix.PanelWidth * matrix.Type.Size();
+
     /// <summary>Terms of bfloat16 that weights are taken as.</summary>
     private int WeightTerms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : terms;
 
@@ -202,7 +229,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     private static void CopyWeights(PackedMatrix matrix, int panel, int first, int depth, int term, ref byte written)
     {
         ref ushort target = ref Unsafe.As<byte, ushort>(ref written);
-        ref byte source = ref Unsafe.Add(ref matrix.Panel(panel), (nint)first * PackedMatrix.PanelWidth * matrix.Type.Size());
+        ref byte source = ref Unsafe.Add(ref matrix.Panel(panel), first * ElementBytes(matrix));
         int length = depth * PackedMatrix.PanelWidth;
         switch (matrix.Type)
         {
