@@ -11,4 +11,7 @@ internal readonly record struct Workers(MlaExecutor Executor, MlaPrecision Preci
 
     /// <summary>The same at the highest precision: where the outputs decide what is computed.</summary>
     public void MultiplyExactly(Linear linear, ReadOnlySpan<float> x, Span<float> y, int rows) => linear.Multiply(x, y, rows, Executor, MlaPrecision.Highest, Cancellation);
+
+    /// <summary>Multiplies one row with each of several matrices.</summary>
+    public void MultiplyEach(ReadOnlySpan<Linear> linears, ReadOnlySpan<float> xs, Span<float> ys) => Linear.MultiplyEach(linears, xs, ys, Executor, Precision, Cancellation);
 }
