@@ -18,7 +18,7 @@ public sealed class MlaCores
     /// <summary>Cores of the decompressed form, the best first.</summary>
     public IReadOnlyList<MlaCore> Decompressed { get; }
 
-    /// <summary>Cores of products with weights of bfloat16, the best first: of the projections, and of every <see cref="Linear"/>. Weights of other formats take the last.</summary>
+    /// <summary>Cores of products with weights of bfloat16, the best first: of the projections, and of every <see cref="Linear"/>. Weights of float16 and float32 take them from 4 MiB on; smaller ones, and those of other formats, take the last.</summary>
     public IReadOnlyList<MlaCore> Projections { get; }
 
     /// <summary>The cores of a class.</summary>
@@ -48,8 +48,8 @@ public sealed class MlaCores
 
     private static MlaCore[] Products(PanelProducts format, MlaPrecision precision)
     {
-        ProductCore running = ProductCores.First(format, precision);
-        return [.. ProductCores.All.Select(core => new MlaCore(core.Target, core.Precision, core == running, ProductCores.Refusal(core, format, precision)))];
+        ProductCore running = ProductCores.First(format, bytes: 0, precision);
+        return [.. ProductCores.All.Select(core => new MlaCore(core.Target, core.Precision, core == running, ProductCores.Refusal(core, format, bytes: 0, precision)))];
     }
 
     private static string Line(IReadOnlyList<MlaCore> cores)

@@ -15,7 +15,7 @@ internal struct ProductArguments
     /// <summary>Two panels of weights in pairs, <c>[depth / 2][panel][16][2]</c>; of a single row, the first panel as it lies.</summary>
     public nint Weights;
 
-    /// <summary>Bytes from a panel to the next, of a single row.</summary>
+    /// <summary>Bytes from a panel to the next, where they lie.</summary>
     public nint PanelBytes;
 
     /// <summary>Steps of the depth, at least one.</summary>
@@ -24,7 +24,14 @@ internal struct ProductArguments
     /// <summary>Sums, which are added to: rows are <see cref="MatrixProductCore.SumStride"/> floats apart.</summary>
     public nint Sums;
 
+    /// <summary>Two panels, where they lie, that will be needed; they are only asked for, and may lie anywhere.</summary>
+    public nint Upcoming;
+
     public nint Kept0;
 
     public nint Kept1;
+
+    public nint Kept2;
+
+    public nint Kept3;
 }

@@ -411,22 +411,28 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x72, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xB2, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x30,                                                  // mov [rcx+48], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
-            0x4C, 0x8B, 0x41, 0x28,                                                  // mov r8, [rcx+40]
-            0x41, 0xBA, 0x40, 0x04, 0x00, 0x00,                                      // mov r10d, 1088
-            // tiles:
             0x48, 0x89, 0x41, 0x38,                                                  // mov [rcx+56], rax
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x41, 0xBA, 0x40, 0x04, 0x00, 0x00,                                      // mov r10d, 1088
+            0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
+            // tiles:
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [r8+r11]
             0xC4, 0x82, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [r8+r11+64]
             0xC4, 0x82, 0x7B, 0x4B, 0x94, 0x18, 0x00, 0x20, 0x00, 0x00,              // tileloadd tmm2, [r8+r11+8192]
             0xC4, 0x82, 0x7B, 0x4B, 0x9C, 0x18, 0x40, 0x20, 0x00, 0x00,              // tileloadd tmm3, [r8+r11+8256]
-            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
+            0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
             0x48, 0x8B, 0x51, 0x10,                                                  // mov rdx, [rcx+16]
-            0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
+            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x1A,                                      // tileloadd tmm4, [rdx+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x6C, 0x1A, 0x40,                                // tileloadd tmm5, [rdx+r11+64]
@@ -436,20 +442,28 @@ internal static class ProductRoutines
             0xC4, 0xA2, 0x7B, 0x4B, 0xBC, 0x10, 0x00, 0x44, 0x00, 0x00,              // tileloadd tmm7, [rax+r10+17408]
             0xC4, 0xE2, 0x5A, 0x5C, 0xD7,                                            // tdpbf16ps tmm2, tmm7, tmm4
             0xC4, 0xE2, 0x52, 0x5C, 0xDF,                                            // tdpbf16ps tmm3, tmm7, tmm5
+            0x41, 0x0F, 0x18, 0x11,                                                  // prefetcht1 [r9]
+            0x43, 0x0F, 0x18, 0x14, 0x01,                                            // prefetcht1 [r9+r8]
+            0x41, 0x0F, 0x18, 0x51, 0x40,                                            // prefetcht1 [r9+64]
+            0x43, 0x0F, 0x18, 0x54, 0x01, 0x40,                                      // prefetcht1 [r9+r8+64]
+            0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x49, 0xFF, 0xC9,                                                        // dec r9
-            0x75, 0xBD,                                                              // jne short depth
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x75, 0xA1,                                                              // jne short depth
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
             0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x18, 0x00, 0x20, 0x00, 0x00,              // tilestored [r8+r11+8192], tmm2
             0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x18, 0x40, 0x20, 0x00, 0x00,              // tilestored [r8+r11+8256], tmm3
-            0x48, 0x8B, 0x41, 0x38,                                                  // mov rax, [rcx+56]
-            0x48, 0x05, 0x00, 0x88, 0x00, 0x00,                                      // add rax, 34816
             0x49, 0x81, 0xC0, 0x00, 0x40, 0x00, 0x00,                                // add r8, 16384
-            0x48, 0xFF, 0x49, 0x30,                                                  // dec qword ptr [rcx+48]
-            0x0F, 0x85, 0x42, 0xFF, 0xFF, 0xFF,                                      // jne tiles
+            0x4C, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], r8
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
+            0x48, 0x05, 0x00, 0x88, 0x00, 0x00,                                      // add rax, 34816
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x0F, 0x85, 0x0E, 0xFF, 0xFF, 0xFF,                                      // jne tiles
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -465,7 +479,7 @@ internal static class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xCE, 0xFE, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x8E, 0xFE, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -484,7 +498,7 @@ internal static class ProductRoutines
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 232);
+        windowsEntry: 296);
 
     /// <summary>
     /// AMX, inputs of one term: one tile of rows by two panels of weights in pairs.
@@ -494,38 +508,52 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x32, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x76, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x30,                                                  // mov [rcx+48], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
-            0x4C, 0x8B, 0x41, 0x28,                                                  // mov r8, [rcx+40]
-            0x41, 0xBA, 0x40, 0x04, 0x00, 0x00,                                      // mov r10d, 1088
-            // tiles:
             0x48, 0x89, 0x41, 0x38,                                                  // mov [rcx+56], rax
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x41, 0xBA, 0x40, 0x04, 0x00, 0x00,                                      // mov r10d, 1088
+            0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
+            // tiles:
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [r8+r11]
             0xC4, 0x82, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [r8+r11+64]
-            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
+            0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
             0x48, 0x8B, 0x51, 0x10,                                                  // mov rdx, [rcx+16]
-            0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
+            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x14, 0x1A,                                      // tileloadd tmm2, [rdx+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x5C, 0x1A, 0x40,                                // tileloadd tmm3, [rdx+r11+64]
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x10,                                      // tileloadd tmm4, [rax+r10]
             0xC4, 0xE2, 0x6A, 0x5C, 0xC4,                                            // tdpbf16ps tmm0, tmm4, tmm2
             0xC4, 0xE2, 0x62, 0x5C, 0xCC,                                            // tdpbf16ps tmm1, tmm4, tmm3
+            0x41, 0x0F, 0x18, 0x11,                                                  // prefetcht1 [r9]
+            0x43, 0x0F, 0x18, 0x14, 0x01,                                            // prefetcht1 [r9+r8]
+            0x41, 0x0F, 0x18, 0x51, 0x40,                                            // prefetcht1 [r9+64]
+            0x43, 0x0F, 0x18, 0x54, 0x01, 0x40,                                      // prefetcht1 [r9+r8+64]
+            0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x49, 0xFF, 0xC9,                                                        // dec r9
-            0x75, 0xD1,                                                              // jne short depth
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x75, 0xB5,                                                              // jne short depth
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
-            0x48, 0x8B, 0x41, 0x38,                                                  // mov rax, [rcx+56]
-            0x48, 0x05, 0x00, 0x44, 0x00, 0x00,                                      // add rax, 17408
             0x49, 0x81, 0xC0, 0x00, 0x20, 0x00, 0x00,                                // add r8, 8192
-            0x48, 0xFF, 0x49, 0x30,                                                  // dec qword ptr [rcx+48]
-            0x75, 0x82,                                                              // jne short tiles
+            0x4C, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], r8
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
+            0x48, 0x05, 0x00, 0x44, 0x00, 0x00,                                      // add rax, 17408
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x0F, 0x85, 0x4A, 0xFF, 0xFF, 0xFF,                                      // jne tiles
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -541,7 +569,7 @@ internal static class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x0E, 0xFF, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xCA, 0xFE, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -560,7 +588,7 @@ internal static class ProductRoutines
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 168);
+        windowsEntry: 236);
 
     /// <summary>
     /// What AMX would add, inputs of one term: one row by eight panels of weights as they lie.
@@ -570,7 +598,7 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x30,                                                  // stmxcsr [rcx+48]
+            0x0F, 0xAE, 0x59, 0x38,                                                  // stmxcsr [rcx+56]
             0x0F, 0xAE, 0x15, 0x65, 0x03, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x5F, 0x03, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0x95, 0x03, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
@@ -589,7 +617,7 @@ internal static class ProductRoutines
             0x49, 0x01, 0xD1,                                                        // add r9, rdx
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x38,                                                  // mov [rcx+56], r11
+            0x4C, 0x89, 0x59, 0x40,                                                  // mov [rcx+64], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -691,9 +719,9 @@ internal static class ProductRoutines
             0x62, 0xD1, 0x44, 0x48, 0x58, 0xFF,                                      // vaddps zmm7, zmm7, zmm15
             0x62, 0xD1, 0x44, 0x48, 0x58, 0x7B, 0x07,                                // vaddps zmm7, zmm7, [r11+448]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x7B, 0x07,                                // vmovups [r11+448], zmm7
-            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x48, 0xFF, 0x49, 0x40,                                                  // dec qword ptr [rcx+64]
             0x0F, 0x85, 0x81, 0xFD, 0xFF, 0xFF,                                      // jne depth
-            0x0F, 0xAE, 0x51, 0x30,                                                  // ldmxcsr [rcx+48]
+            0x0F, 0xAE, 0x51, 0x38,                                                  // ldmxcsr [rcx+56]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:
@@ -738,14 +766,14 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x30,                                                  // stmxcsr [rcx+48]
+            0x0F, 0xAE, 0x59, 0x38,                                                  // stmxcsr [rcx+56]
             0x0F, 0xAE, 0x15, 0x37, 0x01, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x31, 0x01, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0x67, 0x01, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
             0x48, 0x8B, 0x41, 0x10,                                                  // mov rax, [rcx+16]
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x38,                                                  // mov [rcx+56], r11
+            0x4C, 0x89, 0x59, 0x40,                                                  // mov [rcx+64], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -768,9 +796,9 @@ internal static class ProductRoutines
             0x62, 0xD1, 0x7C, 0x48, 0x58, 0xC0,                                      // vaddps zmm0, zmm0, zmm8
             0x62, 0xD1, 0x7C, 0x48, 0x58, 0x03,                                      // vaddps zmm0, zmm0, [r11]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x03,                                      // vmovups [r11], zmm0
-            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x48, 0xFF, 0x49, 0x40,                                                  // dec qword ptr [rcx+64]
             0x75, 0x8A,                                                              // jne short depth
-            0x0F, 0xAE, 0x51, 0x30,                                                  // ldmxcsr [rcx+48]
+            0x0F, 0xAE, 0x51, 0x38,                                                  // ldmxcsr [rcx+56]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:
@@ -815,22 +843,28 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x9A, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xDE, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x30,                                                  // mov [rcx+48], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
-            0x4C, 0x8B, 0x41, 0x28,                                                  // mov r8, [rcx+40]
-            0x41, 0xBA, 0x80, 0x08, 0x00, 0x00,                                      // mov r10d, 2176
-            // tiles:
             0x48, 0x89, 0x41, 0x38,                                                  // mov [rcx+56], rax
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x41, 0xBA, 0x80, 0x08, 0x00, 0x00,                                      // mov r10d, 2176
+            0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
+            // tiles:
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [r8+r11]
             0xC4, 0x82, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [r8+r11+64]
             0xC4, 0x82, 0x7B, 0x4B, 0x94, 0x18, 0x00, 0x20, 0x00, 0x00,              // tileloadd tmm2, [r8+r11+8192]
             0xC4, 0x82, 0x7B, 0x4B, 0x9C, 0x18, 0x40, 0x20, 0x00, 0x00,              // tileloadd tmm3, [r8+r11+8256]
-            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
+            0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
             0x48, 0x8B, 0x51, 0x10,                                                  // mov rdx, [rcx+16]
-            0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
+            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x1A,                                      // tileloadd tmm4, [rdx+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x6C, 0x1A, 0x40,                                // tileloadd tmm5, [rdx+r11+64]
@@ -846,20 +880,28 @@ internal static class ProductRoutines
             0xC4, 0xA2, 0x7B, 0x4B, 0xBC, 0x10, 0x40, 0x8C, 0x00, 0x00,              // tileloadd tmm7, [rax+r10+35904]
             0xC4, 0xE2, 0x5A, 0x5C, 0xD7,                                            // tdpbf16ps tmm2, tmm7, tmm4
             0xC4, 0xE2, 0x52, 0x5C, 0xDF,                                            // tdpbf16ps tmm3, tmm7, tmm5
+            0x41, 0x0F, 0x18, 0x11,                                                  // prefetcht1 [r9]
+            0x43, 0x0F, 0x18, 0x14, 0x01,                                            // prefetcht1 [r9+r8]
+            0x41, 0x0F, 0x18, 0x51, 0x40,                                            // prefetcht1 [r9+64]
+            0x43, 0x0F, 0x18, 0x54, 0x01, 0x40,                                      // prefetcht1 [r9+r8+64]
+            0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x49, 0xFF, 0xC9,                                                        // dec r9
-            0x75, 0x95,                                                              // jne short depth
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x0F, 0x85, 0x75, 0xFF, 0xFF, 0xFF,                                      // jne depth
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
             0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x18, 0x00, 0x20, 0x00, 0x00,              // tilestored [r8+r11+8192], tmm2
             0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x18, 0x40, 0x20, 0x00, 0x00,              // tilestored [r8+r11+8256], tmm3
-            0x48, 0x8B, 0x41, 0x38,                                                  // mov rax, [rcx+56]
-            0x48, 0x05, 0x00, 0x10, 0x01, 0x00,                                      // add rax, 69632
             0x49, 0x81, 0xC0, 0x00, 0x40, 0x00, 0x00,                                // add r8, 16384
-            0x48, 0xFF, 0x49, 0x30,                                                  // dec qword ptr [rcx+48]
-            0x0F, 0x85, 0x1A, 0xFF, 0xFF, 0xFF,                                      // jne tiles
+            0x4C, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], r8
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
+            0x48, 0x05, 0x00, 0x10, 0x01, 0x00,                                      // add rax, 69632
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x0F, 0x85, 0xE2, 0xFE, 0xFF, 0xFF,                                      // jne tiles
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -875,7 +917,7 @@ internal static class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xA6, 0xFE, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x62, 0xFE, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -894,7 +936,7 @@ internal static class ProductRoutines
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 272);
+        windowsEntry: 340);
 
     /// <summary>
     /// AMX, inputs of two terms: one tile of rows by two panels of weights in pairs.
@@ -904,20 +946,26 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x4A, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x8A, 0x01, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x30,                                                  // mov [rcx+48], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
-            0x4C, 0x8B, 0x41, 0x28,                                                  // mov r8, [rcx+40]
-            0x41, 0xBA, 0x80, 0x08, 0x00, 0x00,                                      // mov r10d, 2176
-            // tiles:
             0x48, 0x89, 0x41, 0x38,                                                  // mov [rcx+56], rax
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x41, 0xBA, 0x80, 0x08, 0x00, 0x00,                                      // mov r10d, 2176
+            0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
+            // tiles:
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [r8+r11]
             0xC4, 0x82, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [r8+r11+64]
-            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
+            0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
             0x48, 0x8B, 0x51, 0x10,                                                  // mov rdx, [rcx+16]
-            0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
+            0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x14, 0x1A,                                      // tileloadd tmm2, [rdx+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x5C, 0x1A, 0x40,                                // tileloadd tmm3, [rdx+r11+64]
@@ -927,18 +975,26 @@ internal static class ProductRoutines
             0xC4, 0xA2, 0x7B, 0x4B, 0xA4, 0x10, 0x40, 0x04, 0x00, 0x00,              // tileloadd tmm4, [rax+r10+1088]
             0xC4, 0xE2, 0x6A, 0x5C, 0xC4,                                            // tdpbf16ps tmm0, tmm4, tmm2
             0xC4, 0xE2, 0x62, 0x5C, 0xCC,                                            // tdpbf16ps tmm1, tmm4, tmm3
+            0x41, 0x0F, 0x18, 0x11,                                                  // prefetcht1 [r9]
+            0x43, 0x0F, 0x18, 0x14, 0x01,                                            // prefetcht1 [r9+r8]
+            0x41, 0x0F, 0x18, 0x51, 0x40,                                            // prefetcht1 [r9+64]
+            0x43, 0x0F, 0x18, 0x54, 0x01, 0x40,                                      // prefetcht1 [r9+r8+64]
+            0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x49, 0xFF, 0xC9,                                                        // dec r9
-            0x75, 0xBD,                                                              // jne short depth
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x75, 0xA1,                                                              // jne short depth
+            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
             0x41, 0xBB, 0x00, 0x02, 0x00, 0x00,                                      // mov r11d, 512
             0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
-            0x48, 0x8B, 0x41, 0x38,                                                  // mov rax, [rcx+56]
-            0x48, 0x05, 0x00, 0x88, 0x00, 0x00,                                      // add rax, 34816
             0x49, 0x81, 0xC0, 0x00, 0x20, 0x00, 0x00,                                // add r8, 8192
-            0x48, 0xFF, 0x49, 0x30,                                                  // dec qword ptr [rcx+48]
-            0x0F, 0x85, 0x6A, 0xFF, 0xFF, 0xFF,                                      // jne tiles
+            0x4C, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], r8
+            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
+            0x48, 0x05, 0x00, 0x88, 0x00, 0x00,                                      // add rax, 34816
+            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x0F, 0x85, 0x36, 0xFF, 0xFF, 0xFF,                                      // jne tiles
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -954,7 +1010,7 @@ internal static class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xF6, 0xFE, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xB6, 0xFE, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -973,7 +1029,7 @@ internal static class ProductRoutines
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 192);
+        windowsEntry: 256);
 
     /// <summary>
     /// What AMX would add, inputs of two terms: one row by eight panels of weights as they lie.
@@ -983,7 +1039,7 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x30,                                                  // stmxcsr [rcx+48]
+            0x0F, 0xAE, 0x59, 0x38,                                                  // stmxcsr [rcx+56]
             0x0F, 0xAE, 0x15, 0xBA, 0x05, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xB4, 0x05, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0xEA, 0x05, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
@@ -1002,7 +1058,7 @@ internal static class ProductRoutines
             0x49, 0x01, 0xD1,                                                        // add r9, rdx
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x38,                                                  // mov [rcx+56], r11
+            0x4C, 0x89, 0x59, 0x40,                                                  // mov [rcx+64], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -1201,9 +1257,9 @@ internal static class ProductRoutines
             0x62, 0xD1, 0x44, 0x48, 0x58, 0x7B, 0x07,                                // vaddps zmm7, zmm7, [r11+448]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x7B, 0x07,                                // vmovups [r11+448], zmm7
             0x49, 0x81, 0xEA, 0x40, 0x04, 0x00, 0x00,                                // sub r10, 1088
-            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x48, 0xFF, 0x49, 0x40,                                                  // dec qword ptr [rcx+64]
             0x0F, 0x85, 0x2C, 0xFB, 0xFF, 0xFF,                                      // jne depth
-            0x0F, 0xAE, 0x51, 0x30,                                                  // ldmxcsr [rcx+48]
+            0x0F, 0xAE, 0x51, 0x38,                                                  // ldmxcsr [rcx+56]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:
@@ -1248,14 +1304,14 @@ internal static class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x30,                                                  // stmxcsr [rcx+48]
+            0x0F, 0xAE, 0x59, 0x38,                                                  // stmxcsr [rcx+56]
             0x0F, 0xAE, 0x15, 0xB8, 0x01, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xB2, 0x01, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0xE8, 0x01, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
             0x48, 0x8B, 0x41, 0x10,                                                  // mov rax, [rcx+16]
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x38,                                                  // mov [rcx+56], r11
+            0x4C, 0x89, 0x59, 0x40,                                                  // mov [rcx+64], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -1301,9 +1357,9 @@ internal static class ProductRoutines
             0x62, 0xD1, 0x7C, 0x48, 0x58, 0x03,                                      // vaddps zmm0, zmm0, [r11]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x03,                                      // vmovups [r11], zmm0
             0x49, 0x81, 0xEA, 0x40, 0x04, 0x00, 0x00,                                // sub r10, 1088
-            0x48, 0xFF, 0x49, 0x38,                                                  // dec qword ptr [rcx+56]
+            0x48, 0xFF, 0x49, 0x40,                                                  // dec qword ptr [rcx+64]
             0x0F, 0x85, 0x09, 0xFF, 0xFF, 0xFF,                                      // jne depth
-            0x0F, 0xAE, 0x51, 0x30,                                                  // ldmxcsr [rcx+48]
+            0x0F, 0xAE, 0x51, 0x38,                                                  // ldmxcsr [rcx+56]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:

@@ -56,7 +56,7 @@ internal sealed unsafe class LinearProduct
         LinearProduct product = _idle ?? new LinearProduct();
         _idle = null;
         product._matrix = matrix;
-        product._core = ProductCores.First(matrix.Products, precision);
+        product._core = ProductCores.First(matrix, precision);
         product._bias = bias;
         product._executor = (long)rows * matrix.Rows * matrix.Columns < MlaExecutor.WorthSharing && !product._core.IsApart ? null : executor;
         product._cancellation = cancellation;
@@ -140,7 +140,8 @@ internal sealed unsafe class LinearProduct
             else
             {
                 Share(_pack, blocks, apart: false);
-                Share(_multiply, ProjectionKernels.Units(_matrix.PanelCount, ProjectionKernels.TiledPanels), _core.IsApart);
+                _unitPanels = _core.UnitPanels(_matrix, _executor?.Threads ?? 1);
+                Share(_multiply, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels), _core.IsApart);
             }
         }
         finally
@@ -202,10 +203,10 @@ internal sealed unsafe class LinearProduct
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Multiply(int unit, int worker)
     {
-        int panel = unit * ProjectionKernels.TiledPanels;
+        int panel = unit * _unitPanels;
         int first = panel * PackedMatrix.PanelWidth;
-        int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
-        float[] scratch = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
+        int count = Math.Min(_unitPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
+        float[] scratch = ArrayPool<float>.Shared.Rent(_core.ScratchLength + CacheLineFloats);
         _core.MultiplyRows(_matrix, panel, count, ref _packed[_packedStart], _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref scratch[OnCacheLine(scratch)]);
         ArrayPool<float>.Shared.Return(scratch);
         for (int row = 0; row < _rows; row++)

@@ -75,7 +75,7 @@ public sealed class ProductRoutineTests
             }
 
             Call(processor, _routines[name], windows, [
-                processor.Add("rows", inputs, isReadOnly: true), Tiles, processor.Add("pairs", pairs, isReadOnly: true), 0,
+                processor.Add("rows", inputs, isReadOnly: true), Tiles, processor.Add("pairs", pairs, isReadOnly: true), 64,
                 (ulong)(depth / (hasTiles ? 32 : 2)), processor.Add("sums", result, isReadOnly: false)]);
             for (int row = 0; row < rows; row++)
             {

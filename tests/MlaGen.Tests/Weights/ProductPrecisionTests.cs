@@ -78,10 +78,10 @@ public class ProductPrecisionTests
     [Fact]
     public void What_cannot_be_taken_as_bfloat16_stays_float_and_says_so()
     {
-        string? refusal = ProductCores.Refusal(ProductCores.All[0], PanelFormats.Of(TensorType.Float8E4M3), MlaPrecision.Medium);
+        string? refusal = ProductCores.Refusal(ProductCores.All[0], PanelFormats.Of(TensorType.Float8E4M3), long.MaxValue, MlaPrecision.Medium);
         Assert.NotNull(refusal);
-        Assert.Equal(MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.Float8E4M3), MlaPrecision.Medium).Precision);
-        Assert.Equal(MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.BFloat16), MlaPrecision.Highest).Precision);
+        Assert.Equal(MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.Float8E4M3), long.MaxValue, MlaPrecision.Medium).Precision);
+        Assert.Equal(MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.BFloat16), 1, MlaPrecision.Highest).Precision);
         Linear linear = Load(TensorType.BFloat16, 4, 4);
         using MlaExecutor executor = new(1);
         Assert.Throws<ArgumentOutOfRangeException>("precision", () => linear.Multiply(new float[4], new float[4], 1, executor, (MlaPrecision)3));
@@ -90,9 +90,41 @@ public class ProductPrecisionTests
     [Fact]
     public void Where_there_are_instructions_for_it_they_multiply()
     {
-        MlaPrecision found = ProductCores.First(PanelFormats.Of(TensorType.BFloat16), MlaPrecision.Medium).Precision;
+        MlaPrecision found = ProductCores.First(PanelFormats.Of(TensorType.BFloat16), 1, MlaPrecision.Medium).Precision;
         Assert.Equal(MatrixInstructions.Avx512Bf16Refusal is null ? MlaPrecision.Medium : MlaPrecision.Highest, found);
-        Assert.Equal(MatrixInstructions.AmxRefusal is null ? MlaPrecision.High : MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.BFloat16), MlaPrecision.High).Precision);
+        Assert.Equal(MatrixInstructions.AmxRefusal is null ? MlaPrecision.High : MlaPrecision.Highest, ProductCores.First(PanelFormats.Of(TensorType.BFloat16), 1, MlaPrecision.High).Precision);
+    }
+
+    /// <summary>Weights that are no bfloat16 are taken as terms where there are so many that memory is the limit of a single row.</summary>
+    [Theory]
+    [InlineData(MlaPrecision.Medium, TensorType.Float16, 2100)]
+    [InlineData(MlaPrecision.Medium, TensorType.Float32, 1061)]
+    [InlineData(MlaPrecision.High, TensorType.Float16, 2100)]
+    [InlineData(MlaPrecision.High, TensorType.Float32, 1061)]
+    public void Many_weights_of_other_types_are_taken_as_terms(MlaPrecision precision, TensorType type, int inputs)
+    {
+        const int Outputs = 1003;
+        const int Rows = 13;
+        PackedMatrix matrix = PackedMatrix.Pack(1, 1, new float[1]);
+        Assert.Equal(MlaPrecision.Highest, ProductCores.First(matrix, precision).Precision);
+        MlaPrecision ofTerms = ProductCores.First(PanelFormats.Of(type), 4 << 20, precision).Precision;
+        Assert.Equal(ProductCores.First(PanelFormats.Of(TensorType.BFloat16), 1, precision).Precision, ofTerms);
+        Linear linear = Load(type, inputs, Outputs);
+        Assert.True(linear.Bytes >= 4 << 20);
+        float[] x = Values(Rows * inputs, seed: 3);
+        float[] found = new float[Rows * Outputs];
+        using MlaExecutor executor = new(2);
+        linear.Multiply(x, found, Rows, executor, precision);
+        AssertNear(precision, Exact(x, Weights(type, inputs, Outputs), Rows, inputs, Outputs), found);
+        float[] highest = new float[Rows * Outputs];
+        linear.Multiply(x, highest, Rows, executor);
+        Assert.Equal(ofTerms != MlaPrecision.Highest, !highest.AsSpan().SequenceEqual(found));
+        foreach (int rows in (int[])[1, 2, 3, 4, 5])
+        {
+            float[] few = new float[rows * Outputs];
+            linear.Multiply(x.AsSpan(0, rows * inputs), few, rows, executor, precision);
+            Assert.Equal(found[..few.Length], few);
+        }
     }
 
     private static void AssertNear(MlaPrecision precision, double[] exact, float[] found)

@@ -15,7 +15,7 @@ internal static class ProductArguments
     /// <summary>Two panels of weights in pairs; of a single row, the first panel as it lies.</summary>
     public static AssemblerMemoryOperand Weights => Word(2);
 
-    /// <summary>Bytes from a panel to the next, of a single row.</summary>
+    /// <summary>Bytes from a panel to the next, where they lie.</summary>
     public static AssemblerMemoryOperand PanelBytes => Word(3);
 
     /// <summary>Steps of the depth.</summary>
@@ -24,14 +24,17 @@ internal static class ProductArguments
     /// <summary>Sums, which are added to.</summary>
     public static AssemblerMemoryOperand Sums => Word(5);
 
+    /// <summary>Two panels, where they lie, that will be needed; they are only asked for.</summary>
+    public static AssemblerMemoryOperand Upcoming => Word(6);
+
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(6 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(7 + index);
 
     /// <summary>Bytes to the first of them.</summary>
-    public const int KeptOffset = 6 * 8;
+    public const int KeptOffset = 7 * 8;
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 8;
+    public const int Count = 11;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -26,6 +26,9 @@ internal static class ProductRoutines
     /// <summary>Bytes of a panel that are asked for ahead of their use, beyond the page at whose end the processor's own prefetching stops.</summary>
     private const int StripPrefetch = 2048;
 
+    /// <summary>Lines of each of two upcoming panels that a step of tiles asks for: 256 rows ask for a whole block of both.</summary>
+    private const int UpcomingLines = 2;
+
     /// <summary>Every routine, by its name.</summary>
     public static IReadOnlyList<(string Name, string Summary, Routine Routine)> All =>
     [
@@ -147,23 +150,32 @@ internal static class ProductRoutines
             int tileBytes = MatrixPlan.TileRows * terms * RowBytes;
             AssemblerMemoryOperand left = ProductArguments.Kept(0);
             AssemblerMemoryOperand rows = ProductArguments.Kept(1);
+            AssemblerMemoryOperand sumsOfRows = ProductArguments.Kept(2);
+            AssemblerMemoryOperand depthLeft = ProductArguments.Kept(3);
             TileRoutines.Configure(builder);
             code.mov(rax, ProductArguments.Tiles);
             code.mov(left, rax);
+            code.mov(rax, ProductArguments.Sums);
+            code.mov(sumsOfRows, rax);
             code.mov(rax, ProductArguments.Rows);
-            code.mov(r8, ProductArguments.Sums);
-            code.mov(r10d, terms * RowBytes);
-            Label tiles = builder.Begin("tiles");
             code.mov(rows, rax);
+            code.mov(r10d, terms * RowBytes);
+            code.mov(r9, ProductArguments.Upcoming);
+            Label tiles = builder.Begin("tiles");
+            code.mov(r8, sumsOfRows);
             code.mov(r11d, SumBytes);
             for (int i = 0; i < sums; i++)
             {
                 code.tileloadd(TileRoutines.Tile(i), __[r8 + r11 + Sum(i)]);
             }
 
-            code.mov(r11d, Panels * MatrixPlan.VectorBytes);
+            // Sums are at rest while tiles are multiplied: their register points to weights that will be needed, of which each step asks for some.
+            code.mov(r8, ProductArguments.PanelBytes);
+            code.mov(rax, ProductArguments.Depth);
+            code.mov(depthLeft, rax);
+            code.mov(rax, rows);
             code.mov(rdx, ProductArguments.Weights);
-            code.mov(r9, ProductArguments.Depth);
+            code.mov(r11d, Panels * MatrixPlan.VectorBytes);
             Label depth = builder.Begin("depth");
             for (int panel = 0; panel < Panels; panel++)
             {
@@ -183,19 +195,29 @@ internal static class ProductRoutines
                 }
             }
 
+            for (int line = 0; line < UpcomingLines; line++)
+            {
+                code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
+                code.prefetcht1(__byte_ptr[r9 + r8 + (line * MatrixPlan.VectorBytes)]);
+            }
+
+            code.add(r9, UpcomingLines * MatrixPlan.VectorBytes);
             code.add(rax, MatrixPlan.VectorBytes);
             code.add(rdx, MatrixPlan.TileRows * Panels * MatrixPlan.VectorBytes);
-            code.dec(r9);
+            code.dec(depthLeft);
             code.jne(depth);
+            code.mov(r8, sumsOfRows);
             code.mov(r11d, SumBytes);
             for (int i = 0; i < sums; i++)
             {
                 code.tilestored(__[r8 + r11 + Sum(i)], TileRoutines.Tile(i));
             }
 
+            code.add(r8, rowTiles * MatrixPlan.TileRows * SumBytes);
+            code.mov(sumsOfRows, r8);
             code.mov(rax, rows);
             code.add(rax, rowTiles * tileBytes);
-            code.add(r8, rowTiles * MatrixPlan.TileRows * SumBytes);
+            code.mov(rows, rax);
             code.dec(left);
             code.jne(tiles);
 

@@ -46,7 +46,7 @@ internal sealed class ProjectionStage
     {
         foreach (PanelProducts format in PanelFormats.All)
         {
-            _core = ProductCores.First(format, _step.Batch.Pool.Precision);
+            _core = ProductCores.First(format, long.MaxValue, _step.Batch.Pool.Precision);
             ReservePacked(rows, columns);
         }
     }
@@ -55,7 +55,7 @@ internal sealed class ProjectionStage
     private void Run(Projection projection, Workspace inputs, int rows, Workspace outputs, MlaPrecision precision)
     {
         _projection = projection;
-        _core = ProductCores.First(Matrix.Products, precision);
+        _core = ProductCores.First(Matrix, precision);
         _inputs = inputs;
         _outputs = outputs;
         _rows = rows;
@@ -78,7 +78,8 @@ internal sealed class ProjectionStage
 
         int chunks = ProjectionKernels.Units(rows, _chunkRows);
         _step.Run(_pack, chunks * blocks, multiplications);
-        _step.Run(_multiply, chunks * ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications, _core.IsApart);
+        _unitPanels = _core.UnitPanels(Matrix, _step.Threads);
+        _step.Run(_multiply, chunks * ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications, _core.IsApart);
     }
 
     private void ReservePacked(int rows, int columns)
@@ -93,7 +94,7 @@ internal sealed class ProjectionStage
         _packed.Reserve(((chunks - 1) * Packing.Length(_chunkRows, columns)) + Packing.Length(rows - ((chunks - 1) * _chunkRows), columns));
         foreach (WorkerSpace space in _step.WorkersOf(int.MaxValue))
         {
-            space.Product.Reserve(ProjectionKernels.ScratchLength);
+            space.Product.Reserve(_core.ScratchLength);
         }
     }
 
@@ -131,12 +132,12 @@ internal sealed class ProjectionStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Multiply(int unit, int worker)
     {
-        (int chunk, int group) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels));
+        (int chunk, int group) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels));
         int firstRow = chunk * _chunkRows;
         int rows = Math.Min(_chunkRows, _rows - firstRow);
-        int firstPanel = group * ProjectionKernels.TiledPanels;
+        int firstPanel = group * _unitPanels;
         int first = firstPanel * PackedMatrix.PanelWidth;
-        int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
+        int count = Math.Min(_unitPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
         long start = ((long)firstRow * Matrix.Rows) + first;
         _core.MultiplyRows(
             Matrix,

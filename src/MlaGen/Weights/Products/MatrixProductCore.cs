@@ -7,24 +7,42 @@ namespace MlaGen.Runtime;
 
 /// <summary>
 /// Products of bfloat16 in machine code that was assembled beforehand (<see cref="ProductRoutines"/>). For many rows the weights of two depths are laid beside each
-/// other, once for all rows of a chunk; for a single one panels are streamed as they lie.
+/// other, once for all rows of a chunk; for a single one panels are streamed as they lie. Weights of 32 and of 16 bits that are no bfloat16 become terms on the way.
 /// </summary>
-/// <param name="terms">Terms of bfloat16 that inputs are taken as.</param>
+/// <remarks>An output's products are added block by block of <see cref="BFloat16Packing.Depth"/>; in a block those with the first term of the weights come first.</remarks>
+/// <param name="terms">Terms of bfloat16 that inputs are taken as, and weights that are no bfloat16.</param>
 /// <param name="stepDepth">Depth of a step of the routines.</param>
 /// <param name="pairedDepth">Depth for which weights are laid beside each other at a time: two panels of it stay in the first-level cache.</param>
 internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int pairedDepth) : ProductCore
 {
-    /// <summary>Floats from the sums of a row to those of the next.</summary>
-    public const int SumStride = ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth;
+    /// <summary>Floats from the sums of a row to those of the next: groups of panels have sums of their own.</summary>
+    public const int SumStride = GroupPanels * PackedMatrix.PanelWidth;
+
+    private const int GroupPanels = 8;
+
+    /// <summary>Panels that many rows meet at most before they are read again: their sums and a block of the rows' depth stay in the second-level cache.</summary>
+    private const int MostUnitPanels = 32;
 
     /// <summary>Panels that a single row meets at once.</summary>
-    private const int StripPanels = ProjectionKernels.TiledPanels;
+    private const int StripPanels = 8;
 
     private const int DepthBytes = PackedMatrix.PanelWidth * sizeof(ushort);
     private const int PairBytes = 2 * DepthBytes;
 
     /// <summary>Bytes of a panel that are asked for ahead of their use.</summary>
     private const int Ahead = 2048;
+
+    /// <summary>Depth of the terms of weights that a single row meets at a time: those of a strip stay in the first-level cache.</summary>
+    private const int TermDepth = 128;
+
+    /// <summary>Bytes from the terms of a panel to those of the next: an odd number of cache lines.</summary>
+    private const int TermBytes = (TermDepth * DepthBytes) + 64;
+
+    /// <summary>
+    /// Bytes of weights from which on they are taken as terms: a single row streams so many from memory, which takes longer than the conversion. It depends on the
+    /// matrix alone, because a row's bits must not depend on how many are multiplied with it.
+    /// </summary>
+    private const long LeastBytesOfTerms = 4 << 20;
 
     private readonly Lock _writing = new();
     private volatile bool _written;
@@ -34,10 +52,22 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     /// <summary>How it takes rows.</summary>
     protected BFloat16Packing Rows { get; } = new(terms);
 
+    public sealed override int MostPanels => MostUnitPanels;
+
+    // Sums of whole groups, pairs of two panels, and their terms.
+    public sealed override int ScratchLength =>
+        (MostUnitPanels * PackedMatrix.PanelWidth * BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows)) + (2 * pairedDepth * PackedMatrix.PanelWidth);
+
     public sealed override string? Refusal => _written ? null : Write();
 
-    public sealed override string? RefusalOf(PanelProducts format) =>
-        format.Type == TensorType.BFloat16 ? null : $"weights of {format.Type.Name()} are multiplied as floats";
+    public sealed override string? RefusalOf(PanelProducts format, long bytes) => (format.Format, format.Type) switch
+    {
+        (WeightFormat.Stored, TensorType.BFloat16) => null,
+        (WeightFormat.Stored, TensorType.Float16 or TensorType.Float32) => bytes >= LeastBytesOfTerms
+            ? null
+            : FormattableString.Invariant($"weights of {format.Type.Name()} are multiplied as floats where they take less than {LeastBytesOfTerms >> 20} MiB"),
+        _ => $"weights of {format.Type.Name()} are multiplied as floats",
+    };
 
     /// <summary>Writes the routines where they can run.</summary>
     /// <returns>Why the system refuses, or null.</returns>
@@ -55,10 +85,13 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
     {
         int panels = PackedMatrix.PanelsFor(outputs);
-        MemoryMarshal.CreateSpan(ref scratch, rows * SumStride).Clear();
+        int groupLength = BFloat16Packing.PaddedRows(rows) * SumStride;
+        int groups = ProjectionKernels.Units(panels, GroupPanels);
+        MemoryMarshal.CreateSpan(ref scratch, groups * groupLength).Clear();
         fixed (float* inputs = &packed, sums = &scratch)
         {
-            float* pairs = sums + (BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows) * SumStride);
+            float* pairs = sums + (groups * groupLength);
+            byte* written = (byte*)(pairs + (pairedDepth * PackedMatrix.PanelWidth));
             for (int first = 0; first < matrix.Columns; first += pairedDepth)
             {
                 int depth = Math.Min(pairedDepth, matrix.Columns - first);
@@ -67,29 +100,51 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                     Rows = (nint)(inputs + Rows.BlockStart(rows, first)) + (first % BFloat16Packing.Depth * sizeof(ushort)),
                     Weights = (nint)pairs,
                     Depth = ProjectionKernels.Units(depth, stepDepth),
+                    PanelBytes = matrix.PanelBytes,
                 };
                 for (int panel = 0; panel < panels; panel += 2)
                 {
                     // A last panel without another is taken twice; what the second makes is never read.
-                    ref byte left = ref Unsafe.Add(ref matrix.Panel(firstPanel + panel), first * DepthBytes);
-                    ref byte right = ref Unsafe.Add(ref matrix.Panel(firstPanel + Math.Min(panel + 1, panels - 1)), first * DepthBytes);
-                    LayBeside(ref left, ref right, depth, (int)arguments.Depth * stepDepth, ref *(byte*)pairs);
-                    arguments.Sums = (nint)(sums + (panel * PackedMatrix.PanelWidth));
-                    MultiplyTiles(ref arguments, rows);
+                    int left = firstPanel + panel;
+                    int right = firstPanel + Math.Min(panel + 1, panels - 1);
+                    arguments.Sums = (nint)(sums + (panel / GroupPanels * groupLength) + (panel % GroupPanels * PackedMatrix.PanelWidth));
+
+                    // The panels behind these, or at the last ones the next depth of the first.
+                    bool isLast = panel + 2 >= panels;
+                    arguments.Upcoming = (nint)Unsafe.AsPointer(ref matrix.Panel(isLast ? firstPanel : left + 2)) + ((isLast ? first + depth : first) * ElementBytes(matrix));
+                    for (int term = 0; term < WeightTerms(matrix); term++)
+                    {
+                        LayBeside(
+                            ref Weights(matrix, left, first, depth, term, ref *written),
+                            ref Weights(matrix, right, first, depth, term, ref *(written + (pairedDepth * DepthBytes))),
+                            depth,
+                            (int)arguments.Depth * stepDepth,
+                            ref *(byte*)pairs);
+                        MultiplyTiles(ref arguments, rows);
+                    }
                 }
             }
         }
 
-        for (int row = 0; row < rows; row++)
+        for (int output = 0; output < outputs; output += SumStride)
         {
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref scratch, row * SumStride), outputs).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs));
+            int count = Math.Min(SumStride, outputs - output);
+            ref float group = ref Unsafe.Add(ref scratch, output / SumStride * groupLength);
+            for (int row = 0; row < rows; row++)
+            {
+                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref group, row * SumStride), count)
+                    .CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, (row * stride) + output), count));
+            }
         }
     }
 
+    // What is read of the stack is written before; to clear all of it would cost as much as a small product.
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result)
     {
         float* sums = stackalloc float[StripPanels * PackedMatrix.PanelWidth];
+        byte* weights = stackalloc byte[StripPanels * TermBytes];
         fixed (float* first = &inputs)
         {
             int panels = PackedMatrix.PanelsFor(result.Length);
@@ -98,7 +153,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                 int count = panels - panel >= StripPanels ? StripPanels : 1;
                 int output = panel * PackedMatrix.PanelWidth;
                 new Span<float>(sums, count * PackedMatrix.PanelWidth).Clear();
-                MultiplyPanels(matrix, firstPanel + panel, count, (byte*)(first + (row * Rows.RowFloats)), rows, sums);
+                MultiplyPanels(matrix, firstPanel + panel, count, (byte*)(first + (row * Rows.RowFloats)), rows, sums, weights);
                 new ReadOnlySpan<float>(sums, Math.Min(count * PackedMatrix.PanelWidth, result.Length - output)).CopyTo(result[output..]);
                 panel += count;
             }
@@ -106,50 +161,112 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPanels(PackedMatrix matrix, int firstPanel, int count, byte* row, int rows, float* sums)
+    private void MultiplyPanels(PackedMatrix matrix, int firstPanel, int count, byte* row, int rows, float* sums, byte* weights)
     {
+        bool isInPlace = matrix.Type == TensorType.BFloat16;
         fixed (byte* panels = &matrix.Panel(firstPanel))
         {
             var arguments = new ProductArguments { Sums = (nint)sums };
             for (int first = 0; first < matrix.Columns; first += BFloat16Packing.Depth)
             {
                 int depth = Math.Min(BFloat16Packing.Depth, matrix.Columns - first);
-                arguments.Rows = (nint)(row + (Rows.BlockStart(rows, first) * sizeof(float)));
-                arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
-                arguments.PanelBytes = matrix.PanelBytes;
-                arguments.Depth = depth / stepDepth;
-                if (arguments.Depth > 0)
+                byte* block = row + (Rows.BlockStart(rows, first) * sizeof(float));
+                int done = isInPlace ? depth / stepDepth * stepDepth : 0;
+                if (done > 0)
                 {
+                    arguments.Rows = (nint)block;
+                    arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
+                    arguments.PanelBytes = matrix.PanelBytes;
+                    arguments.Depth = done / stepDepth;
                     MultiplyPanels(ref arguments, count == StripPanels);
                 }
 
-                if (depth % stepDepth > 0)
+                arguments.Weights = (nint)weights;
+                arguments.PanelBytes = TermBytes;
+                for (int term = 0; term < WeightTerms(matrix); term++)
                 {
-                    arguments.Rows += depth / stepDepth * stepDepth * sizeof(ushort);
-                    MultiplyRest(ref arguments, panels, count, matrix);
+                    for (int begin = done; begin < depth; begin += TermDepth)
+                    {
+                        // Zeros make whole steps: behind a panel begins the next one, or nothing.
+                        int length = Math.Min(TermDepth, depth - begin);
+                        arguments.Rows = (nint)(block + (begin * sizeof(ushort)));
+                        arguments.Depth = ProjectionKernels.Units(length, stepDepth);
+                        for (int panel = 0; panel < count; panel++)
+                        {
+                            byte* target = weights + (panel * TermBytes);
+                            CopyWeights(matrix, firstPanel + panel, first + begin, length, term, ref *target);
+                            new Span<byte>(target + (length * DepthBytes), (((int)arguments.Depth * stepDepth) - length) * DepthBytes).Clear();
+                        }
+
+                        MultiplyPanels(ref arguments, count == StripPanels);
+                    }
                 }
             }
         }
     }
 
-    /// <summary>What is left of whole steps of the depth, with zeros behind it: there begins the next panel, or nothing.</summary>
+    /// <summary>Bytes of a depth of a panel.</summary>
+    private static nint ElementBytes(PackedMatrix matrix) => PackedMatrix.PanelWidth * matrix.Type.Size();
+
+    /// <summary>Terms of bfloat16 that weights are taken as.</summary>
+    private int WeightTerms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : terms;
+
+    /// <summary>A term of the weights of a panel: where they lie if they are bfloat16, and else where it is written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyRest(ref ProductArguments arguments, byte* panels, int count, PackedMatrix matrix)
+    private static ref byte Weights(PackedMatrix matrix, int panel, int first, int depth, int term, ref byte written)
     {
-        int rest = matrix.Columns % stepDepth;
-        int stepBytes = stepDepth * DepthBytes;
-        byte* last = stackalloc byte[StripPanels * stepBytes];
-        new Span<byte>(last, count * stepBytes).Clear();
-        for (int panel = 0; panel < count; panel++)
+        if (matrix.Type == TensorType.BFloat16)
         {
-            byte* left = panels + ((nint)panel * matrix.PanelBytes) + ((nint)(matrix.Columns - rest) * DepthBytes);
-            new ReadOnlySpan<byte>(left, rest * DepthBytes).CopyTo(new Span<byte>(last + (panel * stepBytes), stepBytes));
+            return ref Unsafe.Add(ref matrix.Panel(panel), (nint)first * DepthBytes);
         }
 
-        arguments.Weights = (nint)last;
-        arguments.PanelBytes = stepBytes;
-        arguments.Depth = 1;
-        MultiplyPanels(ref arguments, count == StripPanels);
+        CopyWeights(matrix, panel, first, depth, term, ref written);
+        return ref written;
+    }
+
+    /// <summary>Writes a term of the weights of a panel, <c>[depth][16]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CopyWeights(PackedMatrix matrix, int panel, int first, int depth, int term, ref byte written)
+    {
+        ref ushort target = ref Unsafe.As<byte, ushort>(ref written);
+        ref byte source = ref Unsafe.Add(ref matrix.Panel(panel), first * ElementBytes(matrix));
+        int length = depth * PackedMatrix.PanelWidth;
+        switch (matrix.Type)
+        {
+            case TensorType.BFloat16:
+                Unsafe.CopyBlockUnaligned(ref written, ref source, (uint)(length * sizeof(ushort)));
+                break;
+            case TensorType.Float32:
+                Round(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<byte, float>(ref source), length), term, ref target);
+                break;
+            default:
+                // Some at a time, through floats.
+                Span<float> floats = stackalloc float[8 * PackedMatrix.PanelWidth];
+                for (int i = 0; i < length; i += floats.Length)
+                {
+                    int count = Math.Min(floats.Length, length - i);
+                    for (int k = 0; k < count; k += PackedMatrix.PanelWidth)
+                    {
+                        Lanes512.Store(Lanes512.LoadFloat16(ref Unsafe.Add(ref Unsafe.As<byte, ushort>(ref source), i + k)), ref floats[k]);
+                    }
+
+                    Round(floats[..count], term, ref Unsafe.Add(ref target, i));
+                }
+
+                break;
+        }
+
+        static void Round(ReadOnlySpan<float> floats, int term, ref ushort target)
+        {
+            if (term == 0)
+            {
+                BFloat16Lanes.Round(floats, ref target);
+            }
+            else
+            {
+                BFloat16Lanes.RoundRest(floats, ref target);
+            }
+        }
     }
 
     /// <summary>Lays the weights of two depths beside each other, of two panels: <c>[depth / 2][panel][16][2]</c>, zeros behind them up to whole steps.</summary>

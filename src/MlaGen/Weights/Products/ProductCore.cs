@@ -18,13 +18,27 @@ internal abstract class ProductCore
     /// <summary>Whether many rows are multiplied on threads of the executor's own alone.</summary>
     public bool IsApart => Target == CoreTarget.Amx;
 
+    /// <summary>Panels that many rows are multiplied with at once at most, a multiple of <see cref="ProjectionKernels.TiledPanels"/>.</summary>
+    public virtual int MostPanels => ProjectionKernels.TiledPanels;
+
+    /// <summary>Floats of scratch that <see cref="MultiplyRows"/> needs.</summary>
+    public virtual int ScratchLength => ProjectionKernels.ScratchLength;
+
+    /// <summary>Panels of a unit of many rows: as many as leave enough units for the threads.</summary>
+    public int UnitPanels(PackedMatrix matrix, int threads)
+    {
+        const int UnitsPerThread = 4;
+        int groups = matrix.PanelCount / (ProjectionKernels.TiledPanels * (threads == 1 ? 1 : UnitsPerThread * threads));
+        return Math.Clamp(groups * ProjectionKernels.TiledPanels, ProjectionKernels.TiledPanels, MostPanels);
+    }
+
     /// <summary>Why the system does not let it run, or null if it does.</summary>
     public virtual string? Refusal => null;
 
-    /// <summary>Why it does not take weights of a format, or null if it does.</summary>
-    public abstract string? RefusalOf(PanelProducts format);
+    /// <summary>Why it does not take weights of a format, or so many bytes of them, or null if it does.</summary>
+    public abstract string? RefusalOf(PanelProducts format, long bytes);
 
-    /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows, but not fewer than <see cref="ProjectionKernels.TiledRows"/>, with up to <see cref="ProjectionKernels.TiledPanels"/> panels.</summary>
+    /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows, but not fewer than <see cref="ProjectionKernels.TiledRows"/>, with up to <see cref="MostPanels"/> panels.</summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
@@ -32,7 +46,7 @@ internal abstract class ProductCore
     /// <param name="rows">Rows packed there.</param>
     /// <param name="result">Output of the first row.</param>
     /// <param name="stride">Elements from a row of outputs to the next.</param>
-    /// <param name="scratch"><see cref="ProjectionKernels.ScratchLength"/> floats.</param>
+    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
     public abstract void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch);
 
     /// <summary>Multiplies one of fewer than <see cref="ProjectionKernels.TiledRows"/> rows with a range of panels, which are streamed from memory.</summary>

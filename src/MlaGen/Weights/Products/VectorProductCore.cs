@@ -17,7 +17,7 @@ internal sealed class VectorProductCore : ProductCore
 
     public override RowPacking Packing => ProjectionKernels.Current;
 
-    public override string? RefusalOf(PanelProducts format) => null;
+    public override string? RefusalOf(PanelProducts format, long bytes) => null;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch) =>
