@@ -5,10 +5,23 @@ using MlaGen;
 namespace Explorer.Models;
 
 /// <summary>The tensors of one layer in bf16, made as they are read: a layer of a large model would take most of a gigabyte twice.</summary>
-/// <param name="shape">The layer's dimensions.</param>
-internal sealed class RandomCheckpoint(MlaShape shape) : ICheckpoint
+internal sealed class RandomCheckpoint : ICheckpoint
 {
-    private readonly Dictionary<string, long[]> _shapes = Shapes(shape);
+    private readonly Dictionary<string, long[]> _shapes;
+
+    /// <param name="shape">The layer's dimensions.</param>
+    public RandomCheckpoint(MlaShape shape) => _shapes = Shapes(shape);
+
+    /// <param name="model">A layer with a sparse indexer.</param>
+    public RandomCheckpoint(SparseModel model)
+        : this(model.Shape)
+    {
+        _shapes.Add("indexer.wq_b.weight", [model.IndexHeads * model.IndexHeadDim, model.Shape.QLoraRank]);
+        _shapes.Add("indexer.wk.weight", [model.IndexHeadDim, model.Shape.HiddenSize]);
+        _shapes.Add("indexer.k_norm.weight", [model.IndexHeadDim]);
+        _shapes.Add("indexer.k_norm.bias", [model.IndexHeadDim]);
+        _shapes.Add("indexer.weights_proj.weight", [model.IndexHeads, model.Shape.HiddenSize]);
+    }
 
     public string Source => "random numbers";
 
