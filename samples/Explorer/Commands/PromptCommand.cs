@@ -26,6 +26,9 @@ internal static class PromptCommand
     private const int Fresh = 0;
     private const int Alike = 1;
 
+    /// <summary>Neighbours whose selections are compared.</summary>
+    private const int Neighbours = 32;
+
     /// <summary>Tokens of a step that compiles what there is to compile: as many as select, and some that do.</summary>
     private const int WarmUpTokens = 64;
 
@@ -39,13 +42,16 @@ internal static class PromptCommand
         using PromptWorkload sparse = model.OpenPrompt(model, executor, most);
         (string Name, PromptWorkload Workload, int Prompt)[] runs = [(DenseName, dense, Fresh), (SparseName, sparse, Fresh), (AlikeName, sparse, Alike)];
         double[] seconds = new double[runs.Length];
+        int[] together = new int[runs.Length];
         double peakSeconds = 0;
         int steps = 0;
         foreach (PromptWorkload workload in (PromptWorkload[])[dense, sparse])
         {
             workload.Begin();
             workload.Step(Fresh, model.TopK);
+            workload.Commit();
             workload.Step(Fresh, WarmUpTokens);
+            workload.Commit();
             workload.Begin();
         }
 
@@ -57,7 +63,10 @@ internal static class PromptCommand
                 int count = Math.Min(step, tokens - first);
                 for (int i = 0; i < runs.Length; i++)
                 {
-                    seconds[i] += Time(() => runs[i].Workload.Step(runs[i].Prompt, count));
+                    (_, PromptWorkload workload, int prompt) = runs[i];
+                    seconds[i] += Time(() => workload.Step(prompt, count));
+                    together[i] = workload == sparse ? workload.AttendedTogether(Neighbours) : 0;
+                    workload.Commit();
                 }
 
                 peakSeconds += Time(peak.Run);
@@ -77,6 +86,11 @@ internal static class PromptCommand
                 TokensPerSecond = Math.Round(tokens / seconds[i], 2),
                 OverDense = Math.Round(seconds[0] / seconds[i], 3),
             });
+        }
+
+        for (int i = 1; i < runs.Length; i++)
+        {
+            report.Note(FormattableString.Invariant($"{runs[i].Name}: the last {Neighbours} tokens attend to {Column.Whole(together[i])} tokens together, each of them to {Column.Whole(Math.Min(model.TopK, tokens))} at most."));
         }
 
         report.Note("GFLOP/s are operations of dense attention a second: a sparse layer that is faster does not do all of them.");

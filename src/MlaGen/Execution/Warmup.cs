@@ -135,6 +135,8 @@ internal static class Warmup
         Step(MlaForm.Absorbed, 1);
         Step(MlaForm.Decompressed, ManyTokens);
         Step(MlaForm.Auto, 1);
+        Step(MlaForm.Decompressed, ManyTokens);
+        Step(MlaForm.Auto, ManyTokens);
         batch.Add(sequence, 2, parents: [-1, -1]);
         Run();
 

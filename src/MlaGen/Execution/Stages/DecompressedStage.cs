@@ -389,54 +389,46 @@ internal sealed class DecompressedStage
     private void AttendSelected(TileSelection selected, int queries, int place, KeyTile keys, WorkerSpace space)
     {
         bool areFinite = AreValuesFinite(keys, 0, keys.Tokens);
+        ref uint together = ref Unsafe.As<float, uint>(ref space.Seen.Start);
+        ref float key = ref space.SelectedKeys.Start;
+        ref float value = ref space.SelectedValues.Start;
         for (int first = 0; first < queries; first += Layout.QueryPanel)
         {
             (int tile, int panel) = Math.DivRem(first, Layout.QueryTile);
             Span<uint> seen = selected.Seen(first / Layout.QueryPanel);
-            if (!areFinite)
+            if (areFinite && seen.Count(0u) * LeastUnseen <= seen.Length)
             {
-                for (int column = 0; column < Math.Min(Layout.QueryPanel, queries - first); column++)
-                {
-                    AttendApart(place + tile, panel + column, panel, Gather(keys, seen, 1u << column, space), space);
-                }
-
+                AttendColumns(place + tile, panel, Layout.QueryPanel, keys, ref seen[0], space);
                 continue;
             }
 
-            int unseen = seen.Count(0u);
-            if (unseen * LeastUnseen <= seen.Length)
+            // Brought together for all queries of the panel; for each by itself where what is not its own must not be multiplied by its zeros.
+            int passes = areFinite ? 1 : Math.Min(Layout.QueryPanel, queries - first);
+            for (int pass = 0; pass < passes; pass++)
             {
-                AttendColumns(place + tile, panel, Layout.QueryPanel, keys, ref seen[0], space);
-            }
-            else if (unseen < seen.Length)
-            {
-                KeyTile gathered = Gather(keys, seen, uint.MaxValue, space);
-                AttendColumns(place + tile, panel, Layout.QueryPanel, gathered, ref Unsafe.As<float, uint>(ref space.Seen.Start), space);
+                uint own = areFinite ? uint.MaxValue : 1u << pass;
+                int count = 0;
+                for (int token = 0; token < seen.Length; token++)
+                {
+                    if ((seen[token] & own) != 0)
+                    {
+                        keys.Key(token, Layout.KeyStride, Shape.QkHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, count * Layout.KeyStride), Shape.QkHeadDim));
+                        keys.Value(token, Layout.ValueStride, Shape.VHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref value, count * Layout.ValueStride), Shape.VHeadDim));
+                        Unsafe.Add(ref together, count++) = seen[token];
+                    }
+                }
+
+                var gathered = new KeyTile(ref key, ref value, count);
+                if (!areFinite)
+                {
+                    AttendApart(place + tile, panel + pass, panel, gathered, space);
+                }
+                else if (count > 0)
+                {
+                    AttendColumns(place + tile, panel, Layout.QueryPanel, gathered, ref together, space);
+                }
             }
         }
-    }
-
-    /// <summary>Brings keys and values together that some queries of a panel attend to, and says in <see cref="WorkerSpace.Seen"/> which do.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private KeyTile Gather(KeyTile keys, ReadOnlySpan<uint> seen, uint queries, WorkerSpace space)
-    {
-        int keyStride = Layout.KeyStride;
-        int valueStride = Layout.ValueStride;
-        ref uint gathered = ref Unsafe.As<float, uint>(ref space.Seen.Start);
-        ref float key = ref space.SelectedKeys.Start;
-        ref float value = ref space.SelectedValues.Start;
-        int count = 0;
-        for (int token = 0; token < seen.Length; token++)
-        {
-            if ((seen[token] & queries) != 0)
-            {
-                keys.Key(token, keyStride, Shape.QkHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, count * keyStride), Shape.QkHeadDim));
-                keys.Value(token, valueStride, Shape.VHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref value, count * valueStride), Shape.VHeadDim));
-                Unsafe.Add(ref gathered, count++) = seen[token];
-            }
-        }
-
-        return new KeyTile(ref key, ref value, count);
     }
 
     /// <summary>Whether some of a tile's values may be multiplied by the zeros that stand for tokens which a query does not attend to.</summary>
