@@ -90,7 +90,7 @@ internal static class PromptCommand
 
         for (int i = 1; i < runs.Length; i++)
         {
-            report.Note(FormattableString.Invariant($"{runs[i].Name}: the last {Neighbours} tokens attend to {Column.Whole(together[i])} tokens together, each of them to {Column.Whole(Math.Min(model.TopK, tokens))} at most."));
+            report.Note(FormattableString.Invariant($"{runs[i].Name}: the last {Counted.Of(Neighbours, "token")} attend to {Counted.Of(together[i], "token")} together, each of them to {Math.Min(model.TopK, tokens)} at most."));
         }
 
         report.Note("GFLOP/s are operations of dense attention a second: a sparse layer that is faster does not do all of them.");
