@@ -39,6 +39,15 @@ public abstract class MatrixCore : AbsorbedCore
     /// <summary>Weighted sums of the latents of whole tiles of tokens, added to those so far.</summary>
     protected abstract MachineRoutine Values { get; }
 
+    /// <summary>Bytes of the routine for scores.</summary>
+    internal byte[] ScoresCode => Scores.Code.ToArray();
+
+    /// <summary>Bytes of the routine for values.</summary>
+    internal byte[] ValuesCode => Values.Code.ToArray();
+
+    /// <summary>Sizes that its routines were assembled for.</summary>
+    internal MatrixLayout Matrix => _matrix;
+
     internal sealed override string? Refusal => _written ? null : Write();
 
     /// <inheritdoc/>
@@ -114,16 +123,14 @@ public abstract class MatrixCore : AbsorbedCore
                 return null;
             }
 
-            MachineRoutine scores = Scores;
-            MachineRoutine values = Values;
             Span<nint> addresses = stackalloc nint[2];
-            if (ExecutableMemory.TryWrite([scores.Code.ToArray(), values.Code.ToArray()], addresses) is { } refusal)
+            if (ExecutableMemory.TryWrite([ScoresCode, ValuesCode], addresses) is { } refusal)
             {
                 return refusal;
             }
 
-            _scores = addresses[0] + scores.Entry;
-            _values = addresses[1] + values.Entry;
+            _scores = addresses[0] + Scores.Entry;
+            _values = addresses[1] + Values.Entry;
             _written = true;
             return null;
         }
