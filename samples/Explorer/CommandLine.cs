@@ -25,6 +25,8 @@ internal sealed class CommandLine
     private static readonly Option<string> ModelName = Word("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
     private static readonly Option<string> SparseName = Word("--model", "Shape: " + string.Join(", ", SparseModel.All.Select(static model => model.Name)) + ".", "V3.2", [.. SparseModel.All.Select(static model => model.Name)]);
     private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
+    private static readonly Option<int> PromptTokens = Number("--context", "Tokens of the prompt.", 1, 1 << 17, 1 << 14);
+    private static readonly Option<int> PromptStep = Number("--step", "Tokens that a step takes.", 1, 1 << 14, 1 << 12);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
     private static readonly Option<int> Rows = Number("--rows", "Rows that are multiplied together.", 1, 4096, 256);
@@ -77,6 +79,8 @@ internal sealed class CommandLine
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
                 SparseCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(SparseContext), options, report)),
+            Subcommand("prompt", "A whole prompt by sparse attention, and by dense attention.", [SparseName, PromptTokens, PromptStep], static (parsed, options, report) =>
+                PromptCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(PromptTokens), parsed.GetValue(PromptStep), options, report)),
             Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context, Cache, Precision, OneDnn], static (parsed, options, report) =>
                 PeersCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(OneDnn), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>

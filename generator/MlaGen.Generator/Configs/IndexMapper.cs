@@ -79,7 +79,7 @@ internal sealed class IndexMapper(ProblemSink sink, ImmutableDictionary<string, 
     {
         if (config.Find("index_kpool_always_select_tail") is { Value.IsOff: true } tail)
         {
-            sink.Add(ConfigRules.UnsupportedFeature, tail.Span, tail.Name, tail.Value.ToString(), "the tokens that make no whole pool yet are always attended to");
+            sink.Add(ConfigRules.UnsupportedFeature, tail.Span, tail.Name, tail.Value.ToString(), "without the tail, the first tokens of a text attend to nothing, not even to themselves, until they make a whole pool; no published model does so, and what comes of it is defined nowhere");
         }
 
         return config.FindOn("index_kpool") is null ? null : Dimension(nameof(MlaSettings.IndexPoolTokens), config, "index_kpool");

@@ -32,7 +32,7 @@ internal static class CoreMethods
 
         if (!core.IsAbsorbed)
         {
-            yield return Plain("Mask", 60, locals: 5);
+            yield return Plain("Mask", 60 + core.Tier.Lanes, locals: 6);
         }
 
         yield return Plain("Softmax", core.ColumnStripes.Sum(stripe => Softmax(core, stripe)) + Return, locals: core.ColumnStripes.Count);

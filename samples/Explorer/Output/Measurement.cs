@@ -118,6 +118,19 @@ internal sealed record Measurement
         };
     }
 
+    /// <summary>Something too long for rounds, beside the FMA peak of the same time.</summary>
+    public static Measurement Of(string kernel, double seconds, long operations, double peakGflops, int threads) => new()
+    {
+        Kernel = kernel,
+        Threads = threads,
+        Ms = Significant(seconds * 1e3),
+        Gflops = Significant(operations / seconds / 1e9),
+        FmaPeakGflops = Significant(peakGflops),
+        ShareOfPeak = Significant(operations / seconds / 1e9 / peakGflops),
+        GigabytesPerSecond = 0,
+        Spread = 0,
+    };
+
     /// <summary>The same beside what came before the steady state.</summary>
     public Measurement WithFirstCall(double warmupMs, double firstMs, double afterPauseMs) => this with
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using MlaGen.Runtime;
 
 namespace MlaGen;
 
@@ -26,6 +27,7 @@ public sealed class LatentSequence : IDisposable
     private int[] _pages = [];
     private int _pageCount;
     private int[] _positions = [];
+    private PooledKeys?[] _pooledKeys = [];
 
     /// <summary>The page that others hold too and that an open step has replaced by a copy; <see cref="NoPage"/> if there is none.</summary>
     private int _sharedTail = NoPage;
@@ -204,6 +206,18 @@ public sealed class LatentSequence : IDisposable
         }
 
         Forget(0);
+        _pooledKeys = [];
+    }
+
+    /// <summary>Keys of the sequence's pools in one layer, of a class that pools index keys.</summary>
+    internal PooledKeys PooledKeys(int layer, IndexerDefinition indexer)
+    {
+        if (_pooledKeys.Length == 0)
+        {
+            _pooledKeys = new PooledKeys?[Pool.Layers];
+        }
+
+        return _pooledKeys[layer] ??= new PooledKeys(indexer.HeadDim, indexer.PoolTokens);
     }
 
     /// <summary>The stored bytes of a token's part in one layer, also of one reserved in the current step.</summary>
@@ -333,6 +347,10 @@ public sealed class LatentSequence : IDisposable
         Length = length;
         _reserved = 0;
         ReleaseBeyond(length);
+        foreach (PooledKeys? keys in _pooledKeys)
+        {
+            keys?.Truncate(length);
+        }
     }
 
     private void ReleaseBeyond(int tokens)

@@ -62,10 +62,12 @@ public ref struct DecompressedTile
     /// <summary>Queries, padding included: a multiple of <see cref="DecompressedLayout.QueryPanel"/>, at most <see cref="DecompressedLayout.QueryTile"/>.</summary>
     public int Columns;
 
-    /// <summary>Keys that each query may see.</summary>
-    public ref float Limits;
+    /// <summary>
+    /// Of each key a word, whose bit i says whether the panel's query i attends to the key. Read where the tile is <see cref="Masked"/>.
+    /// </summary>
+    public ref uint Seen;
 
-    /// <summary>Whether a query may see fewer than all keys.</summary>
+    /// <summary>Whether a query attends to fewer than all keys: the queries are then those of one panel.</summary>
     public bool Masked;
 
     /// <summary>Scratch for scores.</summary>

@@ -20,6 +20,7 @@ internal sealed class AttentionEngine
     private readonly GateStage? _queryGate;
     private readonly IndexStage? _index;
     private readonly GivenSelection _given;
+    private readonly SelectedForms _selectedForms;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _normalizeRow;
     private readonly Action<int, int> _rotateQueries;
@@ -47,6 +48,7 @@ internal sealed class AttentionEngine
         _gate = definition.OutputGate == OutputGate.None ? null : new GateStage(_step, _projections);
         _queryGate = definition.OutputGate == OutputGate.Query ? _gate : null;
         _given = new GivenSelection(batch);
+        _selectedForms = new SelectedForms(definition.Shape);
         _index = definition.Indexer is { } indexer ? new IndexStage(_step, indexer, _positions, _projections) : null;
         _hidden = _step.Memory.Add();
         _queryLatent = _step.Memory.Add();
@@ -267,7 +269,7 @@ internal sealed class AttentionEngine
         _decompressed.Clear();
         foreach (ref readonly BatchEntry entry in Batch.Entries)
         {
-            // Rows that select attend to lists of latents; those before them, which see few enough keys, go the way of a layer without a selection.
+            // Rows before those that select see few enough keys, and go the way of a layer without a selection.
             int dense = selection is null || entry.IsTree ? entry.NewTokens : Math.Clamp(Definition.Indexer!.MostUnselected - entry.CommittedKeys, 0, entry.NewTokens);
             BatchEntry first = entry.First(dense);
             if (dense > 0 && !entry.IsTree && IsDecompressed(Batch.Form, dense, entry.CommittedKeys, Definition.BreakEvenQueries))
@@ -279,9 +281,25 @@ internal sealed class AttentionEngine
                 _absorbed.Add(first, selection);
             }
 
-            _absorbed.Add(entry.From(dense), selection);
+            BatchEntry selecting = entry.From(dense);
+            int decompressed = selection is null ? 0 : SelectDecompressed(selecting, selection);
+            if (decompressed > 0)
+            {
+                _decompressed.Add(selecting.First(decompressed), selection);
+            }
+
+            _absorbed.Add(selecting.From(decompressed), selection);
         }
     }
+
+    /// <summary>How many of the rows that select, the first ones, are attended to in the decompressed form.</summary>
+    private int SelectDecompressed(in BatchEntry selecting, TokenSelection selection) => Batch.Form switch
+    {
+        _ when selecting.IsTree => 0,
+        MlaForm.Absorbed => 0,
+        MlaForm.Decompressed => selecting.NewTokens,
+        _ => Definition.BreakEvenQueries > 0 ? _selectedForms.Decompressed(selecting, selection) : 0,
+    };
 
     /// <summary>Takes all rows into the absorbed stage.</summary>
     private void AbsorbAll(TokenSelection? selection = null)

@@ -90,7 +90,7 @@ internal static class Warmup
         float[] keys = new float[layout.KeyTile * layout.KeyStride];
         float[] values = new float[layout.KeyTile * layout.ValueStride];
         float[] queries = new float[layout.QueryTile * shape.QkHeadDim];
-        float[] limits = new float[layout.QueryTile];
+        uint[] seen = new uint[layout.KeyTile];
         float[] scores = new float[layout.ScoreLength];
         float[] output = new float[layout.QueryTile * shape.VHeadDim];
         float[] statistics = new float[3 * layout.QueryTile];
@@ -113,8 +113,8 @@ internal static class Warmup
                 Tokens = tokens,
                 Queries = ref MemoryMarshal.GetReference(MemoryMarshal.AsBytes(queries.AsSpan())),
                 Columns = columns,
-                Limits = ref limits[0],
-                Masked = true,
+                Seen = ref seen[0],
+                Masked = columns == layout.QueryPanel,
                 Scores = ref scores[0],
                 Sums = ref output[0],
                 Statistics = ref statistics[0],
@@ -135,6 +135,8 @@ internal static class Warmup
         Step(MlaForm.Absorbed, 1);
         Step(MlaForm.Decompressed, ManyTokens);
         Step(MlaForm.Auto, 1);
+        Step(MlaForm.Decompressed, ManyTokens);
+        Step(MlaForm.Auto, ManyTokens);
         batch.Add(sequence, 2, parents: [-1, -1]);
         Run();
 

@@ -34,8 +34,14 @@ internal sealed class WorkerSpace(WorkingMemory memory)
     /// <summary>What a product needs beside its inputs and outputs.</summary>
     public Workspace Product { get; } = memory.Add();
 
-    /// <summary>Visible keys of each query of a tile.</summary>
-    public Workspace Limits { get; } = memory.Add();
+    /// <summary>Of each key of a tile a word: which queries of a panel attend to it.</summary>
+    public Workspace Seen { get; } = memory.Add();
+
+    /// <summary>Decompressed keys that a panel of queries attends to.</summary>
+    public Workspace SelectedKeys { get; } = memory.Add();
+
+    /// <summary>Their values.</summary>
+    public Workspace SelectedValues { get; } = memory.Add();
 
     /// <summary>Outputs and statistics of a panel of queries of which only one counts.</summary>
     public Workspace Apart { get; } = memory.Add();

@@ -57,7 +57,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);
         if (tile.Masked)
         {
-            Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);
+            Mask(tile.Tokens, ref tile.Scores, ref tile.Seen);
         }
 
         Softmax(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Statistics);
@@ -233,23 +233,21 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
     }
 
     /// <summary>
-    /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
+    /// Sets to -infinity what a column of a panel does not attend to: bit i of seen[token] says whether column i does.
     /// </summary>
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Mask(int tokens, int columns, ref float scores, ref float limits)
+    private static void Mask(int tokens, ref float scores, ref uint seen)
     {
         unchecked
         {
-            for (int column = 0; column < columns; column += 8)
+            Vector256<uint> places = Vector256.Create(1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u);
+            Vector256<float> hidden = Vector256.Create(float.NegativeInfinity);
+            for (int token = 0; token < tokens; token++)
             {
-                Vector256<float> limit = Vector256.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-                ref float score = ref Unsafe.Add(ref scores, column);
-                for (int token = 0; token < tokens; token++)
-                {
-                    Vector256<float> visible = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Create((float)token), limit), Vector256.LoadUnsafe(ref score), Vector256.Create(float.NegativeInfinity));
-                    Vector256.StoreUnsafe(visible, ref score);
-                    score = ref Unsafe.Add(ref score, 48);
-                }
+                uint columns = Unsafe.Add(ref seen, token);
+                ref float score = ref Unsafe.Add(ref scores, token * 48);
+                Vector256.StoreUnsafe(Vector256.ConditionalSelect(Vector256.Equals(Vector256.Create(columns) & places, Vector256<uint>.Zero).AsSingle(), hidden, Vector256.LoadUnsafe(ref score)), ref score);
+                Vector256.StoreUnsafe(Vector256.ConditionalSelect(Vector256.Equals(Vector256.Create(columns >> 8) & places, Vector256<uint>.Zero).AsSingle(), hidden, Vector256.LoadUnsafe(ref score, 8)), ref score, 8);
             }
         }
     }

@@ -54,7 +54,7 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
         Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);
         if (tile.Masked)
         {
-            Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);
+            Mask(tile.Tokens, ref tile.Scores, ref tile.Seen);
         }
 
         Softmax(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Statistics);
@@ -230,23 +230,19 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
     }
 
     /// <summary>
-    /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
+    /// Sets to -infinity what a column of a panel does not attend to: bit i of seen[token] says whether column i does.
     /// </summary>
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Mask(int tokens, int columns, ref float scores, ref float limits)
+    private static void Mask(int tokens, ref float scores, ref uint seen)
     {
         unchecked
         {
-            for (int column = 0; column < columns; column += 1)
+            for (int token = 0; token < tokens; token++)
             {
-                float limit = Unsafe.Add(ref limits, column);
-                ref float score = ref Unsafe.Add(ref scores, column);
-                for (int token = 0; token < tokens; token++)
-                {
-                    float visible = (float)token < limit ? score : float.NegativeInfinity;
-                    score = visible;
-                    score = ref Unsafe.Add(ref score, 48);
-                }
+                uint columns = Unsafe.Add(ref seen, token);
+                ref float score = ref Unsafe.Add(ref scores, token * 48);
+                score = (columns & 1) == 0 ? float.NegativeInfinity : score;
+                Unsafe.Add(ref score, 1) = (columns & 2) == 0 ? float.NegativeInfinity : Unsafe.Add(ref score, 1);
             }
         }
     }

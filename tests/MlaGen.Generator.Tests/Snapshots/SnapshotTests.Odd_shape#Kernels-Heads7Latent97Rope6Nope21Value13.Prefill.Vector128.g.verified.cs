@@ -58,7 +58,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
         Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);
         if (tile.Masked)
         {
-            Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);
+            Mask(tile.Tokens, ref tile.Scores, ref tile.Seen);
         }
 
         Softmax(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Statistics);
@@ -270,23 +270,21 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
     }
 
     /// <summary>
-    /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
+    /// Sets to -infinity what a column of a panel does not attend to: bit i of seen[token] says whether column i does.
     /// </summary>
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Mask(int tokens, int columns, ref float scores, ref float limits)
+    private static void Mask(int tokens, ref float scores, ref uint seen)
     {
         unchecked
         {
-            for (int column = 0; column < columns; column += 4)
+            Vector128<uint> places = Vector128.Create(1u, 2u, 4u, 8u);
+            Vector128<float> hidden = Vector128.Create(float.NegativeInfinity);
+            for (int token = 0; token < tokens; token++)
             {
-                Vector128<float> limit = Vector128.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-                ref float score = ref Unsafe.Add(ref scores, column);
-                for (int token = 0; token < tokens; token++)
-                {
-                    Vector128<float> visible = Vector128.ConditionalSelect(Vector128.LessThan(Vector128.Create((float)token), limit), Vector128.LoadUnsafe(ref score), Vector128.Create(float.NegativeInfinity));
-                    Vector128.StoreUnsafe(visible, ref score);
-                    score = ref Unsafe.Add(ref score, 112);
-                }
+                uint columns = Unsafe.Add(ref seen, token);
+                ref float score = ref Unsafe.Add(ref scores, token * 112);
+                Vector128.StoreUnsafe(Vector128.ConditionalSelect(Vector128.Equals(Vector128.Create(columns) & places, Vector128<uint>.Zero).AsSingle(), hidden, Vector128.LoadUnsafe(ref score)), ref score);
+                Vector128.StoreUnsafe(Vector128.ConditionalSelect(Vector128.Equals(Vector128.Create(columns >> 4) & places, Vector128<uint>.Zero).AsSingle(), hidden, Vector128.LoadUnsafe(ref score, 4)), ref score, 4);
             }
         }
     }

@@ -57,7 +57,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);
         if (tile.Masked)
         {
-            Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);
+            Mask(tile.Tokens, ref tile.Scores, ref tile.Seen);
         }
 
         Softmax(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Statistics);
@@ -269,23 +269,21 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
     }
 
     /// <summary>
-    /// Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.
+    /// Sets to -infinity what a column of a panel does not attend to: bit i of seen[token] says whether column i does.
     /// </summary>
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Mask(int tokens, int columns, ref float scores, ref float limits)
+    private static void Mask(int tokens, ref float scores, ref uint seen)
     {
         unchecked
         {
-            for (int column = 0; column < columns; column += 16)
+            Vector512<uint> places = Vector512.Create(1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 256u, 512u, 1024u, 2048u, 4096u, 8192u, 16384u, 32768u);
+            Vector512<float> hidden = Vector512.Create(float.NegativeInfinity);
+            for (int token = 0; token < tokens; token++)
             {
-                Vector512<float> limit = Vector512.LoadUnsafe(ref Unsafe.Add(ref limits, column));
-                ref float score = ref Unsafe.Add(ref scores, column);
-                for (int token = 0; token < tokens; token++)
-                {
-                    Vector512<float> visible = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Create((float)token), limit), Vector512.LoadUnsafe(ref score), Vector512.Create(float.NegativeInfinity));
-                    Vector512.StoreUnsafe(visible, ref score);
-                    score = ref Unsafe.Add(ref score, 112);
-                }
+                uint columns = Unsafe.Add(ref seen, token);
+                ref float score = ref Unsafe.Add(ref scores, token * 112);
+                Vector512.StoreUnsafe(Vector512.ConditionalSelect(Vector512.Equals(Vector512.Create(columns) & places, Vector512<uint>.Zero).AsSingle(), hidden, Vector512.LoadUnsafe(ref score)), ref score);
+                Vector512.StoreUnsafe(Vector512.ConditionalSelect(Vector512.Equals(Vector512.Create(columns >> 16) & places, Vector512<uint>.Zero).AsSingle(), hidden, Vector512.LoadUnsafe(ref score, 16)), ref score, 16);
             }
         }
     }

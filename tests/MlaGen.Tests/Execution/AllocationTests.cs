@@ -1,4 +1,5 @@
 using MlaGen.Tests.Attention;
+using MlaGen.Tests.Sparse;
 
 namespace MlaGen.Tests.Execution;
 
@@ -7,7 +8,7 @@ namespace MlaGen.Tests.Execution;
 public sealed class AllocationTests
 {
     private const int Threads = 2;
-    private const int Rounds = 50;
+    private const int RoundCount = 50;
     private const int StepsPerRound = 20;
     private const int PromptTokens = 40;
     private const int AllocatedAtMost = 1 << 20;
@@ -26,27 +27,9 @@ public sealed class AllocationTests
         float[] output = new float[prompt.Hidden.Length];
         using AttentionRun run = layer.Open(new RunOptions { Form = form, Threads = Threads });
         LatentSequence sequence = run.CreateSequence();
-        long[] before = new long[Threads];
-        long[] after = new long[Threads];
-        long[] bytes = before;
-        int arrived = 0;
-        Action<int, int> countBytes = CountBytes;
         layer.Warmup();
-        Round();
 
-        // A collection, also one that goes on in the background, takes the rest of a thread's allocation buffer away and counts it as allocated.
-        Assert.True(GC.TryStartNoGCRegion(AllocatedAtMost));
-        CountAllThreads();
-        for (int i = 0; i < Rounds; i++)
-        {
-            Round();
-        }
-
-        bytes = after;
-        CountAllThreads();
-        GC.EndNoGCRegion();
-
-        Assert.Equal(before, after);
+        AssertRoundsAllocateNothing(run.Batch.Executor, Round);
 
         // A prompt, then tokens one by one.
         void Round()
@@ -66,9 +49,70 @@ public sealed class AllocationTests
             run.Forward(prompt.Hidden.AsSpan(0, elements), output.AsSpan(0, elements));
             run.Batch.Commit();
         }
+    }
+
+    [Theory]
+    [InlineData(MlaForm.Auto)]
+    [InlineData(MlaForm.Absorbed)]
+    [InlineData(MlaForm.Decompressed)]
+    public void Steps_that_select_allocate_nothing(MlaForm form)
+    {
+        Rounds(SparseTestLayers.Layers(), form);
+        Rounds([PoolTests.Layer], form);
+    }
+
+    private static void Rounds<T>(T[] layers, MlaForm form)
+        where T : class, IMlaAttention<T>
+    {
+        Prompt prompt = Prompt.Random("steps that select", PromptTokens, T.Shape.HiddenSize);
+        float[] output = new float[prompt.Hidden.Length];
+        using SparseRun<T> run = new(layers, Threads, form: form);
+        LatentSequence sequence = run.CreateSequence();
+        T.Warmup();
+
+        AssertRoundsAllocateNothing(run.Batch.Executor, () =>
+        {
+            sequence.Truncate(0);
+            for (int i = 0; i < StepsPerRound; i++)
+            {
+                int tokens = i == 0 ? PromptTokens : 1;
+                run.Batch.Add(sequence, tokens);
+                foreach (T layer in layers)
+                {
+                    layer.Forward(run.Batch, prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
+                }
+
+                run.Batch.Commit();
+            }
+        });
+    }
+
+    /// <summary>After a first round, many more allocate nothing on any thread.</summary>
+    private static void AssertRoundsAllocateNothing(MlaExecutor executor, Action round)
+    {
+        long[] before = new long[Threads];
+        long[] after = new long[Threads];
+        long[] bytes = before;
+        int arrived = 0;
+        Action<int, int> countBytes = CountBytes;
+        round();
+
+        // A collection, also one that goes on in the background, takes the rest of a thread's allocation buffer away and counts it as allocated.
+        Assert.True(GC.TryStartNoGCRegion(AllocatedAtMost));
+        CountAllThreads();
+        for (int i = 0; i < RoundCount; i++)
+        {
+            round();
+        }
+
+        bytes = after;
+        CountAllThreads();
+        GC.EndNoGCRegion();
+
+        Assert.Equal(before, after);
 
         // The threads count for themselves, so that what other tests allocate does not.
-        void CountAllThreads() => run.Batch.Executor.Run(countBytes, Threads, CancellationToken.None);
+        void CountAllThreads() => executor.Run(countBytes, Threads, CancellationToken.None);
 
         // Each thread takes one unit, because it waits in it for the others: in a way that allocates nothing.
         void CountBytes(int unit, int worker)

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using MlaGen.Tests.Attention;
 using MlaGen.Tests.Oracles;
 using MlaGen.Tests.Processes;
+using MlaGen.Tests.Sparse;
 
 namespace MlaGen.Tests.Execution;
 
@@ -9,6 +10,7 @@ namespace MlaGen.Tests.Execution;
 public sealed class WarmupTests
 {
     private const string Child = "MLAGEN_WARMUP_CHILD";
+    private const string SelectingChild = "MLAGEN_WARMUP_SELECTING_CHILD";
 
     public static TheoryData<string> Layers => [.. TestLayer.Names];
 
@@ -71,6 +73,63 @@ public sealed class WarmupTests
 
         Those_were_the_steps();
 
+        AssertNothingLate(compiled);
+        Array.ForEach(runs, static run => run.Dispose());
+    }
+
+    [Theory]
+    [InlineData(nameof(OddSparseAttention))]
+    [InlineData(nameof(OddPoolAttention))]
+    public async Task Nothing_of_the_library_is_left_to_compile_for_steps_that_select(string name)
+        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_steps_that_select_compile_nothing)}", (SelectingChild, name)));
+
+    /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
+    [ChildFact(SelectingChild)]
+    public void After_a_warm_up_steps_that_select_compile_nothing()
+    {
+        if (Environment.GetEnvironmentVariable(SelectingChild) == nameof(OddPoolAttention))
+        {
+            Select([PoolTests.Layer]);
+        }
+        else
+        {
+            Select(SparseTestLayers.Layers());
+        }
+    }
+
+    private static void Select<T>(T[] layers)
+        where T : class, IMlaAttention<T>
+    {
+        using var compiled = new CompiledMethods();
+        Prompt prompt = Prompt.Random("warm-up", 300, T.Shape.HiddenSize);
+        SparseRun<T>[] runs = [.. Enum.GetValues<CacheFormat>().Select(format => new SparseRun<T>(layers, format: format))];
+        LatentSequence[] sequences = [.. runs.Select(static run => run.CreateSequence())];
+        float[] output = new float[prompt.Hidden.Length];
+        T.Warmup();
+
+        Now_the_steps();
+        for (int i = 0; i < runs.Length; i++)
+        {
+            foreach ((MlaForm form, int tokens) in ((MlaForm, int)[])[(MlaForm.Decompressed, 300), (MlaForm.Absorbed, 1), (MlaForm.Absorbed, 40), (MlaForm.Auto, 1), (MlaForm.Auto, 200)])
+            {
+                runs[i].Batch.Form = form;
+                runs[i].Batch.Add(sequences[i], tokens);
+                foreach (T layer in layers)
+                {
+                    layer.Forward(runs[i].Batch, prompt.Hidden.AsSpan(0, tokens * prompt.Width), output.AsSpan(0, tokens * prompt.Width));
+                }
+
+                runs[i].Batch.Commit();
+            }
+        }
+
+        Those_were_the_steps();
+        AssertNothingLate(compiled);
+        Array.ForEach(runs, static run => run.Dispose());
+    }
+
+    private static void AssertNothingLate(CompiledMethods compiled)
+    {
         List<string> names = [];
         Assert.True(SpinWait.SpinUntil(() => Of(nameof(Those_were_the_steps)) >= 0, TimeSpan.FromSeconds(60)));
         int marker = Of(nameof(Now_the_steps));
@@ -82,7 +141,6 @@ public sealed class WarmupTests
         Assert.True(before.Count > 100);
         Assert.Contains(before, name => name.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));
         Assert.Empty(late);
-        Array.ForEach(runs, static run => run.Dispose());
 
         int Of(string name)
         {

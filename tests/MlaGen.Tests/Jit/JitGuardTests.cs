@@ -9,14 +9,16 @@ using Storyteller.Model;
 namespace MlaGen.Tests.Jit;
 
 /// <summary>
-/// What the JIT makes of the emitted kernels of six published shapes, of every class in this assembly and of a project with checked arithmetic, and of
-/// the projections' kernels: full optimisation, no check for overflow, and in the loops that multiply and add neither a call nor traffic with the stack.
+/// What the JIT makes of the emitted kernels of six published shapes, of every class in this assembly and of a project with checked arithmetic, of
+/// the projections' kernels and of the sparse indexer's: full optimisation, no check for overflow, and in the loops that multiply and add neither a call nor traffic with the stack.
 /// Each is lost silently, and costs most of the speed.
 /// </summary>
 [Trait("Category", "Jit")]
 public sealed class JitGuardTests
 {
     private const string Tier = "MLAGEN_JIT_TIER";
+    private const string IndexTile12 = "Multiply12By2";
+    private const string IndexTile6 = "Multiply6By2";
 
     private static readonly (Type Class, MlaShape Shape)[] _shapes =
     [
@@ -25,7 +27,7 @@ public sealed class JitGuardTests
         (typeof(CheckedStory), CheckedStory.Shape), (typeof(CheckedGlm), CheckedGlm.Shape),
     ];
 
-    private static readonly string[] _projections = [nameof(ProjectionTiles<>), nameof(PanelProducts)];
+    private static readonly string[] _shared = [nameof(ProjectionTiles<>), nameof(PanelProducts), nameof(IndexKernels)];
 
     [Theory]
     [TierData(SimdTier.Vector512, "zmm")]
@@ -37,7 +39,7 @@ public sealed class JitGuardTests
         Assert.All(listings, listing => Assert.Equal("FullOpts", listing.Optimization));
         var wide = listings.Where(listing => listing.FmaLoops().Any(loop => loop.Any(line => line.Contains(register, StringComparison.Ordinal)))).Select(listing => listing.Method).ToList();
         Assert.All(_shapes, shape => Assert.All(new[] { "Decode", "Prefill" }, form => Assert.Contains(wide, method => method.StartsWith($"{KernelNamespace(shape.Shape)}.{form}{tier}:Values", StringComparison.Ordinal))));
-        Assert.All(_projections, kernel => Assert.Contains(wide, method => method.Contains(kernel, StringComparison.Ordinal)));
+        Assert.All(_shared, kernel => Assert.Contains(wide, method => method.Contains(kernel, StringComparison.Ordinal)));
         Assert.All(listings.Where(listing => listing.Method.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal)), listing => Assert.False(listing.ChecksForOverflow, listing.Method));
         Assert.True(listings.Single(listing => listing.Method.StartsWith($"{typeof(CheckedSum).FullName}:", StringComparison.Ordinal)).ChecksForOverflow);
         Assert.All(listings, listing => Assert.All(listing.FmaLoops(), loop => Assert.DoesNotContain(loop, line => IsLost(line, Streams(listing)))));
@@ -59,6 +61,7 @@ public sealed class JitGuardTests
 
         RuntimeHelpers.PrepareMethod(typeof(CheckedSum).GetMethod(nameof(CheckedSum.Of))!.MethodHandle);
         PrepareProjections();
+        PrepareIndexKernels();
     }
 
     /// <summary>Otherwise the machine code of an unchecked class of the same dimensions would stand for that of a checked one.</summary>
@@ -87,6 +90,15 @@ public sealed class JitGuardTests
         Type tiles = typeof(ProjectionTiles<>).MakeGenericType(lanes);
         string foreign = SimdTiers.Current == SimdTier.Vector256 ? nameof(ProjectionTiles<>.Multiply12) : nameof(ProjectionTiles<>.Multiply6);
         Prepare(tiles, Methods(tiles).Where(method => method.Name != foreign));
+    }
+
+    /// <summary>Compiles the kernels of the sparse indexer; the tile of twelve keys by two vectors is for 32 registers, that of six for 16.</summary>
+    private static void PrepareIndexKernels()
+    {
+        Type kernels = IndexKernels.Current.GetType();
+        string foreign = SimdTiers.Current == SimdTier.Vector256 ? IndexTile12 : IndexTile6;
+        Assert.Contains(Methods(kernels), method => method.Name == foreign);
+        Prepare(kernels, Methods(kernels).Where(method => method.Name != foreign && !method.IsGenericMethodDefinition));
     }
 
     private static void Prepare(Type type, IEnumerable<MethodInfo> methods)
@@ -120,7 +132,7 @@ public sealed class JitGuardTests
                 (Tier, tier.ToString()),
                 ("DOTNET_TieredCompilation", "0"),
                 ("DOTNET_JitStdOutFile", listing),
-                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *PanelProducts*:* *CheckedSum:*"),
+                ("DOTNET_JitDisasm", "Scores*Token* Values*Column* Softmax*Column* *ProjectionTiles*:* *ProjectionKernels*:* *PanelProducts*:* *IndexKernels*:* *CheckedSum:*"),
                 ("DOTNET_EnableAVX512", tier == SimdTier.Vector256 ? "0" : null));
             return await File.ReadAllTextAsync(listing);
         }

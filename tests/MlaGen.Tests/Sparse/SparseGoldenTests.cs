@@ -83,8 +83,11 @@ public abstract class SparseGoldenTests<TAttention>(SparseModel<TAttention> mode
                 Assert.Equal(selected, last.Selected[i]);
             }
 
-            // Roundings of a layer are inputs of the next: transformers' own float32 run is 1.4e-5 from its float64 run after five layers.
-            Tolerance tolerance = i == 0 ? Tolerance.Float32 : Tolerance.Float32 with { RelativeError = 3e-5, Absolute = 2e-4 };
+            // Roundings of a layer are inputs of the next, and single elements feel them most; transformers' own float32 run is 1.4e-5 from its float64 run after GLM's five
+            // layers, and within 3.4e-6 after two.
+            Tolerance tolerance = i == 0 ? Tolerance.Float32
+                : _golden.Layers.Length == 2 ? Tolerance.Float32 with { Absolute = 4e-5 }
+                : Tolerance.Float32 with { RelativeError = 3e-5, Absolute = 2e-4 };
             var rows = new List<float[]>();
             for (int token = _golden.Tokens - _golden.Keep; token < _golden.Tokens; token++)
             {

@@ -104,21 +104,30 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         }
     }
 
-    /// <summary>Hides, from each column, the tokens it may not see.</summary>
+    /// <summary>Hides, from each column of a panel, the tokens it does not attend to.</summary>
     public void Mask()
     {
         var vector = new VectorText(plan.Tier.Lanes);
-        writer.Summary("Sets to -infinity what a column may not see: limits[column] is the number of the tile's tokens that it may.");
-        using (writer.KernelMethod($"Mask(int tokens, {ColumnsParameter}ref float scores, ref float limits)"))
-        using (writer.Braces($"for (int column = 0; column < {Columns}; column += {vector.Lanes})"))
+        writer.Summary("Sets to -infinity what a column of a panel does not attend to: bit i of seen[token] says whether column i does.");
+        using (writer.KernelMethod("Mask(int tokens, ref float scores, ref uint seen)"))
         {
-            writer.Line($"{vector.Type} limit = {vector.Load("Unsafe.Add(ref limits, column)")};");
-            writer.Line("ref float score = ref Unsafe.Add(ref scores, column);");
+            if (vector.Lanes > 1)
+            {
+                writer.Line($"{vector.Words} places = {vector.Places};");
+                writer.Line($"{vector.Type} hidden = {vector.Broadcast("float.NegativeInfinity")};");
+            }
+
             using (writer.Braces("for (int token = 0; token < tokens; token++)"))
             {
-                writer.Line($"{vector.Type} visible = {vector.Where(vector.Broadcast("(float)token"), "LessThan", "limit", vector.Load("score"), vector.Broadcast("float.NegativeInfinity"))};");
-                writer.Line(vector.Store("visible", "score"));
-                writer.Line($"score = ref Unsafe.Add(ref score, {plan.ScoreStride});");
+                writer.Line("uint columns = Unsafe.Add(ref seen, token);");
+                writer.Line($"ref float score = ref Unsafe.Add(ref scores, token * {plan.ScoreStride});");
+                for (int column = 0; column < 2 * vector.Lanes; column += vector.Lanes)
+                {
+                    string columns = column == 0 ? "columns" : $"columns >> {column}";
+                    writer.Line(vector.Lanes > 1
+                        ? vector.Store(vector.WithoutPlaces(columns, "places", "hidden", vector.Load("score", column)), "score", column)
+                        : $"{VectorText.Element("score", column)} = (columns & {1 << column}) == 0 ? float.NegativeInfinity : {VectorText.Element("score", column)};");
+                }
             }
         }
     }
@@ -200,7 +209,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
 
             writer.Line();
             writer.Line("// -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.");
-            writer.Line($"{vector.Type} origin = {vector.Where("maximum", "Equals", vector.Broadcast("float.NegativeInfinity"), vector.Zero, "maximum")};");
+            writer.Line($"{vector.Type} origin = {vector.WhereEqual("maximum", vector.Broadcast("float.NegativeInfinity"), vector.Zero, "maximum")};");
             writer.Line($"{vector.Type} rescale = VectorMath.Exp(before - origin);");
             writer.Line($"{vector.Type} sum = {vector.Zero};");
             writer.Line("score = ref scores;");

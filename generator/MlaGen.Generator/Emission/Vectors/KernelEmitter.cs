@@ -153,7 +153,7 @@ internal static class KernelEmitter
                 writer.Line("Scores(ref Unsafe.As<byte, float>(ref tile.Keys), tile.Tokens, ref Unsafe.As<byte, float>(ref tile.Queries), tile.Columns, ref tile.Scores);");
                 using (writer.Braces("if (tile.Masked)"))
                 {
-                    writer.Line("Mask(tile.Tokens, tile.Columns, ref tile.Scores, ref tile.Limits);");
+                    writer.Line("Mask(tile.Tokens, ref tile.Scores, ref tile.Seen);");
                 }
 
                 writer.Line();

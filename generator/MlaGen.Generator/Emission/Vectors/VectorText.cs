@@ -9,6 +9,12 @@ internal sealed class VectorText(int lanes)
 
     public string Zero => Lanes == 1 ? "0f" : $"{Class}<float>.Zero";
 
+    /// <summary>The type of as many words.</summary>
+    public string Words => $"{Class}<uint>";
+
+    /// <summary>Of each lane, its own bit.</summary>
+    public string Places => $"{Class}.Create({string.Join(", ", Enumerable.Range(0, Lanes).Select(lane => $"{1u << lane}u"))})";
+
     private string Class => $"Vector{Lanes * 32}";
 
     /// <summary>Loads the vector that starts <paramref name="offset"/> elements behind a reference.</summary>
@@ -29,10 +35,14 @@ internal sealed class VectorText(int lanes)
 
     public string Max(string left, string right) => Lanes == 1 ? $"float.MaxNative({left}, {right})" : $"{Class}.MaxNative({left}, {right})";
 
-    /// <summary>The value where the condition holds, the alternative elsewhere.</summary>
-    public string Where(string left, string comparison, string right, string value, string alternative) =>
-        Lanes == 1 ? $"{left} {(comparison == "LessThan" ? "<" : "==")} {right} ? {value} : {alternative}"
-        : $"{Class}.ConditionalSelect({Class}.{comparison}({left}, {right}), {value}, {alternative})";
+    /// <summary>The value where both sides are equal, the alternative elsewhere.</summary>
+    public string WhereEqual(string left, string right, string value, string alternative) =>
+        Lanes == 1 ? $"{left} == {right} ? {value} : {alternative}"
+        : $"{Class}.ConditionalSelect({Class}.Equals({left}, {right}), {value}, {alternative})";
+
+    /// <summary>The value, but an alternative in lanes whose bit of a word is 0.</summary>
+    public string WithoutPlaces(string word, string places, string alternative, string value) =>
+        $"{Class}.ConditionalSelect({Class}.Equals({Class}.Create({word}) & {places}, {Words}.Zero).AsSingle(), {alternative}, {value})";
 
     /// <summary>An element behind a reference.</summary>
     public static string Element(string reference, int offset) => offset == 0 ? reference : $"Unsafe.Add(ref {reference}, {offset})";

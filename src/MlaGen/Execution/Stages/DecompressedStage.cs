@@ -5,7 +5,8 @@ namespace MlaGen.Runtime;
 
 /// <summary>
 /// Attention on decompressed keys and values: for a few heads at a time, key tile by key tile, each decompressed once for all queries of the
-/// unit. Only a tile is ever decompressed, never a whole context.
+/// unit. Only a tile is ever decompressed, never a whole context. Of queries that select, a tile is what any of a unit's attends to, and each panel of
+/// them takes of it what any of its own does: the rest is hidden from a query, as later keys are, and moves no bit of its sums.
 /// </summary>
 internal sealed class DecompressedStage
 {
@@ -15,6 +16,9 @@ internal sealed class DecompressedStage
     /// <summary>Heads that share a key tile's rows at most, decoded and packed: beyond a few there is little left to save.</summary>
     private const int MostHeads = 4;
 
+    /// <summary>A panel's keys are brought together if more than one in so many is none of its own: a key is copied in about an eighth of the time that attending to it takes.</summary>
+    private const int LeastUnseen = 8;
+
     /// <summary>Units for each thread that are few enough to cost little and many enough to share out evenly.</summary>
     private const int UnitsPerThread = 8;
 
@@ -22,9 +26,10 @@ internal sealed class DecompressedStage
     private readonly DecompressedCore _core;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
-    private BatchEntry[] _entries = [];
+    private readonly TileSelection[] _selections;
+    private Part[] _parts = [];
     private int[] _firstUnits = [];
-    private int _entryCount;
+    private int _partCount;
     private int _unitCount;
     private int _groupHeads;
     private LayerWeights _weights = null!;
@@ -37,6 +42,11 @@ internal sealed class DecompressedStage
         _core = core;
         _reader = RowReader.Create(RowOperand.Float32, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
+        _selections = new TileSelection[step.Threads];
+        for (int i = 0; i < _selections.Length; i++)
+        {
+            _selections[i] = new TileSelection(Layout.KeyTile, Layout.QueryPanel);
+        }
     }
 
     private static ProjectionKernels Kernels => ProjectionKernels.Current;
@@ -46,15 +56,17 @@ internal sealed class DecompressedStage
     private DecompressedLayout Layout => _core.Layout;
 
     /// <summary>Forgets the entries of the last call.</summary>
-    public void Clear() => _entryCount = _unitCount = 0;
+    public void Clear() => _partCount = _unitCount = 0;
 
     /// <summary>Adds an entry of the batch.</summary>
-    public void Add(in BatchEntry entry)
+    /// <param name="entry">The entry.</param>
+    /// <param name="selection">Which of the keys that its rows see they attend to, each of them some; null for all of them.</param>
+    public void Add(in BatchEntry entry, TokenSelection? selection = null)
     {
-        if (_entries.Length == _entryCount)
+        if (_parts.Length == _partCount)
         {
-            Array.Resize(ref _entries, Math.Max(4, 2 * _entryCount));
-            Array.Resize(ref _firstUnits, _entries.Length);
+            Array.Resize(ref _parts, Math.Max(4, 2 * _partCount));
+            Array.Resize(ref _firstUnits, _parts.Length);
         }
 
         // Counted as if each head were a unit of its own.
@@ -65,7 +77,7 @@ internal sealed class DecompressedStage
                 $"The step's sequences, each with {Counted.Of(Shape.Heads, "head")} to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
         }
 
-        _entries[_entryCount++] = entry;
+        _parts[_partCount++] = new Part(entry, selection);
         _unitCount = (int)units;
     }
 
@@ -75,7 +87,7 @@ internal sealed class DecompressedStage
     /// <param name="output">Takes <c>[rows, heads, value]</c>.</param>
     public void Run(LayerWeights weights, Workspace queries, Workspace output)
     {
-        if (_entryCount == 0)
+        if (_partCount == 0)
         {
             return;
         }
@@ -103,10 +115,10 @@ internal sealed class DecompressedStage
     private void PlanUnits()
     {
         _unitCount = 0;
-        for (int i = 0; i < _entryCount; i++)
+        for (int i = 0; i < _partCount; i++)
         {
             _firstUnits[i] = _unitCount;
-            _unitCount += Chunks(_entries[i].Queries) * Groups;
+            _unitCount += Chunks(_parts[i].Entry.Queries) * Groups;
         }
     }
 
@@ -114,9 +126,9 @@ internal sealed class DecompressedStage
     private int MostRows()
     {
         int rows = 0;
-        for (int i = 0; i < _entryCount; i++)
+        for (int i = 0; i < _partCount; i++)
         {
-            rows = Math.Max(rows, _entries[i].Queries);
+            rows = Math.Max(rows, _parts[i].Entry.Queries);
         }
 
         return rows;
@@ -130,14 +142,29 @@ internal sealed class DecompressedStage
             space.Queries.Reserve(columns * Shape.QkHeadDim);
             space.Output.Reserve(columns * Shape.VHeadDim);
             space.Statistics.Reserve(3 * columns);
-            space.Limits.Reserve(Layout.QueryTile);
+            space.Seen.Reserve(Layout.KeyTile);
             space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.ScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
             space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
             space.Packed.Reserve((long)Kernels.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
             space.Product.Reserve(ProjectionKernels.ScratchLength);
-            _reader.Reserve(space.Rows, onlyRanges: true);
+            _reader.Reserve(space.Rows, onlyRanges: _step.Definition.Indexer is null);
+        }
+
+        if (_step.Definition.Indexer is not null)
+        {
+            ReserveSelections(units, Math.Min(MostQueries, queries));
+        }
+    }
+
+    private void ReserveSelections(int units, int queries)
+    {
+        for (int i = 0; i < Math.Min(units, _selections.Length); i++)
+        {
+            _selections[i].Reserve(queries);
+            _step.Worker(i).SelectedKeys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
+            _step.Worker(i).SelectedValues.Reserve((long)Layout.KeyTile * Layout.ValueStride);
         }
     }
 
@@ -153,9 +180,9 @@ internal sealed class DecompressedStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(int unit, int worker)
     {
-        int index = Array.BinarySearch(_firstUnits, 0, _entryCount, unit);
+        int index = Array.BinarySearch(_firstUnits, 0, _partCount, unit);
         index = index < 0 ? ~index - 1 : index;
-        BatchEntry entry = _entries[index];
+        (BatchEntry entry, TokenSelection? selection) = _parts[index];
         (int chunk, int group) = Math.DivRem(unit - _firstUnits[index], Groups);
         int firstHead = group * _groupHeads;
         int heads = Math.Min(_groupHeads, Shape.Heads - firstHead);
@@ -165,19 +192,45 @@ internal sealed class DecompressedStage
         int tiles = Tiles(queries);
         PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
         Initialise(heads * tiles, space);
+        TileSelection selected = _selections[worker];
+        if (selection is not null)
+        {
+            selected.Begin(selection, entry.FirstRow + firstQuery, queries);
+        }
 
         var keys = KeySource.Range(entry.Sequence, entry.VisibleKeys(firstQuery + queries - 1));
         for (int firstKey = 0; firstKey < keys.Count; firstKey += Layout.KeyTile)
         {
             int tokens = Math.Min(Layout.KeyTile, keys.Count - firstKey);
-            ref float rows = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows));
+            if (selection is not null)
+            {
+                selected.Take(firstKey, tokens);
+                tokens = selected.Count;
+            }
+
+            if (tokens == 0)
+            {
+                continue;
+            }
+
+            ref byte encoded = ref selection is null || selected.IsWhole
+                ? ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows)
+                : ref _reader.Rows(selected.Keys(entry.Sequence), _step.Layer, 0, tokens, space.Rows);
+            ref float rows = ref Unsafe.As<byte, float>(ref encoded);
             PackRows(ref rows, tokens, space);
             for (int head = 0; head < heads; head++)
             {
                 Decompress(ref rows, tokens, firstHead + head, space);
+                var decompressed = new KeyTile(ref space.Keys.Start, ref space.Values.Start, tokens);
+                if (selection is not null)
+                {
+                    AttendSelected(selected, queries, head * tiles, decompressed, space);
+                    continue;
+                }
+
                 for (int tile = 0; tile < tiles; tile++)
                 {
-                    AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, tokens, space);
+                    AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, decompressed, space);
                 }
             }
         }
@@ -277,16 +330,16 @@ internal sealed class DecompressedStage
     /// <param name="tile">Tile of queries within the unit.</param>
     /// <param name="place">Where the tile's queries, outputs and statistics stand: heads lie behind each other.</param>
     /// <param name="firstKey">First key of the tile.</param>
-    /// <param name="tileKeys">Keys of the tile.</param>
+    /// <param name="keys">Keys and values of the tile.</param>
     /// <param name="space">Memory of the thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AttendTile(in BatchEntry entry, int firstQuery, int queries, int tile, int place, int firstKey, int tileKeys, WorkerSpace space)
+    private void AttendTile(in BatchEntry entry, int firstQuery, int queries, int tile, int place, int firstKey, KeyTile keys, WorkerSpace space)
     {
         int first = tile * Layout.QueryTile;
         int count = Math.Min(Layout.QueryTile, queries - first);
-        if (Visible(entry, firstQuery + first, firstKey, tileKeys) == tileKeys)
+        if (Visible(entry, firstQuery + first, firstKey, keys.Tokens) == keys.Tokens)
         {
-            AttendColumns(place, 0, PaddedColumns(count), tileKeys, masked: false, space);
+            AttendColumns(place, 0, PaddedColumns(count), keys, ref Unsafe.NullRef<uint>(), space);
             return;
         }
 
@@ -294,25 +347,31 @@ internal sealed class DecompressedStage
         for (int panel = 0; panel < count; panel += Layout.QueryPanel)
         {
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
-            int tokens = Visible(entry, firstQuery + first + last, firstKey, tileKeys);
+            int tokens = Visible(entry, firstQuery + first + last, firstKey, keys.Tokens);
             int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
-            if (!AreValuesFinite(seenByAll, tokens, space))
+            if (!AreValuesFinite(keys, seenByAll, tokens))
             {
                 for (int column = panel; column <= last; column++)
                 {
-                    AttendApart(place, column, panel, Visible(entry, firstQuery + first + column, firstKey, tokens), space);
+                    AttendApart(place, column, panel, keys.First(Visible(entry, firstQuery + first + column, firstKey, tokens)), space);
                 }
             }
             else if (tokens > 0)
             {
-                Span<float> limits = space.Limits.Span(panel, Layout.QueryPanel);
-                for (int i = 0; i < limits.Length; i++)
+                Span<uint> seen = MemoryMarshal.CreateSpan(ref Unsafe.As<float, uint>(ref space.Seen.Start), tokens);
+                int before = 0;
+                for (int token = 0; token < tokens; token++)
                 {
-                    // Padding sees every key: its scores are zeros and its outputs are never read.
-                    limits[i] = panel + i <= last ? Visible(entry, firstQuery + first + panel + i, firstKey, tokens) : tokens;
+                    // The last query sees every token, so the queries before it are never all of them.
+                    while (Visible(entry, firstQuery + first + panel + before, firstKey, tokens) <= token)
+                    {
+                        before++;
+                    }
+
+                    seen[token] = uint.MaxValue << before;
                 }
 
-                AttendColumns(place, panel, Layout.QueryPanel, tokens, masked: true, space);
+                AttendColumns(place, panel, Layout.QueryPanel, keys.First(tokens), ref seen[0], space);
             }
         }
     }
@@ -320,13 +379,65 @@ internal sealed class DecompressedStage
     /// <summary>Keys of a tile that a query may see.</summary>
     private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
 
-    /// <summary>Whether some of the tile's values may be multiplied by the zeros that stand for tokens which a query does not see.</summary>
+    /// <summary>Attends the queries of a unit to what they have selected of a tile of keys.</summary>
+    /// <param name="selected">Which keys of the tile each query attends to.</param>
+    /// <param name="queries">Queries of the unit.</param>
+    /// <param name="place">Where the first tile's queries, outputs and statistics stand.</param>
+    /// <param name="keys">Keys and values that any query attends to.</param>
+    /// <param name="space">Memory of the thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool AreValuesFinite(int first, int end, WorkerSpace space)
+    private void AttendSelected(TileSelection selected, int queries, int place, KeyTile keys, WorkerSpace space)
+    {
+        bool areFinite = AreValuesFinite(keys, 0, keys.Tokens);
+        ref uint together = ref Unsafe.As<float, uint>(ref space.Seen.Start);
+        ref float key = ref space.SelectedKeys.Start;
+        ref float value = ref space.SelectedValues.Start;
+        for (int first = 0; first < queries; first += Layout.QueryPanel)
+        {
+            (int tile, int panel) = Math.DivRem(first, Layout.QueryTile);
+            Span<uint> seen = selected.Seen(first / Layout.QueryPanel);
+            if (areFinite && seen.Count(0u) * LeastUnseen <= seen.Length)
+            {
+                AttendColumns(place + tile, panel, Layout.QueryPanel, keys, ref seen[0], space);
+                continue;
+            }
+
+            // Brought together for all queries of the panel; for each by itself where what is not its own must not be multiplied by its zeros.
+            int passes = areFinite ? 1 : Math.Min(Layout.QueryPanel, queries - first);
+            for (int pass = 0; pass < passes; pass++)
+            {
+                uint own = areFinite ? uint.MaxValue : 1u << pass;
+                int count = 0;
+                for (int token = 0; token < seen.Length; token++)
+                {
+                    if ((seen[token] & own) != 0)
+                    {
+                        keys.Key(token, Layout.KeyStride, Shape.QkHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, count * Layout.KeyStride), Shape.QkHeadDim));
+                        keys.Value(token, Layout.ValueStride, Shape.VHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref value, count * Layout.ValueStride), Shape.VHeadDim));
+                        Unsafe.Add(ref together, count++) = seen[token];
+                    }
+                }
+
+                var gathered = new KeyTile(ref key, ref value, count);
+                if (!areFinite)
+                {
+                    AttendApart(place + tile, panel + pass, panel, gathered, space);
+                }
+                else if (count > 0)
+                {
+                    AttendColumns(place + tile, panel, Layout.QueryPanel, gathered, ref together, space);
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether some of a tile's values may be multiplied by the zeros that stand for tokens which a query does not attend to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool AreValuesFinite(KeyTile keys, int first, int end)
     {
         for (int token = first; token < end; token++)
         {
-            if (!RowMath.Current.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
+            if (!RowMath.Current.AreFinite(keys.Value(token, Layout.ValueStride, Shape.VHeadDim)))
             {
                 return false;
             }
@@ -336,13 +447,13 @@ internal sealed class DecompressedStage
     }
 
     /// <summary>
-    /// Attends one query of a panel to the keys that it sees and to no other: what is not finite must not reach those before it. The others of
-    /// its panel are computed beside it, as always, and thrown away; its own bits are those that it has anywhere.
+    /// Attends one query of a panel to the keys that are its own and to no other: what is not finite must not reach those that do not attend to it. The
+    /// others of its panel are computed beside it, as always, and thrown away; its own bits are those that it has anywhere.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AttendApart(int place, int query, int panel, int tokens, WorkerSpace space)
+    private void AttendApart(int place, int query, int panel, KeyTile keys, WorkerSpace space)
     {
-        if (tokens == 0)
+        if (keys.Tokens == 0)
         {
             return;
         }
@@ -359,7 +470,7 @@ internal sealed class DecompressedStage
             space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column) = space.Statistics.At(statistics + ((long)i * Layout.QueryTile));
         }
 
-        Attend(firstOutput, Layout.QueryPanel, tokens, masked: false, ref space.Limits.Start, ref space.Apart.Start, ref space.Apart.At(ApartOutputs), space);
+        Attend(firstOutput, Layout.QueryPanel, keys, ref Unsafe.NullRef<uint>(), ref space.Apart.Start, ref space.Apart.At(ApartOutputs), space);
 
         outputApart.CopyTo(output);
         for (int i = 0; i < 3; i++)
@@ -369,32 +480,31 @@ internal sealed class DecompressedStage
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AttendColumns(int place, int first, int columns, int tokens, bool masked, WorkerSpace space)
+    private void AttendColumns(int place, int first, int columns, KeyTile keys, ref uint seen, WorkerSpace space)
     {
         long column = ((long)place * Layout.QueryTile) + first;
         Attend(
             column,
             columns,
-            tokens,
-            masked,
-            ref space.Limits.At(first),
+            keys,
+            ref seen,
             ref space.Output.At(column * Shape.VHeadDim),
             ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
             space);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Attend(long column, int columns, int tokens, bool masked, ref float limits, ref float sums, ref float statistics, WorkerSpace space)
+    private void Attend(long column, int columns, KeyTile keys, ref uint seen, ref float sums, ref float statistics, WorkerSpace space)
     {
         var tile = new DecompressedTile
         {
-            Keys = ref Unsafe.As<float, byte>(ref space.Keys.Start),
-            Values = ref Unsafe.As<float, byte>(ref space.Values.Start),
-            Tokens = tokens,
+            Keys = ref Unsafe.As<float, byte>(ref keys.Keys),
+            Values = ref Unsafe.As<float, byte>(ref keys.Values),
+            Tokens = keys.Tokens,
             Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * Shape.QkHeadDim)),
             Columns = columns,
-            Limits = ref limits,
-            Masked = masked,
+            Seen = ref seen,
+            Masked = !Unsafe.IsNullRef(ref seen),
             Scores = ref space.Scores.Start,
             Sums = ref sums,
             Statistics = ref statistics,
@@ -420,5 +530,25 @@ internal sealed class DecompressedStage
                     _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
             }
         }
+    }
+
+    /// <summary>Rows of one sequence.</summary>
+    /// <param name="Entry">Which.</param>
+    /// <param name="Selection">Which of the keys that they see they attend to; null for all of them.</param>
+    private readonly record struct Part(BatchEntry Entry, TokenSelection? Selection);
+
+    /// <summary>Decompressed keys and values of a head.</summary>
+    private readonly ref struct KeyTile(ref float keys, ref float values, int tokens)
+    {
+        public readonly ref float Keys = ref keys;
+        public readonly ref float Values = ref values;
+        public readonly int Tokens = tokens;
+
+        /// <summary>The first of them alone.</summary>
+        public KeyTile First(int tokens) => new(ref Keys, ref Values, tokens);
+
+        public ReadOnlySpan<float> Key(int token, int stride, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Keys, token * stride), length);
+
+        public ReadOnlySpan<float> Value(int token, int stride, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Values, token * stride), length);
     }
 }

@@ -17,6 +17,9 @@ internal sealed class IndexStage
     /// <summary>Rows of a unit, which share its blocks of keys: their packed queries stay in the second-level cache.</summary>
     private const int UnitRows = 16;
 
+    /// <summary>Multiplications that take about as long as weighing an element of a token in its pool.</summary>
+    private const long PoolCost = 16;
+
     /// <summary>Scores that are kept at a time: the rows of a step are worked on in as many waves as it takes.</summary>
     private const long MostScores = 1 << 22;
 
@@ -37,10 +40,13 @@ internal sealed class IndexStage
     private readonly Action<int, int> _prepare;
     private readonly Action<int, int> _score;
     private readonly Action<int, int> _select;
+    private readonly Action<int, int> _pool;
     private Row[] _rows = [];
     private Unit[] _units = [];
+    private PoolUnit[] _poolUnits = [];
     private int _rowCount;
     private int _unitCount;
+    private int _poolUnitCount;
     private TableWeight? _embedding;
 
     /// <summary>Whether queries come from the projection as they are; else they are rotated already.</summary>
@@ -69,6 +75,7 @@ internal sealed class IndexStage
         _prepare = Prepare;
         _score = Score;
         _select = Select;
+        _pool = Pool;
     }
 
     /// <summary>What the last call has selected.</summary>
@@ -137,6 +144,11 @@ internal sealed class IndexStage
         Selection.Begin(_step.Batch.Rows, _rowCount, _indexer.MostUnselected);
         if (_rowCount > 0)
         {
+            if (_embedding is not null)
+            {
+                MakePools();
+            }
+
             _projections.RunExactly(weights.WqB, queryLatent, _step.Batch.Rows, _queries);
             _projections.RunExactly(weights.WeightsProj, hidden, _step.Batch.Rows, _weights);
             _rotates = true;
@@ -176,6 +188,65 @@ internal sealed class IndexStage
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// Makes the keys of pools that are not known yet, of all entries whose rows select: the pools of committed tokens for good, those of a step's new ones for
+    /// the step, since they may be rolled back. A pool with tokens of a tree is made where it is scored, for each path.
+    /// </summary>
+    private void MakePools()
+    {
+        _poolUnitCount = 0;
+        long tokens = 0;
+        for (int i = 0; i < _rowCount; i++)
+        {
+            ref Row row = ref _rows[i];
+            ref readonly BatchEntry entry = ref _step.Batch.EntryOf(row.Index);
+            PooledKeys pooled = entry.Sequence.PooledKeys(_step.Layer, _indexer);
+            row.Pooled = pooled;
+            row.PooledCount = (entry.IsTree ? entry.CommittedKeys : entry.Keys) / _indexer.PoolTokens;
+            if (i > 0 && _rows[i - 1].Pooled == pooled)
+            {
+                continue;
+            }
+
+            pooled.Begin(_embedding!, row.PooledCount);
+            for (int pool = pooled.Known; pool < row.PooledCount;)
+            {
+                // Not beyond a chunk, within which keys lie in one piece.
+                int end = Math.Min(row.PooledCount, (pool / BlockKeys * BlockKeys) + BlockKeys);
+                if (_poolUnits.Length == _poolUnitCount)
+                {
+                    Array.Resize(ref _poolUnits, Math.Max(16, 2 * _poolUnitCount));
+                }
+
+                _poolUnits[_poolUnitCount++] = new PoolUnit(i, pool, end);
+                tokens += (end - pool) * _indexer.PoolTokens;
+                pool = end;
+            }
+        }
+
+        _step.Run(_pool, _poolUnitCount, PoolCost * tokens * _indexer.HeadDim);
+        for (int i = 0; i < _rowCount; i++)
+        {
+            _rows[i].Pooled!.Complete(_step.Batch.EntryOf(_rows[i].Index).CommittedKeys);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Pool(int index, int worker)
+    {
+        (int row, int first, int end) = _poolUnits[index];
+        ref readonly BatchEntry entry = ref _step.Batch.EntryOf(_rows[row].Index);
+        MakePools(KeySource.Range(entry.Sequence, end * _indexer.PoolTokens), first, end - first, ref _rows[row].Pooled!.At(first), worker);
+    }
+
+    /// <summary>Makes the keys of some pools of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MakePools(in KeySource keys, int first, int count, ref float pooled, int worker)
+    {
+        ref byte rows = ref _reader.Rows(keys, _step.Layer, first * _indexer.PoolTokens, count * _indexer.PoolTokens, _step.Worker(worker).Rows);
+        Kernels.Pool(ref Unsafe.As<byte, float>(ref rows), count, _indexer.PoolTokens, _indexer.HeadDim, in _embedding!.Values[0], ref pooled);
     }
 
     private void ReserveWorkers()
@@ -302,21 +373,12 @@ internal sealed class IndexStage
         WorkerSpace space = _step.Worker(worker);
 
         // Rows of one run see the same keys, the last one most of them.
-        KeySource keys = _rows[unit.FirstRow + unit.Rows - 1].Keys;
+        ref readonly Row last = ref _rows[unit.FirstRow + unit.Rows - 1];
         for (int first = unit.FirstKey; first < unit.EndKey; first += BlockKeys)
         {
             int count = Math.Min(BlockKeys, unit.EndKey - first);
-            int tokens = count * _indexer.UnitTokens;
-            int firstToken = first * _indexer.UnitTokens;
-            ref float block = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, firstToken, tokens, space.Rows));
-            if (_embedding is not null)
-            {
-                Kernels.Pool(ref block, count, _indexer.PoolTokens, _indexer.HeadDim, in _embedding.Values[0], ref space.Keys.Start);
-                block = ref space.Keys.Start;
-            }
-
-            ref byte upcoming = ref _reader.Row(keys, _step.Layer, Math.Min(firstToken + tokens, keys.Count - 1));
-            nint upcomingBytes = BlockKeys * _indexer.UnitTokens * _step.Batch.Pool.Indexed!.Codec.RowBytes;
+            ref float block = ref Keys(last, first, count, worker, out bool arePooled);
+            ref byte upcoming = ref Upcoming(last, first + count, arePooled, out nint upcomingBytes);
             for (int row = unit.FirstRow; row < unit.FirstRow + unit.Rows; row++)
             {
                 int visible = Math.Min(count, _rows[row].Candidates - first);
@@ -340,6 +402,45 @@ internal sealed class IndexStage
                 }
             }
         }
+    }
+
+    /// <summary>Index keys of a row, or of its pools, one after the other.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="first">The first one.</param>
+    /// <param name="count">How many, at most a block.</param>
+    /// <param name="worker">Who asks.</param>
+    /// <param name="arePooled">Whether they are pools' and were made before.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private ref float Keys(in Row row, int first, int count, int worker, out bool arePooled)
+    {
+        arePooled = _embedding is not null && first + count <= row.PooledCount;
+        if (arePooled)
+        {
+            return ref row.Pooled!.At(first);
+        }
+
+        WorkerSpace space = _step.Worker(worker);
+        if (_embedding is null)
+        {
+            return ref Unsafe.As<byte, float>(ref _reader.Rows(row.Keys, _step.Layer, first, count, space.Rows));
+        }
+
+        MakePools(row.Keys, first, count, ref space.Keys.Start, worker);
+        return ref space.Keys.Start;
+    }
+
+    /// <summary>What to ask for while a block is scored: where the keys behind it lie.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private ref byte Upcoming(in Row row, int next, bool arePooled, out nint bytes)
+    {
+        if (arePooled)
+        {
+            bytes = (nint)BlockKeys * _indexer.HeadDim * sizeof(float);
+            return ref Unsafe.As<float, byte>(ref row.Pooled!.At(Math.Min(next, row.PooledCount - 1)));
+        }
+
+        bytes = BlockKeys * _indexer.UnitTokens * _step.Batch.Pool.Indexed!.Codec.RowBytes;
+        return ref _reader.Row(row.Keys, _step.Layer, Math.Min(next * _indexer.UnitTokens, row.Keys.Count - 1));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -399,7 +500,7 @@ internal sealed class IndexStage
         }
     }
 
-    private readonly struct Row(int index, KeySource keys, int candidates, bool isPath)
+    private struct Row(int index, KeySource keys, int candidates, bool isPath)
     {
         /// <summary>Row of the batch.</summary>
         public readonly int Index = index;
@@ -407,6 +508,10 @@ internal sealed class IndexStage
 
         /// <summary>What is scored: keys, or whole pools of them.</summary>
         public readonly int Candidates = candidates;
+
+        /// <summary>Keys of its pools, of which so many are there; null where keys are not pooled.</summary>
+        public PooledKeys? Pooled;
+        public int PooledCount;
         private readonly bool _isPath = isPath;
 
         /// <summary>Whether the later row sees the keys of the earlier one and more, in the same order.</summary>
@@ -415,4 +520,7 @@ internal sealed class IndexStage
 
     /// <summary>Neighbouring rows of one run, against a part of their keys.</summary>
     private readonly record struct Unit(int FirstRow, int Rows, int FirstKey, int EndKey);
+
+    /// <summary>Pools of a row's sequence whose keys are to be made.</summary>
+    private readonly record struct PoolUnit(int Row, int First, int End);
 }
