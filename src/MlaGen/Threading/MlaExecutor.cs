@@ -21,12 +21,8 @@ public sealed class MlaExecutor : IDisposable
     /// <summary>Looks a worker takes for work before it sleeps: some hundred microseconds on any processor, longer than what a model does between two layers.</summary>
     private const int SpinRounds = 2000;
 
-    /// <summary>
-    /// Looks that a caller which takes no part in a round takes before it sleeps: as long as waking it takes, and, where a processor is left for it, as long
-    /// as a decode step of a long context, of which to wake it would be a tenth.
-    /// </summary>
+    /// <summary>Looks that a caller which takes no part in a round takes before it sleeps: as long as waking it takes.</summary>
     private const int AwaitSpins = 200;
-    private const int AwaitStepSpins = 10_000;
 
     /// <summary>Low bits of a round: how many workers it is for.</summary>
     private const int WorkerBits = 10;
@@ -223,7 +219,7 @@ public sealed class MlaExecutor : IDisposable
             ShareOut(workers);
             _running.Value = workers;
             BeginRound(workers);
-            AwaitEnd(workers < Environment.ProcessorCount ? AwaitStepSpins : AwaitSpins);
+            AwaitEnd();
             failure = _failure;
         }
         finally
@@ -259,9 +255,9 @@ public sealed class MlaExecutor : IDisposable
     }
 
     /// <summary>Waits without taking a processor from the workers, which are as many as there are threads.</summary>
-    private void AwaitEnd(int spins)
+    private void AwaitEnd()
     {
-        for (int i = 0; i < spins && Volatile.Read(ref _running.Value) > 0; i++)
+        for (int i = 0; i < AwaitSpins && Volatile.Read(ref _running.Value) > 0; i++)
         {
             Thread.SpinWait(8);
         }
