@@ -85,7 +85,7 @@ internal static class MatrixPlanner
         int columns = WholePanels(d.Heads);
 
         // Two panels by two tiles of tokens, and by two of dimensions, load one tile a product. Tokens are so few that their rows stay in the first-level cache while
-        // they are laid beside each other. A lone panel takes four tiles of dimensions if they are whole ones.
+        // they are laid beside each other. A lone panel of one term takes four tiles of dimensions if they are whole ones; those of two would wait for too few tiles.
         bool isLone = columns == MatrixPlan.PanelColumns;
         return new MatrixPlan(
             "Amx",
@@ -99,7 +99,7 @@ internal static class MatrixPlanner
             BlocksOfTiles * managed.BlockTokens,
             KernelPlanner.OddCacheLines(columns),
             DepthUnroll: 1,
-            isLone && d.KvLoraRank % 64 == 0 ? 64 : MatrixPlan.PairDimensions,
+            isLone && terms == 1 && d.KvLoraRank % 64 == 0 ? 64 : MatrixPlan.PairDimensions,
             terms);
     }
 
