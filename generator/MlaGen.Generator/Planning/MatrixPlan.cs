@@ -46,6 +46,12 @@ internal sealed record MatrixPlan(
     /// <summary>Columns of a panel of queries: the floats of a vector.</summary>
     public const int PanelColumns = 16;
 
+    /// <summary>Dimensions of two tokens that are laid beside each other: a cache line of each.</summary>
+    public const int PairDimensions = 32;
+
+    /// <summary>Bytes of them.</summary>
+    public const int PairBytes = 2 * PairDimensions * sizeof(short);
+
     /// <summary>Bytes of a vector.</summary>
     public const int VectorBytes = 64;
 
@@ -79,11 +85,11 @@ internal sealed record MatrixPlan(
     /// <summary>Bytes from a token's scores to the next token's.</summary>
     public int ScoreBytes => sizeof(float) * ScoreStride;
 
-    /// <summary>Bytes from a pair of tokens to the next among those whose latents were laid beside each other.</summary>
-    public int PairBytes => 4 * DimensionPanel;
+    /// <summary>Bytes for the pairs of a block of so many dimensions as a cache line of a row has.</summary>
+    public int PairedPanelBytes => BlockTokens / 2 * PairBytes;
 
-    /// <summary>Bytes for the pairs of a block, for one panel of dimensions.</summary>
-    public int PairedBytes => BlockTokens / 2 * PairBytes;
+    /// <summary>Bytes for pairs at a time: tiles have those of all latents, which scores leave them; else there are those of a panel of dimensions.</summary>
+    public int PairedBytes => HasTiles ? ValueDim / PairDimensions * PairedPanelBytes : PairedPanelBytes;
 
     /// <summary>Words of 32 bits for the tiles of a panel's probabilities; none where pairs of them replace the scores.</summary>
     public int PanelWeights => HasTiles ? BlockTokens * Terms * PanelColumns / 2 : 0;

@@ -9,9 +9,6 @@ internal static class MatrixPlanner
     /// <summary>Vector registers of AVX-512.</summary>
     private const int Registers = 32;
 
-    /// <summary>Elements of bfloat16 in a cache line: what is read of a row at a time.</summary>
-    private const int CacheLineElements = 32;
-
     /// <summary>Blocks of the managed core that one of tiles takes: sums go through memory once a block.</summary>
     private const int BlocksOfTiles = 2;
 
@@ -21,7 +18,7 @@ internal static class MatrixPlanner
     /// <exception cref="InvalidOperationException">A tile would exceed the registers.</exception>
     public static IEnumerable<MatrixPlan> Plan(KernelShape shape, CorePlan managed)
     {
-        if (!shape.HasMachineCode || shape.KvLoraRank % CacheLineElements != 0 || shape.CacheRowElements % 2 != 0)
+        if (!shape.HasMachineCode || shape.KvLoraRank % MatrixPlan.PairDimensions != 0 || shape.CacheRowElements % 2 != 0)
         {
             yield break;
         }
@@ -79,7 +76,7 @@ internal static class MatrixPlanner
             managed.BlockTokens,
             KernelPlanner.OddCacheLines(columns),
             d.CacheRowElements / 2 % 2 == 0 ? 2 : 1,
-            CacheLineElements,
+            MatrixPlan.PairDimensions,
             Terms: 1);
     }
 
@@ -87,8 +84,8 @@ internal static class MatrixPlanner
     {
         int columns = WholePanels(d.Heads);
 
-        // Two panels by two tiles of tokens, and by two of dimensions, load one tile a product. A lone panel takes six tiles of tokens, and four of dimensions if they are
-        // whole ones; where the depth is no whole tiles, two tiles are set aside for the rest, and two of tokens are left.
+        // Two panels by two tiles of tokens, and by two of dimensions, load one tile a product. Tokens are so few that their rows stay in the first-level cache while
+        // they are laid beside each other. A lone panel of one term takes four tiles of dimensions if they are whole ones; those of two would wait for too few tiles.
         bool isLone = columns == MatrixPlan.PanelColumns;
         return new MatrixPlan(
             "Amx",
@@ -97,12 +94,12 @@ internal static class MatrixPlanner
             d.KvLoraRank,
             d.Heads,
             columns,
-            isLone && d.CacheRowElements % MatrixPlan.TileDepth == 0 ? 96 : 32,
+            TokenTile: MatrixPlan.TileDepth,
             EquatableArray<int>.Empty,
             BlocksOfTiles * managed.BlockTokens,
             KernelPlanner.OddCacheLines(columns),
             DepthUnroll: 1,
-            isLone && d.KvLoraRank % 64 == 0 ? 64 : CacheLineElements,
+            isLone && terms == 1 && d.KvLoraRank % 64 == 0 ? 64 : MatrixPlan.PairDimensions,
             terms);
     }
 

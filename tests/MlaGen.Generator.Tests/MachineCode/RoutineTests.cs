@@ -22,7 +22,7 @@ public sealed class RoutineTests
 
     /// <summary>One panel, its part, two, three, and many; depths and latents of one tile and of many.</summary>
     private static readonly KernelShape[] _shapes =
-        [new(8, 64, 16, 16, 16, true), new(16, 128, 32, 16, 16, true), new(16, 96, 32, 16, 16, true), new(20, 64, 32, 16, 16, true), new(40, 64, 32, 16, 16, true), new(72, 32, 0, 16, 16, true), new(128, 512, 64, 128, 128, true)];
+        [new(8, 64, 16, 16, 16, true), new(16, 128, 32, 16, 16, true), new(16, 96, 32, 16, 16, true), new(20, 64, 32, 16, 16, true), new(20, 96, 8, 16, 16, true), new(40, 64, 32, 16, 16, true), new(72, 32, 0, 16, 16, true), new(128, 512, 64, 128, 128, true)];
 
     private static readonly Dictionary<string, MatrixPlan> _plans = _shapes
         .SelectMany(shape => KernelPlanner.Plan(shape).Matrix.Select(plan => (Name: $"{plan.Name} {shape.Heads} heads of {shape.KvLoraRank}+{shape.QkRopeHeadDim}", Plan: plan)))
@@ -127,7 +127,14 @@ public sealed class RoutineTests
         arguments[1] = (ulong)tokens;
         arguments[2] = processor.Add("queries", packed, isReadOnly: true);
         arguments[3] = processor.Add("scores", scores, isReadOnly: false);
+        byte[] scratch = new byte[plan.HasTiles ? plan.PairedBytes : 0];
+        arguments[6] = processor.Add("scratch", scratch, isReadOnly: false);
         Call(processor, routine, arguments, windows);
+        if (plan.HasTiles)
+        {
+            Assert.Equal(Paired(plan, rows, tokens), scratch);
+        }
+
         for (int token = 0; token < tokens; token++)
         {
             for (int column = 0; column < plan.Columns; column++)
@@ -172,12 +179,13 @@ public sealed class RoutineTests
 
         byte[] result = MemoryMarshal.AsBytes(sums.AsSpan()).ToArray();
         ulong[] arguments = new ulong[MatrixArguments.Count];
-        arguments[0] = processor.Add("rows", Bytes(rows), isReadOnly: true);
+        arguments[0] = plan.HasTiles ? 0 : processor.Add("rows", Bytes(rows), isReadOnly: true);
         arguments[1] = (ulong)tokens;
         arguments[3] = processor.Add("weights", packed, isReadOnly: true);
         arguments[4] = processor.Add("sums", result, isReadOnly: false);
         arguments[5] = processor.Add("rescale", MemoryMarshal.AsBytes(rescale.AsSpan()).ToArray(), isReadOnly: true);
-        arguments[6] = processor.Add("scratch", new byte[plan.PairedBytes + plan.SumBytes], isReadOnly: false);
+        byte[] paired = plan.HasTiles ? Paired(plan, rows, tokens) : new byte[plan.PairedBytes];
+        arguments[6] = processor.Add("scratch", [.. paired, .. new byte[plan.SumBytes]], isReadOnly: false);
         Call(processor, routine, arguments, windows);
         for (int head = 0; head < plan.Heads; head++)
         {
@@ -195,6 +203,22 @@ public sealed class RoutineTests
                 Near(expected, BitConverter.ToSingle(result, ((head * plan.ValueDim) + i) * sizeof(float)), tokens);
             }
         }
+    }
+
+    /// <summary>Latents of two tokens beside each other, a cache line of dimensions after the other: what the scores of tiles leave to the values.</summary>
+    private static byte[] Paired(MatrixPlan plan, float[] rows, int tokens)
+    {
+        byte[] paired = new byte[plan.PairedBytes];
+        for (int token = 0; token < tokens; token++)
+        {
+            for (int i = 0; i < plan.ValueDim; i++)
+            {
+                int place = (i / MatrixPlan.PairDimensions * plan.PairedPanelBytes) + (token / 2 * MatrixPlan.PairBytes) + (i % MatrixPlan.PairDimensions * 4) + (token % 2 * 2);
+                Write(paired, place, rows[(token * plan.Depth) + i]);
+            }
+        }
+
+        return paired;
     }
 
     private static void Call(Processor processor, Routine routine, ulong[] arguments, bool windows)

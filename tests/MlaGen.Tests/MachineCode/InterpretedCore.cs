@@ -44,7 +44,15 @@ internal sealed class InterpretedCore(MatrixCore core, int depth, int latent, in
         int panels = _columns / QueryPairs.Width;
         byte[] queries = MemoryMarshal.AsBytes(packed.AsSpan()).ToArray();
         byte[] scores = new byte[padded * stride * sizeof(float)];
-        Call(core.ScoresCode, processor => [processor.Add("rows", rows, isReadOnly: true), (ulong)padded, processor.Add("queries", queries, isReadOnly: true), processor.Add("scores", scores, isReadOnly: false)]);
+        byte[] scratch = new byte[(core.Layout.Scratch * sizeof(float)) - (panels * core.Matrix.PanelWeights * sizeof(int)) - (core.Matrix.TokenTile * core.Matrix.RowBytes)];
+        Call(core.ScoresCode, processor => [
+            processor.Add("rows", rows, isReadOnly: true),
+            (ulong)padded,
+            processor.Add("queries", queries, isReadOnly: true),
+            processor.Add("scores", scores, isReadOnly: false),
+            0,
+            0,
+            processor.Add("scratch", scratch, isReadOnly: false)]);
         ref float score = ref MemoryMarshal.GetReference(MemoryMarshal.Cast<byte, float>(scores));
         byte[] weights = scores;
         if (core.Matrix.PanelWeights == 0)
@@ -59,7 +67,6 @@ internal sealed class InterpretedCore(MatrixCore core, int depth, int latent, in
         }
 
         byte[] rescale = MemoryMarshal.AsBytes(Statistics.AsSpan(2 * _columns, heads)).ToArray();
-        byte[] scratch = new byte[(core.Layout.Scratch * sizeof(float)) - (panels * core.Matrix.PanelWeights * sizeof(int)) - (core.Matrix.TokenTile * core.Matrix.RowBytes)];
         Call(core.ValuesCode, processor => [
             processor.Add("rows", rows, isReadOnly: true),
             (ulong)padded,

@@ -136,7 +136,7 @@ internal static class PairRoutines
     }
 
     /// <summary>Lays the latents of two tokens beside each other, element by element, for a panel of dimensions of all tokens.</summary>
-    public static void LayBeside(RoutineBuilder builder, MatrixPlan plan, Label lower, Label upper)
+    private static void LayBeside(RoutineBuilder builder, MatrixPlan plan, Label lower, Label upper)
     {
         Assembler code = builder.Code;
         code.vmovups(zmm30, __zmmword_ptr[lower]);
@@ -145,19 +145,15 @@ internal static class PairRoutines
         code.mov(rdx, MatrixArguments.Scratch);
         code.mov(r9, MatrixArguments.Tokens);
         Label pairs = builder.Begin("pairs");
-        for (int line = 0; line < plan.PairBytes; line += 2 * MatrixPlan.VectorBytes)
-        {
-            code.vmovups(zmm0, __zmmword_ptr[rax + (line / 2)]);
-            code.vmovups(zmm1, __zmmword_ptr[rax + (plan.RowBytes + (line / 2))]);
-            code.vmovaps(zmm2, zmm0);
-            code.vpermt2w(zmm2, zmm30, zmm1);
-            code.vpermt2w(zmm0, zmm31, zmm1);
-            code.vmovups(__zmmword_ptr[rdx + line], zmm2);
-            code.vmovups(__zmmword_ptr[rdx + (line + MatrixPlan.VectorBytes)], zmm0);
-        }
-
+        code.vmovups(zmm0, __zmmword_ptr[rax]);
+        code.vmovups(zmm1, __zmmword_ptr[rax + plan.RowBytes]);
+        code.vmovaps(zmm2, zmm0);
+        code.vpermt2w(zmm2, zmm30, zmm1);
+        code.vpermt2w(zmm0, zmm31, zmm1);
+        code.vmovups(__zmmword_ptr[rdx], zmm2);
+        code.vmovups(__zmmword_ptr[rdx + MatrixPlan.VectorBytes], zmm0);
         code.add(rax, 2 * plan.RowBytes);
-        code.add(rdx, plan.PairBytes);
+        code.add(rdx, MatrixPlan.PairBytes);
         code.sub(r9, 2);
         code.jne(pairs);
     }
@@ -195,7 +191,7 @@ internal static class PairRoutines
             code.vdpbf16ps(Vector((2 * column) + 1), second, broadcast);
         }
 
-        code.add(rax, plan.PairBytes);
+        code.add(rax, MatrixPlan.PairBytes);
         code.add(rdx, 2 * plan.ScoreBytes);
         code.sub(r9, 2);
         code.jne(tokens);

@@ -7,7 +7,8 @@ namespace MlaGen.Generator.Emission.MachineCode;
 
 /// <summary>
 /// The two routines of an absorbed core on <c>tdpbf16ps</c>: a tile of 16 rows of 32 bfloat16 by one of 16 pairs by 16 columns, added to 16 by 16 floats.
-/// Every sum is formed in one order, whichever tile it lies in; the terms of a sum of terms follow each other at each step of the depth.
+/// Every sum is formed in one order, whichever tile it lies in; the terms of a sum of terms follow each other at each step of the depth. While the scores of
+/// the first panels have rows in the nearest cache, their latents are laid beside each other, two tokens at a time, for the values.
 /// </summary>
 internal static class TileRoutines
 {
@@ -27,6 +28,12 @@ internal static class TileRoutines
             Assembler code = builder.Code;
             Configure(builder, plan.DepthTail);
             AssemblerMemoryOperand left = MatrixArguments.Kept(0);
+            AssemblerMemoryOperand pairs = MatrixArguments.Kept(3);
+            (Label lower, Label upper) = PairRoutines.Interleavings(builder);
+            code.vmovups(zmm30, __zmmword_ptr[lower]);
+            code.vmovups(zmm31, __zmmword_ptr[upper]);
+            code.mov(rax, MatrixArguments.Scratch);
+            code.mov(pairs, rax);
             code.mov(rax, MatrixArguments.Tokens);
             code.mov(left, rax);
             code.mov(rax, MatrixArguments.Rows);
@@ -41,16 +48,19 @@ internal static class TileRoutines
             code.cmp(left, plan.TokenTile);
             code.cmove(r9, MatrixArguments.Upcoming);
             code.mov(rdx, MatrixArguments.Queries);
-            if (plan.Panels >= 2)
+            int first = Math.Min(2, plan.Panels);
+            ScoreTiles(builder, plan, first, count: 1, laysBeside: true);
+            if (plan.Panels >= 4)
             {
-                ScoreTiles(builder, plan, panels: 2, count: plan.Panels / 2);
+                ScoreTiles(builder, plan, panels: 2, count: (plan.Panels / 2) - 1, laysBeside: false);
             }
 
-            if (plan.Panels % 2 != 0)
+            if (plan.Panels > first && plan.Panels % 2 != 0)
             {
-                ScoreTiles(builder, plan, panels: 1, count: 1);
+                ScoreTiles(builder, plan, panels: 1, count: 1, laysBeside: false);
             }
 
+            code.add(pairs, plan.TokenTile / 2 * MatrixPlan.PairBytes);
             code.add(rax, plan.TokenTile * plan.RowBytes);
             code.add(r8, (plan.TokenTile * plan.ScoreBytes) - (plan.Columns * sizeof(float)));
             code.sub(left, plan.TokenTile);
@@ -60,26 +70,24 @@ internal static class TileRoutines
 
     /// <summary>
     /// <c>sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i]</c>: tiles of turned probabilities are the left operand;
-    /// for a panel of dimensions the latents of two tokens are laid beside each other, once for all columns, and are the right one.
+    /// latents that the scores laid beside each other are the right one, a panel of dimensions after the other.
     /// </summary>
     public static Routine Values(MatrixPlan plan) => Assemble(
         builder =>
         {
             Assembler code = builder.Code;
-            AssemblerMemoryOperand row = MatrixArguments.Kept(0);
+            AssemblerMemoryOperand pairs = MatrixArguments.Kept(0);
             AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
             AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
             Configure(builder);
-            (Label lower, Label upper) = PairRoutines.Interleavings(builder);
-            code.mov(rax, MatrixArguments.Rows);
-            code.mov(row, rax);
+            code.mov(rax, MatrixArguments.Scratch);
+            code.mov(pairs, rax);
             code.mov(rax, MatrixArguments.Sums);
             code.mov(sum, rax);
             code.mov(dimensionsLeft, plan.ValueDim / plan.DimensionPanel);
             Label dimensions = builder.Begin("dimensions");
-            PairRoutines.LayBeside(builder, plan, lower, upper);
-            code.add(row, 2 * plan.DimensionPanel);
             ValueTiles(builder, plan);
+            code.add(pairs, plan.DimensionPanel / MatrixPlan.PairDimensions * plan.PairedPanelBytes);
             code.add(sum, plan.DimensionPanel * sizeof(float));
             code.dec(dimensionsLeft);
             code.jne(dimensions);
@@ -119,12 +127,18 @@ internal static class TileRoutines
     /// <summary>A tile.</summary>
     public static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
 
-    /// <summary>A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores.</summary>
-    private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count)
+    /// <summary>
+    /// A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores, r9 at the rows to ask for;
+    /// where it lays latents beside each other, once.
+    /// </summary>
+    private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count, bool laysBeside)
     {
         Assembler code = builder.Code;
         AssemblerMemoryOperand left = MatrixArguments.Kept(1);
         AssemblerMemoryOperand end = MatrixArguments.Kept(2);
+        AssemblerMemoryOperand tilePairs = MatrixArguments.Kept(3);
+        AssemblerMemoryOperand pairs = MatrixArguments.Kept(4);
+        AssemblerMemoryOperand upcoming = MatrixArguments.Kept(5);
         int depthBytes = plan.Depth / MatrixPlan.TileDepth * plan.Terms * TileBytes;
         int tokenTiles = plan.TokenTile / TileRows;
         int sums = tokenTiles * panels;
@@ -134,7 +148,12 @@ internal static class TileRoutines
         bool keepsRows = sums + tokenTiles + 1 <= tiles;
         int rowTiles = keepsRows ? tokenTiles : 1;
         int queryTiles = Math.Min(panels * plan.Terms, tiles - sums - rowTiles);
-        string name = panels == 1 ? "panel" : "panels";
+        string name = (laysBeside, panels) switch
+        {
+            (true, _) => "firstPanels",
+            (false, 1) => "panel",
+            _ => "panels",
+        };
         if (count > 1)
         {
             code.mov(left, count);
@@ -146,49 +165,25 @@ internal static class TileRoutines
             code.tilezero(Tile(i));
         }
 
-        code.add(rdx, depthBytes);
-        code.mov(end, rdx);
-        code.sub(rdx, depthBytes);
-        Label depth = builder.Begin($"{name}Depth");
-        if (keepsRows)
+        int steps = plan.Depth / MatrixPlan.TileDepth;
+        int latentSteps = plan.ValueDim / MatrixPlan.TileDepth;
+        if (laysBeside)
         {
-            for (int token = 0; token < tokenTiles; token++)
+            code.mov(upcoming, r9);
+            code.mov(r9, tilePairs);
+            code.mov(pairs, r9);
+            code.mov(r9, upcoming);
+            Steps($"{name}Latents", latentSteps, isLatent: true);
+            if (steps > latentSteps)
             {
-                code.tileloadd(Tile(sums + token), __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+                Steps($"{name}Depth", steps - latentSteps, isLatent: false);
             }
         }
-
-        int loaded = 0;
-        for (int panel = 0; panel < panels; panel++)
+        else
         {
-            for (int term = 0; term < plan.Terms; term++)
-            {
-                // Queries stream by, a tile of tokens after the other: rows are what should stay in the first-level cache.
-                AssemblerRegisterTMM query = Tile(sums + rowTiles + (loaded++ % queryTiles));
-                code.tileloaddt1(query, __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
-                for (int token = 0; token < tokenTiles; token++)
-                {
-                    AssemblerRegisterTMM row = Tile(sums + (keepsRows ? token : 0));
-                    if (!keepsRows)
-                    {
-                        code.tileloadd(row, __[rax + r10 + (token * TileRows * plan.RowBytes)]);
-                    }
-
-                    code.tdpbf16ps(Tile((token * panels) + panel), row, query);
-                }
-            }
+            Steps($"{name}Depth", steps, isLatent: false);
         }
 
-        for (int line = 0; line < plan.PrefetchLines; line++)
-        {
-            code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
-        }
-
-        code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
-        code.add(rax, MatrixPlan.VectorBytes);
-        code.add(rdx, plan.Terms * TileBytes);
-        code.cmp(rdx, end);
-        code.jne(depth);
         for (int i = 0; plan.DepthTail > 0 && i < panels * plan.Terms; i++)
         {
             (int panel, int term) = (i / plan.Terms, i % plan.Terms);
@@ -215,6 +210,91 @@ internal static class TileRoutines
             code.dec(left);
             code.jne(again);
         }
+
+        void Steps(string label, int count, bool isLatent)
+        {
+            int bytes = count * plan.Terms * TileBytes;
+            code.add(rdx, bytes);
+            code.mov(end, rdx);
+            code.sub(rdx, bytes);
+            Label depth = builder.Begin(label);
+            if (isLatent)
+            {
+                code.mov(upcoming, r9);
+                code.mov(r9, pairs);
+            }
+
+            if (keepsRows)
+            {
+                for (int token = 0; token < tokenTiles; token++)
+                {
+                    code.tileloadd(Tile(sums + token), __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+                }
+            }
+
+            int loaded = 0;
+            int laid = 0;
+            int products = panels * plan.Terms * tokenTiles;
+            int done = 0;
+            for (int panel = 0; panel < panels; panel++)
+            {
+                for (int term = 0; term < plan.Terms; term++)
+                {
+                    // Queries stream by, a tile of tokens after the other: rows are what should stay in the first-level cache.
+                    AssemblerRegisterTMM query = Tile(sums + rowTiles + (loaded++ % queryTiles));
+                    code.tileloaddt1(query, __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
+                    for (int token = 0; token < tokenTiles; token++)
+                    {
+                        AssemblerRegisterTMM row = Tile(sums + (keepsRows ? token : 0));
+                        if (!keepsRows)
+                        {
+                            code.tileloadd(row, __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+                        }
+
+                        code.tdpbf16ps(Tile((token * panels) + panel), row, query);
+                        done++;
+                        for (; isLatent && laid < plan.TokenTile / 2 * done / products; laid++)
+                        {
+                            LayBeside(code, plan, laid);
+                        }
+                    }
+                }
+            }
+
+            if (isLatent)
+            {
+                code.add(r9, plan.PairedPanelBytes);
+                code.mov(pairs, r9);
+                code.mov(r9, upcoming);
+            }
+
+            for (int line = 0; line < plan.PrefetchLines; line++)
+            {
+                code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
+            }
+
+            code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
+            code.add(rax, MatrixPlan.VectorBytes);
+            code.add(rdx, plan.Terms * TileBytes);
+            code.cmp(rdx, end);
+            code.jne(depth);
+        }
+    }
+
+    /// <summary>Lays the latents of two tokens of a tile beside each other, element by element: rax at the tile's rows, r9 at its pairs.</summary>
+    private static void LayBeside(Assembler code, MatrixPlan plan, int pair)
+    {
+        // Three vectors a pair, others each time: none waits for the one before.
+        const int Vectors = 27;
+        int first = pair * 3 % Vectors;
+        (AssemblerRegisterZMM one, AssemblerRegisterZMM other, AssemblerRegisterZMM both) = (Vector(first), Vector(first + 1), Vector(first + 2));
+        code.vmovups(one, __zmmword_ptr[rax + (2 * pair * plan.RowBytes)]);
+        code.vmovups(other, __zmmword_ptr[rax + (((2 * pair) + 1) * plan.RowBytes)]);
+        code.vmovaps(both, one);
+        code.vpermt2w(both, zmm30, other);
+        code.vpermt2w(one, zmm31, other);
+        code.vmovups(__zmmword_ptr[r9 + (pair * MatrixPlan.PairBytes)], both);
+        code.vmovups(__zmmword_ptr[r9 + ((pair * MatrixPlan.PairBytes) + MatrixPlan.VectorBytes)], one);
     }
 
     /// <summary>All columns by a panel of dimensions.</summary>
@@ -254,10 +334,10 @@ internal static class TileRoutines
             }
 
             code.mov(rax, weights);
-            code.mov(rdx, MatrixArguments.Scratch);
+            code.mov(rdx, MatrixArguments.Kept(0));
             code.mov(r9, MatrixArguments.Tokens);
             code.mov(r10d, MatrixPlan.VectorBytes);
-            code.mov(r11d, plan.PairBytes);
+            code.mov(r11d, MatrixPlan.PairBytes);
             Label tokens = builder.Begin($"{name}Tokens");
             int latentTiles = Math.Min(dimensionTiles, MatrixPlan.Tiles - sums - 1);
             int weightTiles = MatrixPlan.Tiles - sums - latentTiles;
@@ -266,7 +346,7 @@ internal static class TileRoutines
             int kept = dimensionTiles > latentTiles ? latentTiles - 1 : latentTiles;
             for (int i = 0; i < kept; i++)
             {
-                code.tileloadd(Tile(sums + i), __[rdx + r11 + (i * MatrixPlan.VectorBytes)]);
+                code.tileloadd(Tile(sums + i), __[rdx + r11 + LatentPlace(i)]);
             }
 
             int loaded = 0;
@@ -281,7 +361,7 @@ internal static class TileRoutines
                         AssemblerRegisterTMM latents = Tile(sums + Math.Min(i, kept));
                         if (i >= kept)
                         {
-                            code.tileloadd(latents, __[rdx + r11 + (i * MatrixPlan.VectorBytes)]);
+                            code.tileloadd(latents, __[rdx + r11 + LatentPlace(i)]);
                         }
 
                         code.tdpbf16ps(Tile((panel * dimensionTiles) + i), weight, latents);
@@ -290,7 +370,7 @@ internal static class TileRoutines
             }
 
             code.add(rax, plan.Terms * TileBytes);
-            code.add(rdx, TileRows * plan.PairBytes);
+            code.add(rdx, TileRows * MatrixPlan.PairBytes);
             code.sub(r9, MatrixPlan.TileDepth);
             code.jne(tokens);
 
@@ -334,6 +414,12 @@ internal static class TileRoutines
                 // Whole groups are left, or a last one that may be a part of one.
                 Again(group);
             }
+        }
+
+        int LatentPlace(int tile)
+        {
+            const int PanelTiles = MatrixPlan.PairBytes / MatrixPlan.VectorBytes;
+            return (tile / PanelTiles * plan.PairedPanelBytes) + (tile % PanelTiles * MatrixPlan.VectorBytes);
         }
 
         void Again(Label group)

@@ -57,7 +57,9 @@ internal static class PlanText
     {
         string dimensions = Counted.Of(plan.DimensionPanel, "dimension");
         string tokens = Counted.Of(plan.TokenTile, "token");
-        string caches = $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+        string caches = plan.HasTiles
+            ? $"Caches. The latents of two tokens are laid beside each other while scores have their rows near: {Kilobytes(plan.PairedBytes)} KB a block, of which values read {Kilobytes(plan.PairedPanelBytes)} KB for {Counted.Of(MatrixPlan.PairDimensions, "dimension")} at a time."
+            : $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
         int panels = Math.Min(2, plan.Panels);
         string columns = $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}";
         return plan.HasTiles
