@@ -18,7 +18,7 @@ internal sealed class MixtureOfExperts(Linear gate, ExpertRouter router, Mlp[] e
         int[] choiceScratch = ArrayPool<int>.Shared.Rent(rows * chosen);
         Span<int> choices = choiceScratch.AsSpan(0, rows * chosen);
 
-        workers.Multiply(gate, x, logits.Span, rows);
+        workers.MultiplyExactly(gate, x, logits.Span, rows);
         for (int row = 0; row < rows; row++)
         {
             router.Route(logits.Span.Slice(row * router.Experts, router.Experts), choices.Slice(row * chosen, chosen), weights.Span.Slice(row * chosen, chosen));

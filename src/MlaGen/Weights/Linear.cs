@@ -7,7 +7,7 @@ namespace MlaGen;
 /// </summary>
 /// <remarks>
 /// <para>The weights are packed once, in their own type, and never change: any number of threads may multiply at once.</para>
-/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/>.</para>
+/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/> and an <see cref="MlaPrecision"/>.</para>
 /// </remarks>
 public sealed class Linear
 {
@@ -103,37 +103,44 @@ public sealed class Linear
     /// <param name="count">Rows.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) => Run(inputs, outputs, count, executor: null, CancellationToken.None);
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) =>
+        Run(inputs, outputs, count, MlaPrecision.Highest, executor: null, CancellationToken.None);
 
     /// <summary>Multiplies rows on an executor's threads, which share the outputs; little work stays on the calling thread.</summary>
     /// <param name="inputs"><c>[count, InFeatures]</c>.</param>
     /// <param name="outputs"><c>[count, OutFeatures]</c>; overwritten, and not the memory of <paramref name="inputs"/>.</param>
     /// <param name="count">Rows.</param>
     /// <param name="executor">The threads.</param>
+    /// <param name="precision">How exactly to multiply; that of a step is its <see cref="MlaBatch.Precision"/>. A row's bits belong to a precision.</param>
     /// <param name="cancellationToken">Ends the product early; what is in <paramref name="outputs"/> is then of no use.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative, or there is no such precision.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, CancellationToken cancellationToken = default)
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, MlaPrecision precision = MlaPrecision.Highest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
-        Run(inputs, outputs, count, executor, cancellationToken);
+        Check(precision);
+        Run(inputs, outputs, count, precision, executor, cancellationToken);
     }
 
     /// <summary>Multiplies one row with each of several layers, all shared between an executor's threads at once: worth more than one after the other where each is small.</summary>
     /// <param name="layers">The layers.</param>
     /// <param name="inputs">A row for each layer, <c>[InFeatures]</c> of it, one after the other.</param>
-    /// <param name="outputs">A row for each layer, <c>[OutFeatures]</c> of it, one after the other; overwritten, and not the memory of <paramref name="inputs"/>. They have the bits of <see cref="Multiply(ReadOnlySpan{float}, Span{float}, int)"/>.</param>
+    /// <param name="outputs">A row for each layer, <c>[OutFeatures]</c> of it, one after the other; overwritten, and not the memory of <paramref name="inputs"/>. They have the bits of <see cref="Multiply(ReadOnlySpan{float}, Span{float}, int, MlaExecutor, MlaPrecision, CancellationToken)"/>.</param>
     /// <param name="executor">The threads.</param>
+    /// <param name="precision">How exactly to multiply; that of a step is its <see cref="MlaBatch.Precision"/>.</param>
     /// <param name="cancellationToken">Ends the products early; what is in <paramref name="outputs"/> is then of no use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such precision.</exception>
     /// <exception cref="ArgumentNullException">A layer is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static void MultiplyEach(ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaExecutor executor, CancellationToken cancellationToken = default)
+    public static void MultiplyEach(
+        ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaExecutor executor, MlaPrecision precision = MlaPrecision.Highest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
+        Check(precision);
         long allInputs = 0;
         long allOutputs = 0;
         foreach (Linear layer in layers)
@@ -146,7 +153,7 @@ public sealed class Linear
         Check(inputs.Length, 1, allInputs, nameof(inputs), "InFeatures of all layers");
         Check(outputs.Length, 1, allOutputs, nameof(outputs), "OutFeatures of all layers");
         CheckApart(inputs, outputs);
-        LinearRows.Run(layers, inputs, outputs, executor, cancellationToken);
+        LinearRows.Run(layers, inputs, outputs, precision, executor, cancellationToken);
     }
 
     /// <summary>Reads the weights of one output, as products use them.</summary>
@@ -189,6 +196,14 @@ public sealed class Linear
         }
     }
 
+    private static void Check(MlaPrecision precision)
+    {
+        if (!Enum.IsDefined(precision))
+        {
+            throw new ArgumentOutOfRangeException(nameof(precision), precision, "There is no such precision.");
+        }
+    }
+
     private static void CheckApart(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         if (inputs.Overlaps(outputs))
@@ -197,12 +212,12 @@ public sealed class Linear
         }
     }
 
-    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor? executor, CancellationToken cancellationToken)
+    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaPrecision precision, MlaExecutor? executor, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
         Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
         CheckApart(inputs, outputs);
-        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, executor, cancellationToken);
+        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, precision, executor, cancellationToken);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace MlaGen.Runtime;
@@ -16,10 +17,13 @@ internal sealed unsafe class LinearRows
     private float* _inputs;
     private float* _outputs;
 
+    // Rows of layers whose products take them packed.
+    private float[] _packed = [];
+
     private LinearRows() => _stream = Stream;
 
     /// <summary>Multiplies the layers' rows, which follow each other in both spans.</summary>
-    public static void Run(ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaExecutor executor, CancellationToken cancellation)
+    public static void Run(ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaPrecision precision, MlaExecutor executor, CancellationToken cancellation)
     {
         LinearRows rows = _idle ?? new LinearRows();
         _idle = null;
@@ -30,8 +34,16 @@ internal sealed unsafe class LinearRows
             foreach (Linear layer in layers)
             {
                 int unitPanels = ProjectionKernels.StreamedPanels(layer.Matrix);
-                rows._parts.Add(end with { Layer = layer, UnitPanels = unitPanels });
-                end = new Part(null!, 0, end.FirstUnit + ProjectionKernels.Units(layer.Matrix.PanelCount, unitPanels), end.FirstInput + layer.InFeatures, end.FirstOutput + layer.OutFeatures);
+                Part part = end with { Layer = layer, Core = ProductCores.First(layer.Matrix.Products, precision), UnitPanels = unitPanels };
+                rows._parts.Add(part);
+                end = new Part(
+                    null!,
+                    null!,
+                    0,
+                    end.FirstUnit + ProjectionKernels.Units(layer.Matrix.PanelCount, unitPanels),
+                    end.FirstInput + layer.InFeatures,
+                    end.FirstPacked + (part.IsPacked ? checked((int)part.Core.Packing.Length(1, layer.InFeatures)) : 0),
+                    end.FirstOutput + layer.OutFeatures);
                 products += (long)layer.InFeatures * layer.OutFeatures;
             }
 
@@ -39,6 +51,7 @@ internal sealed unsafe class LinearRows
             {
                 rows._inputs = x;
                 rows._outputs = y;
+                rows.Pack(end.FirstPacked);
                 if (products < MlaExecutor.WorthSharing)
                 {
                     rows.RunAlone(end.FirstUnit, cancellation);
@@ -53,7 +66,24 @@ internal sealed unsafe class LinearRows
         {
             rows._parts.Clear();
             rows._inputs = rows._outputs = null;
+            ArrayPool<float>.Shared.Return(rows._packed);
+            rows._packed = [];
             _idle = rows;
+        }
+    }
+
+    private void Pack(int length)
+    {
+        _packed = ArrayPool<float>.Shared.Rent(length);
+        foreach (Part part in _parts)
+        {
+            int depth = part.IsPacked ? part.Layer.InFeatures : 0;
+            RowPacking packing = part.Core.Packing;
+            for (int first = 0; first < depth; first += packing.BlockDepth)
+            {
+                packing.PackBlock(
+                    ref Unsafe.AsRef<float>(_inputs + part.FirstInput + first), depth, 1, Math.Min(packing.BlockDepth, depth - first), ref _packed[part.FirstPacked + (int)packing.BlockStart(1, first)]);
+            }
         }
     }
 
@@ -80,10 +110,13 @@ internal sealed unsafe class LinearRows
         int panel = (unit - part.FirstUnit) * part.UnitPanels;
         int first = panel * PackedMatrix.PanelWidth;
         Span<float> result = new(_outputs + part.FirstOutput + first, Math.Min(part.UnitPanels * PackedMatrix.PanelWidth, matrix.Rows - first));
-        matrix.Products.MultiplyRow(matrix, panel, ref Unsafe.AsRef<float>(_inputs + part.FirstInput), result);
+        part.Core.MultiplyRow(matrix, panel, ref part.IsPacked ? ref _packed[part.FirstPacked] : ref *(_inputs + part.FirstInput), rows: 1, row: 0, result);
         ProjectionKernels.AddBias(result, part.Layer.Bias, first);
     }
 
-    /// <summary>A layer, and where its units, its input and its output begin.</summary>
-    private readonly record struct Part(Linear Layer, int UnitPanels, int FirstUnit, int FirstInput, int FirstOutput);
+    /// <summary>A layer, what multiplies with it, and where its units, its input, its packed input and its output begin.</summary>
+    private readonly record struct Part(Linear Layer, ProductCore Core, int UnitPanels, int FirstUnit, int FirstInput, int FirstPacked, int FirstOutput)
+    {
+        public bool IsPacked => Core.Packing.PacksFewRows;
+    }
 }

@@ -60,7 +60,7 @@ public class ModelConfigTests
     }
 
     [Theory]
-    [InlineData("", "is empty or no regular file")]
+    [InlineData("", "is empty")]
     [InlineData("{", "is not JSON")]
     [InlineData("[]", "expected a JSON object, found Array")]
     [InlineData("{}", "model_type: expected one of ")]

@@ -236,9 +236,11 @@ public class LinearTests
     }
 
     [Theory]
-    [InlineData(WeightFormat.Stored)]
-    [InlineData(WeightFormat.Int4Group32)]
-    public void A_row_of_each_of_several_layers_has_the_bits_of_each_alone(WeightFormat format)
+    [InlineData(WeightFormat.Stored, MlaPrecision.Highest)]
+    [InlineData(WeightFormat.Stored, MlaPrecision.High)]
+    [InlineData(WeightFormat.Stored, MlaPrecision.Medium)]
+    [InlineData(WeightFormat.Int4Group32, MlaPrecision.Highest)]
+    public void A_row_of_each_of_several_layers_has_the_bits_of_each_alone(WeightFormat format, MlaPrecision precision)
     {
         (int Inputs, int Outputs)[] shapes = [(300, 601), (64, 4001), (1, 1), (513, 16), (300, 2900)];
         InMemoryCheckpoint checkpoint = new();
@@ -256,7 +258,7 @@ public class LinearTests
         int output = 0;
         foreach (Linear layer in layers)
         {
-            layer.Multiply(x.AsSpan(input, layer.InFeatures), expected.AsSpan(output, layer.OutFeatures), 1);
+            layer.Multiply(x.AsSpan(input, layer.InFeatures), expected.AsSpan(output, layer.OutFeatures), 1, MlaExecutor.Shared, precision);
             input += layer.InFeatures;
             output += layer.OutFeatures;
         }
@@ -265,15 +267,15 @@ public class LinearTests
         {
             using MlaExecutor executor = new(threads);
             float[] y = new float[expected.Length];
-            Linear.MultiplyEach(layers, x, y, executor);
+            Linear.MultiplyEach(layers, x, y, executor, precision);
             Assert.Equal(expected, y);
-            Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(364, 1), y.AsSpan(4602, 1), executor);
+            Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(364, 1), y.AsSpan(4602, 1), executor, precision);
             Assert.Equal(expected, y);
         }
 
-        Assert.Throws<ArgumentException>("inputs", () => Linear.MultiplyEach(layers, x.AsSpan(1), expected, MlaExecutor.Shared));
-        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers, x, expected.AsSpan(1), MlaExecutor.Shared));
-        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(0, 1), x.AsSpan(0, 1), MlaExecutor.Shared));
+        Assert.Throws<ArgumentException>("inputs", () => Linear.MultiplyEach(layers, x.AsSpan(1), expected, MlaExecutor.Shared, precision));
+        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers, x, expected.AsSpan(1), MlaExecutor.Shared, precision));
+        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(0, 1), x.AsSpan(0, 1), MlaExecutor.Shared, precision));
     }
 
     [Fact]
@@ -389,7 +391,7 @@ public class LinearTests
         float[] y = new float[20 * 601];
         using MlaExecutor executor = new(2);
 
-        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, cancellationToken: new CancellationToken(canceled: true)));
         linear.Multiply(x, y, 20, executor);
 
         Assert.Equal(Multiply(linear, x, 20), y);
