@@ -148,7 +148,7 @@ public class ExplorerTests
 
         Assert.Equal((0, ""), (exitCode, error));
         Assert.Contains("| DeepSeek-V3 | `deepseek_v3` | 671.0 |", output, StringComparison.Ordinal);
-        Assert.Contains(output.Trim(), File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Explorer", "README.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.Contains(output.Trim(), File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Repository", "README.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
     [Fact]
