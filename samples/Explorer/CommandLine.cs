@@ -99,10 +99,30 @@ internal sealed class CommandLine
                 RooflineCommand.Run(options, report)),
         };
 
+        root.Subcommands.Add(Sizes());
         ParseResult result = root.Parse(arguments, new ParserConfiguration { EnablePosixBundling = false });
         return result.Errors.Count > 0 && result.Action is not HelpAction
             ? Fail(Problem(result))
             : result.Invoke(new InvocationConfiguration { Output = _output, Error = _error, EnableDefaultExceptionHandler = false });
+    }
+
+    private Command Sizes()
+    {
+        Argument<string[]> directories = new("directories") { Description = "Directories with a config.json; none for the published ones that come with the program.", Arity = ArgumentArity.ZeroOrMore };
+        Command command = new("sizes", "The memory that the weights of models take in bf16, int8 and int4, from their configurations.") { directories };
+        command.SetAction(parsed =>
+        {
+            try
+            {
+                SizesCommand.Run(parsed.GetValue(directories)!, _output);
+                return 0;
+            }
+            catch (Exception problem) when (problem is MlaGen.Models.ModelConfigException or IOException or UnauthorizedAccessException)
+            {
+                return Fail(problem.Message);
+            }
+        });
+        return command;
     }
 
     private Command Subcommand(string name, string description, Option[] options, Action<ParseResult, MeasurementOptions, Report> run)

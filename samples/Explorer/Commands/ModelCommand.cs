@@ -54,8 +54,9 @@ internal static class ModelCommand
     private static void Measure(SyntheticModel synthetic, string path, WeightFormat format, bool keep, MeasurementOptions options, Report report)
     {
         string kept = LanguageModel.KeptPath(path, format);
-        bool isKept = File.Exists(kept);
+        DateTime? written = File.Exists(kept) ? File.GetLastWriteTimeUtc(kept) : null;
         LanguageModel model = null!;
+        FileCache.Drop(path, "*");
         Stopwatch watch = Stopwatch.StartNew();
         report.WithProgress("loading", progress => model = LanguageModel.Load(
             path,
@@ -63,7 +64,7 @@ internal static class ModelCommand
             new ModelOptions { Weights = format, KeepWeights = keep, Progress = new Told(progress) }));
         double seconds = watch.Elapsed.TotalSeconds;
         ProcessMemory memory = ProcessMemory.Now;
-        bool isMapped = keep && isKept && File.GetLastWriteTimeUtc(kept) < Process.GetCurrentProcess().StartTime.ToUniversalTime();
+        bool isMapped = keep && written == File.GetLastWriteTimeUtc(kept);
         report.Note(isMapped
             ? FormattableString.Invariant($"Mapped from {Path.GetFileName(kept)}, {new FileInfo(kept).Length / 1e9:0.00} GB, in {seconds:0.00} s.")
             : FormattableString.Invariant($"Loaded into {format}{(keep ? ", and into a file," : "")} in {seconds:0.0} s: {synthetic.Bytes / 1e6 / seconds:0} MB/s of the checkpoint; the disk gives {DiskRate(path):0} MB/s to the same reads without packing."));
@@ -82,11 +83,12 @@ internal static class ModelCommand
         });
     }
 
-    /// <summary>Megabytes a second of reads as loading makes them, from the file that was read first: it is the likeliest not to be in memory any more.</summary>
+    /// <summary>Megabytes a second of reads as loading makes them.</summary>
     private static double DiskRate(string path)
     {
         const int Piece = 1 << 20;
         string first = Directory.EnumerateFiles(path, "*.safetensors").Order(StringComparer.Ordinal).First();
+        FileCache.Drop(path, Path.GetFileName(first));
         using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(first);
         long pieces = Math.Min(DiskBytes, RandomAccess.GetLength(file)) / Piece;
         Stopwatch watch = Stopwatch.StartNew();

@@ -33,6 +33,31 @@ internal sealed class AttentionFit
         _indexer = IndexerConfig.Read(model, _shape.QkRopeHeadDim > 0);
     }
 
+    /// <summary>Weights of the attention of a layer, biases left out.</summary>
+    public long Weights(int layer)
+    {
+        long values = _shape.Heads * _shape.VHeadDim;
+        long queries = _shape.Heads * _shape.QkHeadDim;
+        long ofQueries = (_shape.QLoraRank, _family.OutputGate) switch
+        {
+            (0, _) => _shape.HiddenSize * queries,
+            (_, OutputGate.Query) => _shape.QLoraRank * (_shape.HiddenSize + 1 + (2 * (queries + values))),
+            _ => _shape.QLoraRank * (_shape.HiddenSize + 1 + queries),
+        };
+        long ofGates = _family.OutputGate switch
+        {
+            OutputGate.ElementWise => _shape.HiddenSize * values,
+            OutputGate.HeadWise => (long)_shape.HiddenSize * _shape.Heads,
+            _ => 0,
+        };
+        return ofQueries + ofGates
+            + ((long)_shape.HiddenSize * _shape.CacheRowElements) + _shape.KvLoraRank
+            + ((long)_shape.Heads * (_shape.QkNopeHeadDim + _shape.VHeadDim) * _shape.KvLoraRank)
+            + (values * _shape.HiddenSize)
+            + (_family.HasSinks ? _shape.Heads : 0)
+            + (_indexer?.Weights(layer, _shape) ?? 0);
+    }
+
     /// <summary>What differs, as <c>key is this, but the class has that</c>; nothing where the class fits.</summary>
     public IReadOnlyList<string> Differences(MlaDefinition definition)
     {

@@ -38,6 +38,11 @@ internal sealed partial class IndexerConfig
         ? new IndexerConfig(model.Text, rules, model.Family.AttentionLayers, isRotated)
         : null;
 
+    /// <summary>Weights of the indexer of a layer; none where it has none of its own.</summary>
+    public long Weights(int layer, MlaShape shape) => _pattern[layer] == Full
+        ? ((long)_heads * _headDim * shape.QLoraRank) + ((long)shape.HiddenSize * (_headDim + _heads)) + (2 * _headDim)
+        : 0;
+
     /// <summary>What differs from a class, as <see cref="AttentionFit.Differences"/> tells it.</summary>
     public void Compare(IndexerDefinition found, Action<string, double, double> numbers, Action<string, string, string> words)
     {

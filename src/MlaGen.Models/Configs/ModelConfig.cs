@@ -37,6 +37,10 @@ public sealed class ModelConfig
     /// <summary>Positions that the model was made for (<c>max_position_embeddings</c>).</summary>
     public int MaxPositions { get; }
 
+    /// <summary>How many weights it has.</summary>
+    /// <exception cref="ModelConfigException">A number of the attention cannot be.</exception>
+    public ModelSize Size => ModelSize.Of(this);
+
     /// <summary>The tokens that end a text (<c>eos_token_id</c>), those of <c>generation_config.json</c> among them.</summary>
     public ImmutableArray<int> EndTokens { get; private set; }
 

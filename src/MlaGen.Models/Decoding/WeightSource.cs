@@ -16,7 +16,7 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
     public Linear Linear(string name, int inFeatures, int outFeatures) => loading.Linear(checkpoint, prefix + name, inFeatures, outFeatures);
 
     /// <summary>A small matrix whose errors would matter: kept as it is stored.</summary>
-    public Linear Exact(string name, int inFeatures, int outFeatures) => MlaGen.Linear.Load(checkpoint, prefix + name, inFeatures, outFeatures);
+    public Linear Exact(string name, int inFeatures, int outFeatures) => loading.Exact(checkpoint, prefix + name, inFeatures, outFeatures);
 
     public RmsNorm Norm(string name, int width, float epsilon) => new(Floats($"{name}.weight", width), epsilon);
 
@@ -38,9 +38,11 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
     }
 
     /// <summary>Reads a small tensor as floats.</summary>
-    public float[] Floats(string name, params ReadOnlySpan<int> shape)
+    public float[] Floats(string name, params int[] shape) => loading.Floats(checkpoint, prefix + name, shape);
+
+    internal static float[] ReadFloats(ICheckpoint checkpoint, string name, params ReadOnlySpan<int> shape)
     {
-        CheckpointTensor tensor = Find(checkpoint, prefix + name, shape);
+        CheckpointTensor tensor = Find(checkpoint, name, shape);
         int length = 1;
         foreach (int dimension in shape)
         {
@@ -90,4 +92,11 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
 /// <summary>What is done to weights when they are loaded.</summary>
 /// <param name="Attention">Loads the attention below a prefix, as a layer of the cache.</param>
 /// <param name="Linear">Loads a matrix.</param>
-internal sealed record WeightLoading(Func<ICheckpoint, string, int, IAttention> Attention, Func<ICheckpoint, string, int, int, Linear> Linear);
+internal sealed record WeightLoading(Func<ICheckpoint, string, int, IAttention> Attention, Func<ICheckpoint, string, int, int, Linear> Linear)
+{
+    /// <summary>Loads a matrix as it is stored.</summary>
+    public Func<ICheckpoint, string, int, int, Linear> Exact { get; init; } = static (checkpoint, name, inFeatures, outFeatures) => MlaGen.Linear.Load(checkpoint, name, inFeatures, outFeatures);
+
+    /// <summary>Loads a small tensor.</summary>
+    public Func<ICheckpoint, string, int[], float[]> Floats { get; init; } = static (checkpoint, name, shape) => WeightSource.ReadFloats(checkpoint, name, shape);
+}

@@ -73,6 +73,34 @@ public class ModelConfigTests
     }
 
     [Theory]
+    [MemberData(nameof(Tiny))]
+    public void The_size_of_a_model_is_that_of_its_checkpoint(string name)
+    {
+        ModelSize size = ModelConfig.Read(TinyModels.PathOf(name)).Size;
+        using Checkpoint checkpoint = Checkpoint.Open(TinyModels.PathOf(name));
+
+        // Scales are none of its weights, and identity experts are stored without being read.
+        long expected = 0;
+        int routed = name == "longcat-flash" ? ModelConfig.Read(TinyModels.PathOf(name)).Text.Integer("n_routed_experts", 1, 1000) : int.MaxValue;
+        foreach (CheckpointTensor tensor in checkpoint.Tensors)
+        {
+            string[] parts = tensor.Name.Split('.');
+            int experts = Array.IndexOf(parts, "experts");
+            if (!tensor.Name.EndsWith("_scale_inv", StringComparison.Ordinal)
+                && !(experts >= 0 && int.TryParse(parts[experts + 1], System.Globalization.CultureInfo.InvariantCulture, out int expert) && expert >= routed))
+            {
+                expected += tensor.Shape.Aggregate(1L, static (product, dimension) => product * dimension);
+            }
+        }
+
+        Assert.Equal(expected, size.Attention + size.Others);
+        Assert.Equal(2 * expected, size.Bytes(WeightFormat.Stored));
+        Assert.Equal((2 * size.Attention) + (size.Others * 17 / 32), size.Bytes(WeightFormat.Int4Group64));
+    }
+
+    public static TheoryData<string> Tiny => [.. TinyModels.Names];
+
+    [Theory]
     [InlineData("intermediate_size", "97", "tensor 'model.layers.0.mlp.gate_proj.weight' has the wrong shape")]
     [InlineData("moe_intermediate_size", "33", "tensor 'model.layers.1.mlp.experts.0.gate_proj.weight' has the wrong shape")]
     [InlineData("vocab_size", "321", "tensor 'model.embed_tokens.weight' has the wrong shape: expected [321, 64]")]

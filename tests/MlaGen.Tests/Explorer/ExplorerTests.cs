@@ -135,9 +135,20 @@ public class ExplorerTests
 
         Assert.Equal(0, exitCode);
         Assert.DoesNotContain("written in", error, StringComparison.Ordinal);
+        Assert.Contains("Mapped from mlagen.int4group64.packed", error, StringComparison.Ordinal);
         Assert.Equal(written, files.Select(File.GetLastWriteTimeUtc));
         Assert.Equal(0, Run([.. arguments, "--weights", "Int8Group64"]).ExitCode);
         Assert.Contains("something else in it", Run("model", "--directory", directory.Path, "--layers", "3").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_table_of_sizes_in_the_readme_is_what_the_command_prints()
+    {
+        (int exitCode, string output, string error) = Run("sizes");
+
+        Assert.Equal((0, ""), (exitCode, error));
+        Assert.Contains("| DeepSeek-V3 | `deepseek_v3` | 671.0 |", output, StringComparison.Ordinal);
+        Assert.Contains(output.Trim(), File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Repository", "README.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
     [Fact]
