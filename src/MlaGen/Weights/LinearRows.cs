@@ -34,7 +34,7 @@ internal sealed unsafe class LinearRows
             foreach (Linear layer in layers)
             {
                 int unitPanels = ProjectionKernels.StreamedPanels(layer.Matrix);
-                Part part = end with { Layer = layer, Core = ProductCores.First(layer.Matrix.Products, precision), UnitPanels = unitPanels };
+                Part part = end with { Layer = layer, Core = ProductCores.First(layer.Matrix, precision), UnitPanels = unitPanels };
                 rows._parts.Add(part);
                 end = new Part(
                     null!,
