@@ -2,9 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
-using System.Globalization;
 using System.Net;
-using System.Numerics;
 using Chat.Engine;
 using Chat.Serving;
 using Chat.Terminal;
@@ -13,6 +11,7 @@ using MlaGen;
 using MlaGen.Models;
 using Samples;
 using Spectre.Console;
+using static Samples.CommandOptions;
 
 namespace Chat;
 
@@ -33,8 +32,8 @@ internal static class CommandLine
 
     private static readonly Option<int> Threads = Recursive(Number("--threads", "Threads to compute on.", 1, 1024, _ => Environment.ProcessorCount));
 
-    private static readonly Option<WeightFormat> Weights = Recursive(Choice("--weights", "How weights are kept in memory", WeightFormat.Stored));
-    private static readonly Option<CacheFormat> Cache = Recursive(Choice("--cache", "How the cache keeps a token", CacheFormat.Float32));
+    private static readonly Option<WeightFormat> Weights = Recursive(Choice("--weights", "How weights are kept in memory", WeightFormat.Stored, "FORMAT"));
+    private static readonly Option<CacheFormat> Cache = Recursive(Choice("--cache", "How the cache keeps a token", CacheFormat.Float32, "FORMAT"));
     private static readonly Option<int> CacheTokens = Recursive(Number("--cache-tokens", "Tokens of all conversations together that the cache has room for.", 1, int.MaxValue, _ => 65536));
 
     private static readonly Option<int> Speculate = Recursive(Number("--speculate", "Candidates for coming tokens that a step verifies, taken from how the text went on before; 0 for none. The same text, sooner where it quotes or repeats.", 0, 4096, _ => 0));
@@ -203,49 +202,9 @@ internal static class CommandLine
     private static EngineSettings Settings(ParseResult parsed, int requests) =>
         new(parsed.GetValue(Threads), parsed.GetValue(Weights), parsed.GetValue(Cache), parsed.GetValue(CacheTokens), requests, parsed.GetValue(Speculate));
 
-    /// <summary>An option that takes one of some names.</summary>
-    private static Option<T> Choice<T>(string name, string description, T preset)
-        where T : struct, Enum => new(name)
-        {
-            Description = $"{description}: {string.Join(", ", Enum.GetNames<T>())}.",
-            HelpName = "FORMAT",
-            DefaultValueFactory = _ => preset,
-            CustomParser = argument =>
-            {
-                string text = argument.Tokens[0].Value;
-                if (Array.Find(Enum.GetNames<T>(), known => known.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } found)
-                {
-                    return Enum.Parse<T>(found);
-                }
-
-                argument.AddError($"{name} takes one of {string.Join(", ", Enum.GetNames<T>())}, not '{text}'");
-                return preset;
-            },
-        };
-
     private static Option<T> Recursive<T>(Option<T> option)
     {
         option.Recursive = true;
         return option;
     }
-
-    /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
-    private static Option<T> Number<T>(string name, string description, T least, T most, Func<ArgumentResult, T>? preset, string helpName = "N")
-        where T : INumber<T> => new(name)
-        {
-            Description = description,
-            HelpName = helpName,
-            DefaultValueFactory = preset,
-            CustomParser = argument =>
-            {
-                string text = argument.Tokens[0].Value;
-                if (T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out T? value) && value >= least && value <= most)
-                {
-                    return value;
-                }
-
-                argument.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} to {most}, not '{text}'"));
-                return least;
-            },
-        };
 }

@@ -1,12 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
-using System.Globalization;
-using System.Numerics;
 using MlaGen;
 using MlaGen.Models;
 using Samples;
 using Storyteller.Model;
+using static Samples.CommandOptions;
 
 namespace Storyteller;
 
@@ -200,24 +199,4 @@ internal static class CommandLine
         argument.AddError($"{argument.Argument.Parents.OfType<Option>().First().Name} takes one of {string.Join(", ", names)}, not '{text}'");
         return default;
     }
-
-    /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
-    private static Option<T> Number<T>(string name, string description, T least, T most, Func<ArgumentResult, T>? preset, string helpName = "N")
-        where T : INumber<T> => new(name)
-        {
-            Description = description,
-            HelpName = helpName,
-            DefaultValueFactory = preset,
-            CustomParser = argument =>
-            {
-                string text = argument.Tokens[0].Value;
-                if (T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out T? value) && value >= least && value <= most)
-                {
-                    return value;
-                }
-
-                argument.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} to {most}, not '{text}'"));
-                return least;
-            },
-        };
 }

@@ -25,8 +25,11 @@ public abstract class LanguageModel
                 return loaded;
             },
             (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures, format: options.Weights));
+        using PackedWeights? kept = options.KeepWeights ? PackedWeights.Open(KeptPath(directory, options.Weights), checkpoint, options.Weights) : null;
+        ICheckpoint weights = (ICheckpoint?)kept ?? checkpoint;
         (string model, string root) = Prefixes(checkpoint);
-        _decoder = config.Family.Load(new WeightSource(checkpoint, model, loading), new WeightSource(checkpoint, root, loading));
+        _decoder = config.Family.Load(new WeightSource(weights, model, loading), new WeightSource(weights, root, loading));
+        kept?.Commit();
     }
 
     /// <summary>Where it was loaded from.</summary>
@@ -81,6 +84,11 @@ public abstract class LanguageModel
             config.File);
     }
 
+    /// <summary>The file that <see cref="ModelOptions.KeepWeights"/> keeps packed weights in.</summary>
+    /// <param name="directory">The model's directory.</param>
+    /// <param name="weights">How weights are kept in memory.</param>
+    public static string KeptPath(string directory, WeightFormat weights) => Path.Combine(directory, $"mlagen.{weights.ToString().ToLowerInvariant()}.packed");
+
     /// <summary>Creates an empty cache.</summary>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages.</param>
     /// <param name="options">Format, page size and memory; <see langword="null"/> for the defaults.</param>
@@ -99,7 +107,7 @@ public abstract class LanguageModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         IAttentionStep step = StepOf(batch) ?? throw new ArgumentException("The batch is of another attention class than the model's.", nameof(batch));
-        Forward(new Workers(batch.Executor, batch.CancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(batch.Executor, batch.Precision, batch.CancellationToken), step, tokens, wanted, logits);
     }
 
     private protected void Forward(Workers workers, IAttentionStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
@@ -180,7 +188,7 @@ public sealed class LanguageModel<T> : LanguageModel
     /// <inheritdoc/>
     public override ModelCache CreateCache(long maxTokens, LatentCacheOptions? options = null) => new ModelCache<T>(new LatentCache<T>(Config.AttentionLayers, maxTokens, options));
 
-    /// <summary>Runs a step whose attention is carried out by the caller.</summary>
+    /// <summary>Runs a step whose attention is carried out by the caller; everything else is multiplied at <see cref="MlaPrecision.Highest"/>.</summary>
     /// <param name="step">Its attention. A step that fails on the way has been carried out up to some layer: undoing that is the caller's.</param>
     /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
     /// <param name="wanted">The rows whose scores are wanted.</param>
@@ -193,7 +201,7 @@ public sealed class LanguageModel<T> : LanguageModel
         IAttentionStep<T> step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits, MlaExecutor? executor = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        Forward(new Workers(executor ?? MlaExecutor.Shared, cancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(executor ?? MlaExecutor.Shared, MlaPrecision.Highest, cancellationToken), step, tokens, wanted, logits);
     }
 
     private protected override IAttentionStep? StepOf(MlaBatch batch) => batch is MlaBatch<T> mine ? new BatchStep<T>(mine) : null;

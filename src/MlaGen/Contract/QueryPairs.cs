@@ -51,16 +51,8 @@ public sealed class QueryPairs : QueryPacking
             BFloat16Lanes.Pair(firstOne, firstTwo).StoreUnsafe(ref pair);
             if (_terms == 2)
             {
-                BFloat16Lanes.Pair(Rest(one, firstOne), Rest(two, firstTwo)).StoreUnsafe(ref pair, Width);
+                BFloat16Lanes.Pair(BFloat16Lanes.Rest(one, firstOne), BFloat16Lanes.Rest(two, firstTwo)).StoreUnsafe(ref pair, Width);
             }
-        }
-
-        // Of what is not finite nothing is left: infinity minus itself would be no number.
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static Vector512<uint> Rest(Vector512<float> value, Vector512<uint> term)
-        {
-            Vector512<float> rest = value - term.AsSingle();
-            return BFloat16Lanes.Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
         }
     }
 }

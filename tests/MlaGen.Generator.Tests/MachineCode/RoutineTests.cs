@@ -14,6 +14,7 @@ public sealed class RoutineTests
     private static readonly Dictionary<string, CpuidFeature[]> _features = new()
     {
         ["Avx512Bf16"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AVX512_BF16],
+        ["Avx512"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW],
         ["Amx"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AMX_TILE, CpuidFeature.AMX_BF16],
     };
 
@@ -38,38 +39,41 @@ public sealed class RoutineTests
     public void Decoded_again_it_is_instructions_of_the_target_alone(string name)
     {
         MatrixPlan plan = _plans[name];
-        Assert.All(Routines(plan), routine =>
+        Assert.All(Routines(plan), routine => AssertInstructions(routine, plan.Target));
+    }
+
+    /// <summary>That a routine consists of instructions of a target alone, finds its memory from registers, and calls nothing but its own body.</summary>
+    internal static void AssertInstructions(Routine routine, string target)
+    {
+        byte[] code = [.. routine.Lines.TakeWhile(line => !line.IsData).SelectMany(line => line.Bytes)];
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(code), ip: 0);
+        Instruction last = default;
+        List<Instruction> all = [];
+        while (decoder.IP < (ulong)code.Length)
         {
-            byte[] code = [.. routine.Lines.TakeWhile(line => !line.IsData).SelectMany(line => line.Bytes)];
-            var decoder = Decoder.Create(64, new ByteArrayCodeReader(code), ip: 0);
-            Instruction last = default;
-            List<Instruction> all = [];
-            while (decoder.IP < (ulong)code.Length)
+            decoder.Decode(out Instruction instruction);
+            Assert.False(instruction.IsInvalid);
+            all.Add(instruction);
+            last = instruction;
+        }
+
+        Assert.Equal(Mnemonic.Ret, last.Mnemonic);
+        Assert.All(all, instruction =>
+        {
+            Assert.All(instruction.Code.CpuidFeatures(), feature => Assert.Contains(feature, _features[target].Concat(_general)));
+
+            // No address is absolute: memory is found from a register, or from the code that stands before it.
+            if (Enumerable.Range(0, instruction.OpCount).Any(operand => instruction.GetOpKind(operand) == OpKind.Memory))
             {
-                decoder.Decode(out Instruction instruction);
-                Assert.False(instruction.IsInvalid);
-                all.Add(instruction);
-                last = instruction;
+                Assert.True(instruction.MemoryBase != Register.None || instruction.IsIPRelativeMemoryOperand, instruction.ToString());
             }
 
-            Assert.Equal(Mnemonic.Ret, last.Mnemonic);
-            Assert.All(all, instruction =>
-            {
-                Assert.All(instruction.Code.CpuidFeatures(), feature => Assert.Contains(feature, _features[plan.Target].Concat(_general)));
-
-                // No address is absolute: memory is found from a register, or from the code that stands before it.
-                if (Enumerable.Range(0, instruction.OpCount).Any(operand => instruction.GetOpKind(operand) == OpKind.Memory))
-                {
-                    Assert.True(instruction.MemoryBase != Register.None || instruction.IsIPRelativeMemoryOperand, instruction.ToString());
-                }
-
-                Assert.DoesNotContain(instruction.Mnemonic, (Mnemonic[])[Mnemonic.Syscall, Mnemonic.Int, Mnemonic.Jmp, Mnemonic.Push, Mnemonic.Pop]);
-            });
-
-            // Only Windows' entry calls, and what it calls is the body.
-            Instruction call = Assert.Single(all, instruction => instruction.Mnemonic == Mnemonic.Call);
-            Assert.Equal(3u, call.NearBranchTarget);
+            Assert.DoesNotContain(instruction.Mnemonic, (Mnemonic[])[Mnemonic.Syscall, Mnemonic.Int, Mnemonic.Jmp, Mnemonic.Push, Mnemonic.Pop]);
         });
+
+        // Only Windows' entry calls, and what it calls is the body.
+        Instruction call = Assert.Single(all, instruction => instruction.Mnemonic == Mnemonic.Call);
+        Assert.Equal(3u, call.NearBranchTarget);
     }
 
     [Theory]

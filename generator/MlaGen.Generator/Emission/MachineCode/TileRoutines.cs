@@ -69,7 +69,7 @@ internal static class TileRoutines
             AssemblerMemoryOperand row = MatrixArguments.Kept(0);
             AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
             AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
-            Configure(builder, depthTail: 0);
+            Configure(builder);
             (Label lower, Label upper) = PairRoutines.Interleavings(builder);
             code.mov(rax, MatrixArguments.Rows);
             code.mov(row, rax);
@@ -87,7 +87,7 @@ internal static class TileRoutines
         Release);
 
     /// <summary>Eight tiles of 16 rows of 64 bytes; where the depth is no whole tiles, the last two are as narrow and as low as what is left of it.</summary>
-    private static void Configure(RoutineBuilder builder, int depthTail)
+    public static void Configure(RoutineBuilder builder, int depthTail = 0)
     {
         const int Palette = 0;
         const int RowBytes = 16;
@@ -109,13 +109,15 @@ internal static class TileRoutines
         builder.Code.ldtilecfg(__[builder.Constant("tiles", configuration)]);
     }
 
-    private static void Release(Assembler code)
+    /// <summary>Gives the tiles back.</summary>
+    public static void Release(Assembler code)
     {
         code.tilerelease();
         code.vzeroupper();
     }
 
-    private static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
+    /// <summary>A tile.</summary>
+    public static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
 
     /// <summary>A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores.</summary>
     private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count)
