@@ -101,7 +101,7 @@ internal sealed class Conversation(IChatClient client, string model, ChatOptions
                     break;
             }
         }
-        catch (Exception problem) when (problem is UserException or IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception problem) when (problem is UserException or ChatTemplateException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             terminal.TellProblem(problem.Message);
         }

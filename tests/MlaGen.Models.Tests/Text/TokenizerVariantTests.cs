@@ -20,6 +20,21 @@ public class TokenizerVariantTests
         Assert.Equal(expected, TokenizerCorpus.Hashes(Variant(name), run: 500, addSpecialTokens));
     }
 
+    [Theory]
+    [InlineData("left")]
+    [InlineData("right")]
+    [InlineData("both")]
+    public void Added_tokens_take_the_white_space_beside_them(string side)
+    {
+        JsonObject told = JsonNode.Parse(File.ReadAllText(TextData.PathOf("stripping.golden.json")))![side]!.AsObject();
+        JsonObject tokenizer = JsonNode.Parse(File.ReadAllText(TextData.PathOf("story/tokenizer.json")))!.AsObject();
+        tokenizer["added_tokens"] = told["added_tokens"]!.DeepClone();
+        ModelTokenizer read = TextData.Tokenizer(tokenizer.ToJsonString(), config: null);
+
+        Assert.NotEmpty(told["ids"]!.AsObject());
+        Assert.All(told["ids"]!.AsObject(), text => Assert.Equal((string)text.Value!, string.Join(' ', read.Encode(text.Key))));
+    }
+
     /// <summary>The story model's tokenizer with the members of a variant in place of its own.</summary>
     private static ModelTokenizer Variant(string name)
     {
