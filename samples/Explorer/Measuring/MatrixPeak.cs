@@ -18,21 +18,23 @@ internal sealed class MatrixPeak : Workload
     private const long VectorSteps = 400_000;
     private const long TileSteps = 100_000;
 
-    private readonly CoreTarget _target;
     private readonly Crew _crew;
     private readonly MachineLoop _loop;
 
     private MatrixPeak(CoreTarget target, Crew crew)
     {
-        _target = target;
+        Target = target;
         _crew = crew;
         _loop = new MachineLoop(target == CoreTarget.Amx ? Tiles() : Vectors());
     }
 
-    public override string Kernel => $"{_target.ToString().ToLowerInvariant()} peak";
+    /// <summary>Whose instruction it is.</summary>
+    public CoreTarget Target { get; }
+
+    public override string Kernel => $"{Target.ToString().ToLowerInvariant()} peak";
 
     // Two products a lane; a tile's are those of 16 rows, 16 columns and a depth of 32.
-    public override long Operations => _crew.Threads * (_target == CoreTarget.Amx ? TileSteps * TileProducts * 2 * 16 * 16 * 32 : VectorSteps * VectorProducts * 2 * 32);
+    public override long Operations => _crew.Threads * (Target == CoreTarget.Amx ? TileSteps * TileProducts * 2 * 16 * 16 * 32 : VectorSteps * VectorProducts * 2 * 32);
 
     public override long Bytes => 0;
 
@@ -46,7 +48,7 @@ internal sealed class MatrixPeak : Workload
 
     public override void Run()
     {
-        if (_target == CoreTarget.Amx)
+        if (Target == CoreTarget.Amx)
         {
             TileThreads.Run(_crew.Threads, () => _loop.Run(TileSteps));
         }
