@@ -30,7 +30,9 @@ internal static class SparseCommand
         }
 
         report.Note(CompareCommand.Crossover(report.Measurements, SparseDecode.SparseName, SparseDecode.DenseName));
-        report.Note(FormattableString.Invariant($"Up to {Counted.Of(model.TopK, "token")} a layer attends to all tokens and scores none: there sparse is what an indexer would cost that did not know."));
+        report.Note(FormattableString.Invariant($"Up to {Counted.Of(model.TopK, "token")} a layer attends to all tokens and scores none: there the two differ by the index key alone, which a step of the layer writes."));
+        report.Note("Gather is what attention to the selection takes longer than to as many tokens that lie together.");
+        report.Note("A layer is a step from hidden state to output on a hidden state of 16: kv_b_proj is all of its projections that counts.");
         report.Show(
             $"One decoded token: sparse and dense attention, {model.Name}, {model.TopK} of all tokens",
             Columns);
@@ -45,19 +47,34 @@ internal static class SparseCommand
         report.WithProgress(Counted.Of(context, "token"), progress =>
         {
             // Sparse first, so that its parts find the selection that they belong to.
-            Rounds rounds = Rounds.Run([peak, decode.Dense, decode.Sparse, .. decode.Parts], options.Seconds * 3, progress);
-            Add(decode.Dense);
-            Add(decode.Sparse);
+            Rounds rounds = Rounds.Run([peak, decode.Dense, decode.Sparse, .. decode.Parts, decode.InPlace, decode.DenseLayer, decode.SparseLayer], options.Seconds * 3, progress);
+            Add(decode.Dense, decode.Dense);
+            Add(decode.Sparse, decode.Dense);
             foreach (Workload part in decode.Parts)
             {
                 RoundTimes times = rounds.Median(part, decode.Sparse);
-                Add(part, times.Seconds / times.ReferenceSeconds);
+                Add(part, decode.Dense, times.Seconds / times.ReferenceSeconds);
             }
 
-            void Add(Workload workload, double? share = null)
+            if (decode.Parts.Count > 0)
+            {
+                RoundTimes times = rounds.Median(decode.Parts[^1], decode.InPlace);
+                double seconds = Math.Max(0, times.Seconds - times.ReferenceSeconds);
+                report.Add(Measurement.Of(SparseDecode.GatherName, seconds, 0, peak.Operations / rounds.Median(peak, peak).Seconds / 1e9, options.Threads) with
+                {
+                    Model = model.Name,
+                    Context = context,
+                    ShareOfStep = Math.Round(seconds / rounds.Median(decode.Sparse, decode.Dense).Seconds, 3),
+                });
+            }
+
+            Add(decode.DenseLayer, decode.DenseLayer);
+            Add(decode.SparseLayer, decode.DenseLayer);
+
+            void Add(Workload workload, Workload dense, double? share = null)
             {
                 Measurement measurement = Measurement.Of(rounds, workload, peak, options.Threads) with { Model = model.Name, Context = context, ShareOfStep = share };
-                report.Add(share is null ? measurement with { TokensPerSecond = 1e3 / measurement.Ms, OverDense = Over(rounds.Median(workload, decode.Dense)) } : measurement);
+                report.Add(share is null ? measurement with { TokensPerSecond = 1e3 / measurement.Ms, OverDense = Over(rounds.Median(workload, dense)) } : measurement);
             }
 
             static double Over(RoundTimes times) => times.ReferenceSeconds / times.Seconds;

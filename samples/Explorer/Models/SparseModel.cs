@@ -41,7 +41,7 @@ internal sealed record SparseModel(
             indexHeads,
             indexHeadDim,
             indexRotatesLast,
-            static (model, context, executor) => new SparseDecode<T>(model, context, executor),
+            static (model, context, executor) => new SparseDecode<T, TDense>(model, context, executor),
             static (model, executor, tokens) => new PromptWorkload<T>([Load<T>(model, indexesByPlace: true), Load<T>(model, indexesByPlace: false)], executor, tokens),
             static (_, executor, tokens) => new PromptWorkload<TDense>([TDense.Load(new RandomCheckpoint(TDense.Shape), "", layer: 0)], executor, tokens));
 

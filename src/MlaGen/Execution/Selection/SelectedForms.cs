@@ -14,11 +14,10 @@ internal sealed class SelectedForms(MlaShape shape)
 
     private readonly long _absorbedKey = (2L * shape.KvLoraRank) + shape.QkRopeHeadDim;
 
-    /// <summary>A row's query and output from and to the latent are products of single rows: they run at half the speed.</summary>
-    private readonly long _absorbedRow = 2L * shape.KvLoraRank * (shape.QkNopeHeadDim + shape.VHeadDim);
+    /// <summary>A row's query and output from and to the latent are products of single rows: they run at a third of the speed.</summary>
+    private readonly long _absorbedRow = 3L * shape.KvLoraRank * (shape.QkNopeHeadDim + shape.VHeadDim);
 
-    /// <summary>An eighth goes into bringing the keys of a panel together.</summary>
-    private readonly long _decompressedKey = (shape.QkHeadDim + shape.VHeadDim) * 9L / 8;
+    private readonly long _decompressedKey = shape.QkHeadDim + shape.VHeadDim;
     private readonly long _decompression = (long)shape.KvLoraRank * (shape.QkNopeHeadDim + shape.VHeadDim);
     private ulong[] _seen = [];
 
@@ -71,10 +70,12 @@ internal sealed class SelectedForms(MlaShape shape)
                 together += BitOperations.PopCount(word);
             }
 
-            won += absorbed - (rows * together * _decompressedKey);
-            if (won - (entry.VisibleKeys(first + rows - 1) * _decompression) > mostWon)
+            // An eighth goes into bringing the keys of a panel together, unless that is not worth it.
+            long visible = entry.VisibleKeys(first + rows - 1);
+            won += absorbed - (rows * Math.Min(together * 9 / 8, visible) * _decompressedKey);
+            if (won - (visible * _decompression) > mostWon)
             {
-                mostWon = won - (entry.VisibleKeys(first + rows - 1) * _decompression);
+                mostWon = won - (visible * _decompression);
                 best = first + rows;
             }
         }
