@@ -17,24 +17,8 @@ public abstract class UnseenShapeTests<TAttention>
 
     private static readonly TAttention _layer = TAttention.Load(SparseTestLayers.Checkpoint(_weights, Prefix), Prefix, 0);
 
-    public static TheoryData<CacheFormat, MlaForm> FormatsAndForms
-    {
-        get
-        {
-            TheoryData<CacheFormat, MlaForm> data = [];
-            foreach (CacheFormat format in Enum.GetValues<CacheFormat>())
-            {
-                data.Add(format, MlaForm.Absorbed);
-                data.Add(format, MlaForm.Decompressed);
-                data.Add(format, MlaForm.Auto);
-            }
-
-            return data;
-        }
-    }
-
     [Theory]
-    [MemberData(nameof(FormatsAndForms))]
+    [MemberData(nameof(UnseenCases.FormatsAndForms), MemberType = typeof(UnseenCases))]
     public void A_prompt_selects_and_attends_by_the_formulas(CacheFormat format, MlaForm form)
     {
         using SparseRun<TAttention> run = Open(format, form);
@@ -44,7 +28,7 @@ public abstract class UnseenShapeTests<TAttention>
     }
 
     [Theory]
-    [MemberData(nameof(FormatsAndForms))]
+    [MemberData(nameof(UnseenCases.FormatsAndForms), MemberType = typeof(UnseenCases))]
     public void Tokens_one_by_one_select_and_attend_by_the_formulas(CacheFormat format, MlaForm form)
     {
         using SparseRun<TAttention> run = Open(format, form);
@@ -54,7 +38,7 @@ public abstract class UnseenShapeTests<TAttention>
     }
 
     [Theory]
-    [MemberData(nameof(FormatsAndForms))]
+    [MemberData(nameof(UnseenCases.FormatsAndForms), MemberType = typeof(UnseenCases))]
     public void Among_others_and_after_forks_files_and_mistakes_nothing_is_different(CacheFormat format, MlaForm form)
     {
         using SparseRun<TAttention> run = Open(format, form);
@@ -180,6 +164,26 @@ public abstract class UnseenShapeTests<TAttention>
         }
 
         Compare.AssertClose<float, double>("output", result.Outputs[0], expected.ToArray(), Tolerance.Float32);
+    }
+}
+
+/// <summary>What the tests of each layer are made with.</summary>
+public static class UnseenCases
+{
+    public static TheoryData<CacheFormat, MlaForm> FormatsAndForms
+    {
+        get
+        {
+            TheoryData<CacheFormat, MlaForm> data = [];
+            foreach (CacheFormat format in Enum.GetValues<CacheFormat>())
+            {
+                data.Add(format, MlaForm.Absorbed);
+                data.Add(format, MlaForm.Decompressed);
+                data.Add(format, MlaForm.Auto);
+            }
+
+            return data;
+        }
     }
 }
 
