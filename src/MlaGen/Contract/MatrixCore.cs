@@ -12,10 +12,7 @@ namespace MlaGen.Runtime;
 public abstract class MatrixCore : AbsorbedCore
 {
     private readonly MatrixLayout _matrix;
-    private readonly Lock _writing = new();
-    private nint _scores;
-    private nint _values;
-    private volatile bool _written;
+    private readonly WrittenRoutines _routines = new();
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -39,7 +36,7 @@ public abstract class MatrixCore : AbsorbedCore
     /// <summary>Weighted sums of the latents of whole tiles of tokens, added to those so far.</summary>
     protected abstract MachineRoutine Values { get; }
 
-    internal sealed override string? Refusal => _written ? null : Write();
+    internal sealed override string? Refusal => _routines.TryWrite(() => [(Scores.Code.ToArray(), Scores.Entry), (Values.Code.ToArray(), Values.Entry)]);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -89,7 +86,7 @@ public abstract class MatrixCore : AbsorbedCore
                 Rescale = (nint)(statistics + (2 * columns)),
                 Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
-            ((delegate* unmanaged<MatrixArguments*, void>)_scores)(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[0])(&arguments);
             if (_matrix.PanelWeights == 0)
             {
                 PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
@@ -101,31 +98,7 @@ public abstract class MatrixCore : AbsorbedCore
                 arguments.Scores = (nint)weights;
             }
 
-            ((delegate* unmanaged<MatrixArguments*, void>)_values)(&arguments);
-        }
-    }
-
-    private string? Write()
-    {
-        using (Uninterrupted.Hold(_writing))
-        {
-            if (_written)
-            {
-                return null;
-            }
-
-            MachineRoutine scores = Scores;
-            MachineRoutine values = Values;
-            Span<nint> addresses = stackalloc nint[2];
-            if (ExecutableMemory.TryWrite([scores.Code.ToArray(), values.Code.ToArray()], addresses) is { } refusal)
-            {
-                return refusal;
-            }
-
-            _scores = addresses[0] + scores.Entry;
-            _values = addresses[1] + values.Entry;
-            _written = true;
-            return null;
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[1])(&arguments);
         }
     }
 

@@ -34,6 +34,9 @@ internal sealed class WorkerSpace(WorkingMemory memory)
     /// <summary>What a product needs beside its inputs and outputs.</summary>
     public Workspace Product { get; } = memory.Add();
 
+    /// <summary>Weights of the heads in hand, as a product takes them.</summary>
+    public Workspace Weights { get; } = memory.Add();
+
     /// <summary>Visible keys of each query of a tile.</summary>
     public Workspace Limits { get; } = memory.Add();
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
@@ -23,6 +24,14 @@ internal static class BFloat16Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> RoundProbabilities(Vector512<float> values) => (values.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
 
+    /// <summary>What rounding leaves of each lane, rounded as well. Of what is not finite nothing is left: infinity minus itself would be no number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Rest(Vector512<float> values, Vector512<uint> rounded)
+    {
+        Vector512<float> rest = values - rounded.AsSingle();
+        return Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
+    }
+
     /// <summary>Pairs of what was rounded: the first in the lower half of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Pair(Vector512<uint> first, Vector512<uint> second) => (first >> 16) | second;
@@ -42,6 +51,29 @@ internal static class BFloat16Lanes
         for (; i < values.Length; i++)
         {
             Unsafe.Add(ref destination, i) = BFloat16Conversion.FromSingle(values[i]);
+        }
+    }
+
+    /// <summary>Rounds floats that lie one after the other to as many terms as are asked for, one term of all of them after the other.</summary>
+    /// <param name="values">Floats; up to a whole vector may be read behind them.</param>
+    /// <param name="terms">1 or 2.</param>
+    /// <param name="destination">Takes the first terms; up to a whole vector may be written behind them.</param>
+    /// <param name="termElements">Elements from a term to the next: room for whole vectors.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Split(ReadOnlySpan<float> values, int terms, ref ushort destination, int termElements)
+    {
+        ref float source = ref MemoryMarshal.GetReference(values);
+        for (int i = 0; i < values.Length; i += 2 * Vector512<float>.Count)
+        {
+            Vector512<float> low = Vector512.LoadUnsafe(ref source, (nuint)i);
+            Vector512<float> high = Vector512.LoadUnsafe(ref source, (nuint)(i + Vector512<float>.Count));
+            Vector512<uint> firstLow = Round(low);
+            Vector512<uint> firstHigh = Round(high);
+            Vector512.Narrow(firstLow >> 16, firstHigh >> 16).StoreUnsafe(ref destination, (nuint)i);
+            if (terms == 2)
+            {
+                Vector512.Narrow(Rest(low, firstLow) >> 16, Rest(high, firstHigh) >> 16).StoreUnsafe(ref destination, (nuint)(termElements + i));
+            }
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
 namespace MlaGen.Generator.Emission.MachineCode;
@@ -7,9 +5,6 @@ namespace MlaGen.Generator.Emission.MachineCode;
 /// <summary>Writes a core of machine code: sizes, and the bytes of its routines with the listing beside them.</summary>
 internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
 {
-    /// <summary>Bytes of an instruction at most: the listing stands behind them.</summary>
-    private const int ListingColumn = 72;
-
     public void Layouts(KeySplit split)
     {
         writer.Line("private static readonly AbsorbedLayout s_layout = new()");
@@ -37,29 +32,9 @@ internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
     {
         string how = plan.HasTiles ? "tile by tile" : "two at a time";
         writer.Summary($"Scores of a block: score[token][column] = Σ row[token][d] · query[d][column], {plan.Depth} products each, {how}.");
-        Routine("Scores", plan.HasTiles ? TileRoutines.Scores(plan) : PairRoutines.Scores(plan));
+        RoutineText.Write(writer, "Scores", plan.HasTiles ? TileRoutines.Scores(plan) : PairRoutines.Scores(plan));
         writer.Line();
         writer.Summary($"Values of a block: sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i], {how}.");
-        Routine("Values", plan.HasTiles ? TileRoutines.Values(plan) : PairRoutines.Values(plan));
-    }
-
-    private void Routine(string name, Routine routine)
-    {
-        writer.Line($"protected override MachineRoutine {name} => new MachineRoutine(");
-        writer.Line("    new byte[]");
-        writer.Line("    {");
-        foreach (RoutineLine line in routine.Lines)
-        {
-            if (line.Label is not null)
-            {
-                writer.Line($"        // {line.Label}:");
-            }
-
-            string bytes = string.Join(" ", line.Bytes.Select(static value => $"0x{value.ToString("X2", CultureInfo.InvariantCulture)},"));
-            writer.Line($"        {bytes.PadRight(ListingColumn)} // {line.Text}");
-        }
-
-        writer.Line("    },");
-        writer.Line($"    windowsEntry: {routine.WindowsEntry});");
+        RoutineText.Write(writer, "Values", plan.HasTiles ? TileRoutines.Values(plan) : PairRoutines.Values(plan));
     }
 }

@@ -25,6 +25,27 @@ internal static class PairSoftmax
         }
     }
 
+    /// <summary>Sets to -infinity what a column may not see.</summary>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="stride">Floats from a token's scores to the next's.</param>
+    /// <param name="scores">Scores.</param>
+    /// <param name="limits">Of each column the number of tokens that it may see.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Mask(int tokens, int columns, int stride, ref float scores, ref float limits)
+    {
+        for (int column = 0; column < columns; column += Vector512<float>.Count)
+        {
+            Vector512<float> limit = Vector512.LoadUnsafe(ref limits, (nuint)column);
+            ref float score = ref Unsafe.Add(ref scores, column);
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Create((float)token), limit), Vector512.LoadUnsafe(ref score), Vector512.Create(float.NegativeInfinity)).StoreUnsafe(ref score);
+                score = ref Unsafe.Add(ref score, stride);
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Column(int tokens, int paddedTokens, int columns, int stride, ref float scores, ref float statistics)
     {

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
@@ -20,6 +19,7 @@ internal sealed class DecompressedStage
 
     private readonly StepContext _step;
     private readonly DecompressedCore _core;
+    private readonly KeyTiles _tiles;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
     private BatchEntry[] _entries = [];
@@ -35,11 +35,10 @@ internal sealed class DecompressedStage
     {
         _step = step;
         _core = core;
-        _reader = RowReader.Create(RowOperand.Float32, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
+        _tiles = KeyTiles.Of(step, core);
+        _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
     }
-
-    private static ProjectionKernels Kernels => ProjectionKernels.Current;
 
     private MlaShape Shape => _step.Shape;
 
@@ -86,7 +85,7 @@ internal sealed class DecompressedStage
         _groupHeads = GroupHeads(_unitCount);
         PlanUnits();
         ReserveWorkers(_unitCount, MostRows());
-        _step.Run(_attend, _unitCount, long.MaxValue);
+        _step.Run(_attend, _unitCount, long.MaxValue, apart: _core.Target == CoreTarget.Amx);
     }
 
     /// <summary>Takes the memory for an entry of so many rows.</summary>
@@ -127,22 +126,25 @@ internal sealed class DecompressedStage
         long columns = (long)_groupHeads * Tiles(Math.Min(MostQueries, queries)) * Layout.QueryTile;
         foreach (WorkerSpace space in _step.WorkersOf(units))
         {
-            space.Queries.Reserve(columns * Shape.QkHeadDim);
-            space.Output.Reserve(columns * Shape.VHeadDim);
+            space.Queries.Reserve(columns * QueryFloats);
+            space.Output.Reserve(columns * SumFloats);
             space.Statistics.Reserve(3 * columns);
             space.Limits.Reserve(Layout.QueryTile);
             space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.ScoreLength);
             space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
-            space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
-            space.Packed.Reserve((long)Kernels.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
-            space.Product.Reserve(ProjectionKernels.ScratchLength);
+            space.Values.Reserve(_core.ValueLength);
+            _tiles.Reserve(space, _groupHeads);
             _reader.Reserve(space.Rows, onlyRanges: true);
         }
     }
 
     /// <summary>Floats of a panel's outputs in <see cref="WorkerSpace.Apart"/>; its statistics follow.</summary>
-    private int ApartOutputs => Layout.QueryPanel * Shape.VHeadDim;
+    private int ApartOutputs => Layout.QueryPanel * SumFloats;
+
+    private int QueryFloats => _core.QueryFloats(Shape);
+
+    private int SumFloats => _core.SumFloats(Shape);
 
     private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
@@ -163,18 +165,19 @@ internal sealed class DecompressedStage
         int queries = Math.Min(MostQueries, entry.Queries - firstQuery);
         WorkerSpace space = _step.Worker(worker);
         int tiles = Tiles(queries);
+        PackedMatrix matrix = _weights.KvBProj.Matrix;
         PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
+        _tiles.TakeHeads(matrix, firstHead, heads, space);
         Initialise(heads * tiles, space);
 
         var keys = KeySource.Range(entry.Sequence, entry.VisibleKeys(firstQuery + queries - 1));
         for (int firstKey = 0; firstKey < keys.Count; firstKey += Layout.KeyTile)
         {
             int tokens = Math.Min(Layout.KeyTile, keys.Count - firstKey);
-            ref float rows = ref Unsafe.As<byte, float>(ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows));
-            PackRows(ref rows, tokens, space);
+            ref byte rows = ref _tiles.TakeRows(ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows), tokens, space);
             for (int head = 0; head < heads; head++)
             {
-                Decompress(ref rows, tokens, firstHead + head, space);
+                _tiles.Decompress(matrix, ref rows, tokens, firstHead, head, space);
                 for (int tile = 0; tile < tiles; tile++)
                 {
                     AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, tokens, space);
@@ -198,14 +201,13 @@ internal sealed class DecompressedStage
         {
             for (int head = 0; head < heads; head++)
             {
-                PanelPacking.Pack(
+                _tiles.PackQueries(
                     ref _queries.At(((long)(firstRow + first) * stride) + ((firstHead + head) * depth)),
                     stride,
                     Math.Min(Layout.QueryPanel, queries - first),
-                    depth,
                     _step.Definition.SoftmaxScale,
-                    ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * depth),
-                    Layout.QueryPanel);
+                    ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * QueryFloats),
+                    space);
             }
         }
     }
@@ -214,59 +216,11 @@ internal sealed class DecompressedStage
     private void Initialise(int tiles, WorkerSpace space)
     {
         int length = tiles * Layout.QueryTile;
-        space.Output.Span(0, length * Shape.VHeadDim).Clear();
+        space.Output.Span(0, length * SumFloats).Clear();
         for (int tile = 0; tile < tiles; tile++)
         {
             space.Statistics.Span(3L * tile * Layout.QueryTile, Layout.QueryTile).Fill(float.NegativeInfinity);
             space.Statistics.Span(((3L * tile) + 1) * Layout.QueryTile, 2 * Layout.QueryTile).Clear();
-        }
-    }
-
-    /// <summary>Cached rows as the products take them; too few are not worth packing.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackRows(ref float rows, int tokens, WorkerSpace space)
-    {
-        if (tokens < ProjectionKernels.TiledRows)
-        {
-            return;
-        }
-
-        int depth = Shape.KvLoraRank;
-        Kernels.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
-    }
-
-    /// <summary>Keys <c>[tokens][nope, rotary]</c> and values <c>[tokens][value]</c> of a head from cached rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Decompress(ref float rows, int tokens, int head, WorkerSpace space)
-    {
-        PackedMatrix matrix = _weights.KvBProj.Matrix;
-        int elements = Shape.CacheRowElements;
-        int keyStride = Layout.KeyStride;
-        ref float keys = ref space.Keys.Start;
-        ref float values = ref space.Values.Start;
-        int keyPanel = head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
-        int valuePanel = keyPanel + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
-        if (tokens < ProjectionKernels.TiledRows)
-        {
-            for (int token = 0; token < tokens; token++)
-            {
-                ref float row = ref Unsafe.Add(ref rows, token * elements);
-                matrix.Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyStride, Shape.QkNopeHeadDim));
-                matrix.Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim));
-            }
-        }
-        else
-        {
-            ref float product = ref space.Product.Start;
-            matrix.Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyStride, ref product, wholeTiles: true);
-            matrix.Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Layout.ValueStride, ref product, wholeTiles: true);
-        }
-
-        int rotary = Shape.QkRopeHeadDim;
-        for (int token = 0; token < tokens; token++)
-        {
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref rows, (token * elements) + Shape.KvLoraRank), rotary)
-                .CopyTo(space.Keys.Span((token * keyStride) + Shape.QkNopeHeadDim, rotary));
         }
     }
 
@@ -296,7 +250,7 @@ internal sealed class DecompressedStage
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
             int tokens = Visible(entry, firstQuery + first + last, firstKey, tileKeys);
             int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
-            if (!AreValuesFinite(seenByAll, tokens, space))
+            if (!_tiles.AreValuesFinite(seenByAll, tokens, space))
             {
                 for (int column = panel; column <= last; column++)
                 {
@@ -320,21 +274,6 @@ internal sealed class DecompressedStage
     /// <summary>Keys of a tile that a query may see.</summary>
     private static int Visible(in BatchEntry entry, int query, int firstKey, int tileKeys) => Math.Clamp(entry.VisibleKeys(query) - firstKey, 0, tileKeys);
 
-    /// <summary>Whether some of the tile's values may be multiplied by the zeros that stand for tokens which a query does not see.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool AreValuesFinite(int first, int end, WorkerSpace space)
-    {
-        for (int token = first; token < end; token++)
-        {
-            if (!RowMath.Current.AreFinite(space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim)))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
     /// <summary>
     /// Attends one query of a panel to the keys that it sees and to no other: what is not finite must not reach those before it. The others of
     /// its panel are computed beside it, as always, and thrown away; its own bits are those that it has anywhere.
@@ -347,21 +286,20 @@ internal sealed class DecompressedStage
             return;
         }
 
-        int width = Shape.VHeadDim;
         int column = query - panel;
         long firstOutput = ((long)place * Layout.QueryTile) + panel;
-        Span<float> output = space.Output.Span((firstOutput + column) * width, width);
-        Span<float> outputApart = space.Apart.Span(column * width, width);
+        ref float sums = ref space.Output.At(firstOutput * SumFloats);
+        ref float apart = ref space.Apart.Start;
         long statistics = (3L * place * Layout.QueryTile) + query;
-        output.CopyTo(outputApart);
+        _tiles.CopySums(column, ref sums, ref apart);
         for (int i = 0; i < 3; i++)
         {
             space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column) = space.Statistics.At(statistics + ((long)i * Layout.QueryTile));
         }
 
-        Attend(firstOutput, Layout.QueryPanel, tokens, masked: false, ref space.Limits.Start, ref space.Apart.Start, ref space.Apart.At(ApartOutputs), space);
+        Attend(firstOutput, Layout.QueryPanel, tokens, ref _tiles.ValuesBefore(tokens, space), masked: false, ref space.Limits.Start, ref apart, ref space.Apart.At(ApartOutputs), space);
 
-        outputApart.CopyTo(output);
+        _tiles.CopySums(column, ref apart, ref sums);
         for (int i = 0; i < 3; i++)
         {
             space.Statistics.At(statistics + ((long)i * Layout.QueryTile)) = space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column);
@@ -376,22 +314,23 @@ internal sealed class DecompressedStage
             column,
             columns,
             tokens,
+            ref Unsafe.As<float, byte>(ref space.Values.Start),
             masked,
             ref space.Limits.At(first),
-            ref space.Output.At(column * Shape.VHeadDim),
+            ref space.Output.At(column * SumFloats),
             ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
             space);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Attend(long column, int columns, int tokens, bool masked, ref float limits, ref float sums, ref float statistics, WorkerSpace space)
+    private void Attend(long column, int columns, int tokens, ref byte values, bool masked, ref float limits, ref float sums, ref float statistics, WorkerSpace space)
     {
         var tile = new DecompressedTile
         {
             Keys = ref Unsafe.As<float, byte>(ref space.Keys.Start),
-            Values = ref Unsafe.As<float, byte>(ref space.Values.Start),
+            Values = ref values,
             Tokens = tokens,
-            Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * Shape.QkHeadDim)),
+            Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * QueryFloats)),
             Columns = columns,
             Limits = ref limits,
             Masked = masked,
@@ -406,18 +345,25 @@ internal sealed class DecompressedStage
     private void Finish(int firstRow, int queries, int firstHead, int heads, int tiles, WorkerSpace space)
     {
         int width = Shape.VHeadDim;
-        for (int query = 0; query < queries; query++)
+        for (int tile = 0; tile < tiles; tile++)
         {
-            (int tile, int column) = Math.DivRem(query, Layout.QueryTile);
+            int first = tile * Layout.QueryTile;
+            Span<float> shares = space.Limits.Span(0, Math.Min(Layout.QueryTile, queries - first));
             for (int head = 0; head < heads; head++)
             {
                 int place = (head * tiles) + tile;
-                long statistics = (3L * place * Layout.QueryTile) + column;
                 float sink = _weights.Sinks is null ? float.NegativeInfinity : _weights.Sinks.Values[firstHead + head];
-                RowMath.Current.Scale(
-                    space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
-                    AttentionSums.Share(space.Statistics.At(statistics), space.Statistics.At(statistics + Layout.QueryTile), sink),
-                    _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
+                for (int column = 0; column < shares.Length; column++)
+                {
+                    long statistics = (3L * place * Layout.QueryTile) + column;
+                    shares[column] = AttentionSums.Share(space.Statistics.At(statistics), space.Statistics.At(statistics + Layout.QueryTile), sink);
+                }
+
+                _tiles.Divide(
+                    ref space.Output.At((long)place * Layout.QueryTile * SumFloats),
+                    shares,
+                    ref _output.At((((long)(firstRow + first) * Shape.Heads) + firstHead + head) * width),
+                    (nint)Shape.Heads * width);
             }
         }
     }
