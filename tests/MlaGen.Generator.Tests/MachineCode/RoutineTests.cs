@@ -3,6 +3,7 @@ using Iced.Intel;
 using MlaGen.Generator.Emission.MachineCode;
 using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
+using MlaGen.Tests.MachineCode.Interpreter;
 
 namespace MlaGen.Generator.Tests.MachineCode;
 
