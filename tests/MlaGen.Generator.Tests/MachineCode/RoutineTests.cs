@@ -38,38 +38,7 @@ public sealed class RoutineTests
     public void Decoded_again_it_is_instructions_of_the_target_alone(string name)
     {
         MatrixPlan plan = _plans[name];
-        Assert.All(Routines(plan), routine =>
-        {
-            byte[] code = [.. routine.Lines.TakeWhile(line => !line.IsData).SelectMany(line => line.Bytes)];
-            var decoder = Decoder.Create(64, new ByteArrayCodeReader(code), ip: 0);
-            Instruction last = default;
-            List<Instruction> all = [];
-            while (decoder.IP < (ulong)code.Length)
-            {
-                decoder.Decode(out Instruction instruction);
-                Assert.False(instruction.IsInvalid);
-                all.Add(instruction);
-                last = instruction;
-            }
-
-            Assert.Equal(Mnemonic.Ret, last.Mnemonic);
-            Assert.All(all, instruction =>
-            {
-                Assert.All(instruction.Code.CpuidFeatures(), feature => Assert.Contains(feature, _features[plan.Target].Concat(_general)));
-
-                // No address is absolute: memory is found from a register, or from the code that stands before it.
-                if (Enumerable.Range(0, instruction.OpCount).Any(operand => instruction.GetOpKind(operand) == OpKind.Memory))
-                {
-                    Assert.True(instruction.MemoryBase != Register.None || instruction.IsIPRelativeMemoryOperand, instruction.ToString());
-                }
-
-                Assert.DoesNotContain(instruction.Mnemonic, (Mnemonic[])[Mnemonic.Syscall, Mnemonic.Int, Mnemonic.Jmp, Mnemonic.Push, Mnemonic.Pop]);
-            });
-
-            // Only Windows' entry calls, and what it calls is the body.
-            Instruction call = Assert.Single(all, instruction => instruction.Mnemonic == Mnemonic.Call);
-            Assert.Equal(3u, call.NearBranchTarget);
-        });
+        Assert.All(Routines(plan), routine => AssertInstructions(plan.Target, routine));
     }
 
     [Theory]
@@ -93,6 +62,40 @@ public sealed class RoutineTests
             CheckScores(plan, tokens, windows);
             CheckValues(plan, tokens, windows);
         }
+    }
+
+    /// <summary>A routine is instructions of its target from beginning to end, and finds no memory but from its arguments and its own constants.</summary>
+    internal static void AssertInstructions(string target, Routine routine)
+    {
+        byte[] code = [.. routine.Lines.TakeWhile(line => !line.IsData).SelectMany(line => line.Bytes)];
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(code), ip: 0);
+        Instruction last = default;
+        List<Instruction> all = [];
+        while (decoder.IP < (ulong)code.Length)
+        {
+            decoder.Decode(out Instruction instruction);
+            Assert.False(instruction.IsInvalid);
+            all.Add(instruction);
+            last = instruction;
+        }
+
+        Assert.Equal(Mnemonic.Ret, last.Mnemonic);
+        Assert.All(all, instruction =>
+        {
+            Assert.All(instruction.Code.CpuidFeatures(), feature => Assert.Contains(feature, _features[target].Concat(_general)));
+
+            // No address is absolute: memory is found from a register, or from the code that stands before it.
+            if (Enumerable.Range(0, instruction.OpCount).Any(operand => instruction.GetOpKind(operand) == OpKind.Memory))
+            {
+                Assert.True(instruction.MemoryBase != Register.None || instruction.IsIPRelativeMemoryOperand, instruction.ToString());
+            }
+
+            Assert.DoesNotContain(instruction.Mnemonic, (Mnemonic[])[Mnemonic.Syscall, Mnemonic.Int, Mnemonic.Jmp, Mnemonic.Push, Mnemonic.Pop]);
+        });
+
+        // Only Windows' entry calls, and what it calls is the body.
+        Instruction call = Assert.Single(all, instruction => instruction.Mnemonic == Mnemonic.Call);
+        Assert.Equal(3u, call.NearBranchTarget);
     }
 
     private static void CheckScores(MatrixPlan plan, int tokens, bool windows)
