@@ -1,12 +1,12 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Globalization;
-using System.Numerics;
 using Explorer.Commands;
 using Explorer.Models;
 using Explorer.Output;
 using MlaGen;
 using Samples;
+using static Samples.CommandOptions;
 
 namespace Explorer;
 
@@ -22,16 +22,26 @@ internal sealed class CommandLine
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
     private static readonly Option<int> Longest = Number("--context", "Cached tokens at most.", 1, 1 << 20, 32768);
-    private static readonly Option<string> ModelName = Words("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
-    private static readonly Option<string> SparseName = Words("--model", "Shape: " + string.Join(", ", SparseModel.All.Select(static model => model.Name)) + ".", "V3.2", [.. SparseModel.All.Select(static model => model.Name)]);
+    private static readonly Option<string> ModelName = Word("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
+    private static readonly Option<string> SparseName = Word("--model", "Shape: " + string.Join(", ", SparseModel.All.Select(static model => model.Name)) + ".", "V3.2", [.. SparseModel.All.Select(static model => model.Name)]);
     private static readonly Option<int> SparseContext = Number("--context", "Cached tokens at most.", 1, 1 << 17, 1 << 17);
     private static readonly Option<int> Cached = Number("--context", "Tokens that each sequence has in the cache.", 0, 1 << 20, 4096);
     private static readonly Option<int> Batch = Number("--batch", "Sequences, one new token each.", 1, 4096, 1);
+    private static readonly Option<int> Rows = Number("--rows", "Rows that are multiplied together.", 1, 4096, 256);
+    private static readonly Option<int> Outputs = Number("--outputs", "Outputs of the matrix.", 1, 1 << 20, 32768);
+    private static readonly Option<int> Inputs = Number("--inputs", "Inputs of the matrix.", 1, 1 << 16, 8192);
+    private static readonly Option<int> Layers = Number("--layers", "Layers.", 2, 27, 27);
+    private static readonly Option<int> Experts = Number("--experts", "Routed experts of a layer.", SyntheticModel.ChosenExperts, 64, 64);
+    private static readonly Option<int> Vocabulary = Number("--vocabulary", "Tokens.", 1, 102400, 102400);
+    private static readonly Option<string?> Checkpoint = new("--directory") { Description = "Where the checkpoint is kept; without it it is temporary, 31 GB.", HelpName = "DIR" };
+    private static readonly Option<string> Format = Word("--weights", "How weights are kept: " + string.Join(", ", Enum.GetNames<WeightFormat>()) + ".", nameof(WeightFormat.Int4Group64), Enum.GetNames<WeightFormat>());
+    private static readonly Option<bool> Keep = new("--keep") { Description = "Keeps packed weights in a file beside the checkpoint, and maps them from there if they are." };
     private static readonly Option<int> Threads = Number("--threads", "Threads to compute on.", 1, MostThreads, Environment.ProcessorCount);
     private static readonly Option<double> Seconds = Number("--seconds", "About how long a kernel is measured.", 0.01, 3600, 3.0);
-    private static readonly Option<string> Cache = Words("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
-    private static readonly Option<string> Precision = Words("--precision", "How exactly products are formed: " + string.Join(", ", Precisions) + ".", Model.Called(MlaPrecision.Highest), Precisions);
-    private static readonly Option<string> Call = Words("--call", "What is called first: " + string.Join(", ", WarmupCommand.Calls) + ".", WarmupCommand.Calls[0], WarmupCommand.Calls);
+    private static readonly Option<string> Cache = Word("--cache", "How the cache stores a row: " + string.Join(", ", Caches) + ".", Model.Called(CacheFormat.Float32), Caches);
+    private static readonly Option<string> Precision = Word("--precision", "How exactly products are formed: " + string.Join(", ", Precisions) + ".", Model.Called(MlaPrecision.Highest), Precisions);
+    private static readonly Option<string> Call = Word("--call", "What is called first: " + string.Join(", ", WarmupCommand.Calls) + ".", WarmupCommand.Calls[0], WarmupCommand.Calls);
+    private static readonly Option<string?> OneDnn = new("--onednn") { Description = "Times oneDNN too, by the library that tests/peers builds.", HelpName = "FILE" };
     private static readonly Option<bool> Json = new("--json") { Description = "Prints one JSON object a measured kernel, and nothing else." };
     private static readonly Option<string?> Plot = new("--plot") { Description = "Draws the result to a file, by its extension .svg or .png.", HelpName = "FILE" };
 
@@ -61,14 +71,26 @@ internal sealed class CommandLine
                 PrefillCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
+            Subcommand("projections", "The projections of a layer alone, with bf16 weights.", [ModelName, Rows, Precision], static (parsed, options, report) =>
+                ProjectionsCommand.Run(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Rows), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), options, report)),
             Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
                 CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
                 SparseCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(SparseContext), options, report)),
-            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context], static (parsed, options, report) =>
-                PeersCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("peers", "The decode core beside what else computes it in .NET.", [Heads, Context, Cache, Precision, OneDnn], static (parsed, options, report) =>
+                PeersCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(OneDnn), parsed.GetValue(Context), options, report)),
             Subcommand("warmup", "The first call of a process after Warmup, and those that follow.", [ModelName, Context, Call], static (parsed, options, report) =>
                 WarmupCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Context) + 1), parsed.GetValue(Call)!, parsed.GetValue(Context), options, report)),
+            Subcommand("weights", "One row times a matrix beyond the caches, in every format of weights.", [Outputs, Inputs], static (parsed, options, report) =>
+                WeightsCommand.Run(parsed.GetValue(Outputs), parsed.GetValue(Inputs), options, report)),
+            Subcommand("model", "A checkpoint of DeepSeek-V2-Lite's shape, written, loaded, and a decoded token beside what DRAM allows.", [Layers, Experts, Vocabulary, Checkpoint, Format, Keep], static (parsed, options, report) =>
+                ModelCommand.Run(
+                    new SyntheticModel(parsed.GetValue(Layers), parsed.GetValue(Experts), parsed.GetValue(Vocabulary)),
+                    parsed.GetValue(Checkpoint),
+                    Enum.Parse<WeightFormat>(parsed.GetValue(Format)!, ignoreCase: true),
+                    parsed.GetValue(Keep),
+                    options,
+                    report)),
             Subcommand("roofline", "FMA peak, DRAM read bandwidth, and where each kernel stands.", [], static (_, options, report) =>
                 RooflineCommand.Run(options, report)),
         };
@@ -133,26 +155,6 @@ internal sealed class CommandLine
         ? model
         : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {Counted.Of(model.Layer.Shape.MaxPositionEmbeddings, "token")}, not for {tokens}"));
 
-    /// <summary>An option with a number between two bounds, read alike in every culture.</summary>
-    private static Option<T> Number<T>(string name, string description, T least, T most, T preset)
-        where T : INumber<T> => new(name)
-        {
-            Description = description,
-            HelpName = "N",
-            DefaultValueFactory = _ => preset,
-            CustomParser = argument =>
-            {
-                string text = argument.Tokens[0].Value;
-                if (T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out T? value) && value >= least && value <= most)
-                {
-                    return value;
-                }
-
-                argument.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} to {most}, not '{text}'"));
-                return least;
-            },
-        };
-
     private static Option<int> Choice(string name, string description, int preset, int[] choices) => new(name)
     {
         Description = description,
@@ -164,24 +166,6 @@ internal sealed class CommandLine
             if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && choices.Contains(value))
             {
                 return value;
-            }
-
-            argument.AddError($"{name} takes one of {string.Join(", ", choices)}, not '{text}'");
-            return preset;
-        },
-    };
-
-    private static Option<string> Words(string name, string description, string preset, params string[] choices) => new(name)
-    {
-        Description = description,
-        HelpName = "NAME",
-        DefaultValueFactory = _ => preset,
-        CustomParser = argument =>
-        {
-            string text = argument.Tokens[0].Value;
-            if (Array.Find(choices, choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } found)
-            {
-                return found;
             }
 
             argument.AddError($"{name} takes one of {string.Join(", ", choices)}, not '{text}'");

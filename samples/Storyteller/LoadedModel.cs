@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using MlaGen;
 using MlaGen.Models;
 using Samples;
@@ -39,19 +37,5 @@ internal sealed record LoadedModel(LanguageModel Model, ModelTokenizer Tokenizer
         int[] tokens = [EndToken, .. Tokenizer.Encode(text)];
         int most = Model.Shape.MaxPositionEmbeddings;
         return tokens.Length <= most ? tokens : throw new UserException($"the prompt has {Counted.Of(tokens.Length, "token")}, but the model's context ends at {most}");
-    }
-
-    /// <summary>A number that another model has not: of all that is loaded, weights included.</summary>
-    public long Fingerprint()
-    {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        IEnumerable<string> weights = System.IO.Directory.EnumerateFiles(Directory, "*.safetensors").Order(StringComparer.Ordinal);
-        foreach (string path in (IEnumerable<string>)[Path.Combine(Directory, "config.json"), Path.Combine(Directory, TokenizerFile), .. weights])
-        {
-            using FileStream file = ModelFile.OpenRead(path);
-            hash.AppendData(SHA256.HashData(file));
-        }
-
-        return BinaryPrimitives.ReadInt64LittleEndian(hash.GetHashAndReset());
     }
 }

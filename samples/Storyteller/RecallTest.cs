@@ -22,7 +22,7 @@ internal static class RecallTest
         Story[] stories = Read(path);
         LoadedModel loaded = LoadedModel.Load(options.Model);
         using MlaExecutor executor = new(options.Threads);
-        using StorySession session = new(loaded.Model, executor, texts: 1, options.Cache, options.Chunk);
+        using StorySession session = new(loaded.Model, executor, texts: 1, options.Cache, options.Precision, options.Chunk);
 
         long start = Stopwatch.GetTimestamp();
         int right = 0;
@@ -35,6 +35,10 @@ internal static class RecallTest
 
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{right} of {questions}"));
         summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(stories.Length, "story", "stories")} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s"));
+        if (options.Precision != MlaPrecision.Highest)
+        {
+            summary.WriteLine(session.Cache.Cores);
+        }
     }
 
     /// <summary>Reads a JSON array of <c>{"text", "answers": [[start, end], …]}</c>.</summary>

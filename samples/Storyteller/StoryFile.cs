@@ -34,7 +34,7 @@ internal static class StoryFile
 
     public static void Save(string path, LatentCache<StoryAttention> cache, LoadedModel loaded, IEnumerable<Telling> stories)
     {
-        long model = loaded.Fingerprint();
+        long model = loaded.Model.Fingerprint();
         cache.Save(path, [.. stories.Select(story => new SavedSequence(story.Sequence, Numbers(story, model)))]);
     }
 
@@ -46,7 +46,7 @@ internal static class StoryFile
     {
         SavedSequence[] sequences = Read(path, cache);
         Require(path, sequences.Length is > 0 and <= MostStories, $"1 to {MostStories} stories are expected, {sequences.Length} found");
-        long model = loaded.Fingerprint();
+        long model = loaded.Model.Fingerprint();
         return [.. sequences.Select(saved => Story(path, saved, model, loaded))];
     }
 

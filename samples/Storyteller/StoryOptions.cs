@@ -5,6 +5,7 @@ namespace Storyteller;
 /// <summary>What the command line asks for.</summary>
 /// <param name="Model">Directory of the model.</param>
 /// <param name="Cache">How the cache stores a row.</param>
+/// <param name="Precision">How exactly attention multiplies.</param>
 /// <param name="Prompts">The texts that stories begin with; none if no such option was given.</param>
 /// <param name="PromptFile">File that holds such a text, or <see langword="null"/>.</param>
 /// <param name="ResumeFile">File of stories to go on with, or <see langword="null"/>.</param>
@@ -20,6 +21,7 @@ namespace Storyteller;
 internal sealed record StoryOptions(
     string Model,
     CacheFormat Cache,
+    MlaPrecision Precision,
     string[] Prompts,
     string? PromptFile,
     string? ResumeFile,

@@ -19,14 +19,15 @@ internal sealed class StorySession : IDisposable
     /// <param name="executor">The threads that attention runs on.</param>
     /// <param name="texts">Texts that there is room for at a time, of as many tokens as the model has positions.</param>
     /// <param name="format">How the cache keeps a token.</param>
+    /// <param name="precision">How exactly attention multiplies.</param>
     /// <param name="chunk">Tokens of a prompt that go through the model at a time; 0 for all that are fed.</param>
-    public StorySession(LanguageModel model, MlaExecutor executor, int texts, CacheFormat format, int chunk)
+    public StorySession(LanguageModel model, MlaExecutor executor, int texts, CacheFormat format, MlaPrecision precision, int chunk)
     {
         _model = model;
         MlaShape shape = StoryAttention.Shape;
         int pageTokens = CacheLayout.Of<StoryAttention>().PageTokens;
         int pages = ((shape.MaxPositionEmbeddings - 1) / pageTokens) + 1;
-        Cache = new LatentCache<StoryAttention>(model.Config.AttentionLayers, (long)texts * pages * pageTokens, new LatentCacheOptions { Format = format });
+        Cache = new LatentCache<StoryAttention>(model.Config.AttentionLayers, (long)texts * pages * pageTokens, new LatentCacheOptions { Format = format, Precision = precision });
         _batch = Cache.CreateBatch(executor);
         _chunk = chunk == 0 ? int.MaxValue : chunk;
     }

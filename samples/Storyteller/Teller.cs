@@ -39,7 +39,7 @@ internal sealed class Teller
         LoadedModel loaded = LoadedModel.Load(options.Model);
         int[][] prompts = [.. texts.Select(loaded.TokensOf)];
         using MlaExecutor executor = new(options.Threads);
-        using StorySession session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Cache, options.Chunk)
+        using StorySession session = new(loaded.Model, executor, options.ResumeFile is null ? prompts.Length : StoryFile.MostStories, options.Cache, options.Precision, options.Chunk)
         {
             // Pinned, so that a story is the same alone and beside others, from its whole prompt, from a beginning it shares, and from a file.
             Form = MlaForm.Absorbed,
@@ -185,6 +185,10 @@ internal sealed class Teller
 
         summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode: {Counted.Of(decodedTokens, "token")}, {Rate(decodedTokens, decode):F0} tokens/s"));
         summary.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache:  {Counted.Of(latentBytes, "byte")} a token; keys and values of full multi-head attention would take {fullBytes}"));
+        if (_options.Precision != MlaPrecision.Highest)
+        {
+            summary.WriteLine(_session.Cache.Cores);
+        }
     }
 
     private static double Rate(int tokens, TimeSpan time) => tokens == 0 ? 0 : tokens / time.TotalSeconds;

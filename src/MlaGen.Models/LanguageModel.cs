@@ -15,6 +15,7 @@ public abstract class LanguageModel
     {
         Directory = directory;
         Config = config;
+        Weights = options.Weights;
         using Checkpoint checkpoint = Checkpoint.Open(directory);
         WeightLoading loading = new(
             (tensors, prefix, layer) =>
@@ -24,8 +25,11 @@ public abstract class LanguageModel
                 return loaded;
             },
             (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures, format: options.Weights));
+        using PackedWeights? kept = options.KeepWeights ? PackedWeights.Open(KeptPath(directory, options.Weights), checkpoint, options.Weights) : null;
+        ICheckpoint weights = (ICheckpoint?)kept ?? checkpoint;
         (string model, string root) = Prefixes(checkpoint);
-        _decoder = config.Family.Load(new WeightSource(checkpoint, model, loading), new WeightSource(checkpoint, root, loading));
+        _decoder = config.Family.Load(new WeightSource(weights, model, loading), new WeightSource(weights, root, loading));
+        kept?.Commit();
     }
 
     /// <summary>Where it was loaded from.</summary>
@@ -34,8 +38,15 @@ public abstract class LanguageModel
     /// <summary>What its <c>config.json</c> says.</summary>
     public ModelConfig Config { get; }
 
+    /// <summary>How it keeps the weights that <see cref="ModelOptions.Weights"/> is about.</summary>
+    public WeightFormat Weights { get; }
+
     /// <summary>The dimensions of its attention. Positions run below its <see cref="MlaShape.MaxPositionEmbeddings"/>.</summary>
     public abstract MlaShape Shape { get; }
+
+    /// <summary>A number that another model has not: of the directory's configuration, tokenizer and weights. Of files beyond 64 MiB, parts of 64 KiB count that lie evenly spread.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public long Fingerprint() => ModelFingerprint.Of(Directory);
 
     /// <summary>Loads a model with the first class that its <c>config.json</c> fits.</summary>
     /// <param name="directory">The model's directory: <c>config.json</c> and safetensors files as Hugging Face publishes them.</param>
@@ -73,6 +84,11 @@ public abstract class LanguageModel
             config.File);
     }
 
+    /// <summary>The file that <see cref="ModelOptions.KeepWeights"/> keeps packed weights in.</summary>
+    /// <param name="directory">The model's directory.</param>
+    /// <param name="weights">How weights are kept in memory.</param>
+    public static string KeptPath(string directory, WeightFormat weights) => Path.Combine(directory, $"mlagen.{weights.ToString().ToLowerInvariant()}.packed");
+
     /// <summary>Creates an empty cache.</summary>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages.</param>
     /// <param name="options">Format, page size and memory; <see langword="null"/> for the defaults.</param>
@@ -91,7 +107,7 @@ public abstract class LanguageModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         IAttentionStep step = StepOf(batch) ?? throw new ArgumentException("The batch is of another attention class than the model's.", nameof(batch));
-        Forward(new Workers(batch.Executor, batch.CancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(batch.Executor, batch.Precision, batch.CancellationToken), step, tokens, wanted, logits);
     }
 
     private protected void Forward(Workers workers, IAttentionStep step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits)
@@ -172,7 +188,7 @@ public sealed class LanguageModel<T> : LanguageModel
     /// <inheritdoc/>
     public override ModelCache CreateCache(long maxTokens, LatentCacheOptions? options = null) => new ModelCache<T>(new LatentCache<T>(Config.AttentionLayers, maxTokens, options));
 
-    /// <summary>Runs a step whose attention is carried out by the caller.</summary>
+    /// <summary>Runs a step whose attention is carried out by the caller; everything else is multiplied at <see cref="MlaPrecision.Highest"/>.</summary>
     /// <param name="step">Its attention. A step that fails on the way has been carried out up to some layer: undoing that is the caller's.</param>
     /// <param name="tokens">The new tokens, <c>[step.Rows]</c>.</param>
     /// <param name="wanted">The rows whose scores are wanted.</param>
@@ -185,7 +201,7 @@ public sealed class LanguageModel<T> : LanguageModel
         IAttentionStep<T> step, ReadOnlySpan<int> tokens, ReadOnlySpan<int> wanted, Span<float> logits, MlaExecutor? executor = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        Forward(new Workers(executor ?? MlaExecutor.Shared, cancellationToken), step, tokens, wanted, logits);
+        Forward(new Workers(executor ?? MlaExecutor.Shared, MlaPrecision.Highest, cancellationToken), step, tokens, wanted, logits);
     }
 
     private protected override IAttentionStep? StepOf(MlaBatch batch) => batch is MlaBatch<T> mine ? new BatchStep<T>(mine) : null;

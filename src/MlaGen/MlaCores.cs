@@ -2,13 +2,14 @@ using MlaGen.Runtime;
 
 namespace MlaGen;
 
-/// <summary>Which attention cores a class has for a cache, which of them run on this machine, and why the better ones do not.</summary>
+/// <summary>Which cores a class has for a cache, which of them run on this machine, and why the better ones do not.</summary>
 public sealed class MlaCores
 {
-    private MlaCores(MlaCore[] absorbed, MlaCore[] decompressed)
+    private MlaCores(MlaCore[] absorbed, MlaCore[] decompressed, MlaCore[] projections)
     {
         Absorbed = absorbed;
         Decompressed = decompressed;
+        Projections = projections;
     }
 
     /// <summary>Cores of the absorbed form, the best first.</summary>
@@ -16,6 +17,9 @@ public sealed class MlaCores
 
     /// <summary>Cores of the decompressed form, the best first.</summary>
     public IReadOnlyList<MlaCore> Decompressed { get; }
+
+    /// <summary>Cores of products with weights of bfloat16, the best first: of the projections, and of every <see cref="Linear"/>. Weights of other formats take the last.</summary>
+    public IReadOnlyList<MlaCore> Projections { get; }
 
     /// <summary>The cores of a class.</summary>
     /// <typeparam name="TAttention">A class generated from <see cref="MlaAttentionAttribute"/>.</typeparam>
@@ -29,17 +33,23 @@ public sealed class MlaCores
         MlaKernels kernels = TAttention.Definition.Kernels;
         MlaPrecision allowed = precision ?? layout.Precision;
         return Enum.IsDefined(allowed)
-            ? new MlaCores(Listed(kernels.Absorbed, layout, allowed), Listed(kernels.Decompressed, layout, allowed))
+            ? new MlaCores(Listed(kernels.Absorbed, layout, allowed), Listed(kernels.Decompressed, layout, allowed), Products(PanelFormats.Of(TensorType.BFloat16), allowed))
             : throw new ArgumentOutOfRangeException(nameof(precision), precision, "There is no such precision.");
     }
 
-    /// <summary>A line for each form: the core that runs and, in order, why the better ones do not.</summary>
-    public override string ToString() => $"absorbed: {Line(Absorbed)}{Environment.NewLine}decompressed: {Line(Decompressed)}";
+    /// <summary>A line for each form, and one for the projections: the core that runs and, in order, why the better ones do not.</summary>
+    public override string ToString() => string.Join(Environment.NewLine, $"absorbed: {Line(Absorbed)}", $"decompressed: {Line(Decompressed)}", $"projections: {Line(Projections)}");
 
     private static MlaCore[] Listed(IReadOnlyList<AttentionCore> cores, CacheLayout layout, MlaPrecision precision)
     {
         AttentionCore running = CoreChoice.First(cores, layout, precision);
         return [.. cores.Select(core => new MlaCore(core.Target, core.Precision, core == running, CoreChoice.Refusal(core, layout, precision)))];
+    }
+
+    private static MlaCore[] Products(PanelProducts format, MlaPrecision precision)
+    {
+        ProductCore running = ProductCores.First(format, precision);
+        return [.. ProductCores.All.Select(core => new MlaCore(core.Target, core.Precision, core == running, ProductCores.Refusal(core, format, precision)))];
     }
 
     private static string Line(IReadOnlyList<MlaCore> cores)

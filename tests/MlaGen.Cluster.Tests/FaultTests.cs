@@ -10,11 +10,12 @@ using Samples;
 
 namespace MlaGen.Cluster.Tests;
 
-/// <summary>Silos that are killed, storage that is gone, a list of members that is away.</summary>
+/// <summary>Silos that are killed or hang, storage that is gone, a list of members that is away.</summary>
 public sealed class FaultTests : IDisposable
 {
     private const string Prompt = "Once upon a time";
     private const int Chunk = 64;
+    private const int Deadline = 3;
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mlagen-cluster-test-");
     private readonly ConcurrentDictionary<string, int> _processes = new();
@@ -37,6 +38,35 @@ public sealed class FaultTests : IDisposable
         Assert.Equal(killed.Length, _kills);
         Assert.NotEmpty(_failures);
         Assert.Equal(expected.Tokens, found.Tokens);
+    }
+
+    /// <summary>For less than a call waits; and until the story is told without it: declared dead by then, it finds that out, ends, and is started anew.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_silo_that_hangs_changes_nothing(bool toTheEnd)
+    {
+        SegmentOptions options = ToldStories.Options(32, directory: _directory.FullName);
+        ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, 120));
+        await using ClusterSession session = await Start(2, options);
+        int silo = _processes["silo 1"];
+        TaskCompletionSource told = new();
+        Task? hanging = null;
+        ToldStories found = Tell(session, options, 120, story =>
+        {
+            if (story.Cached == 90)
+            {
+                hanging ??= HangAsync("silo 1", toTheEnd ? told.Task : Task.Delay(TimeSpan.FromSeconds(1)));
+            }
+
+            return [];
+        });
+
+        told.SetResult();
+        await hanging!;
+        Assert.Equal(expected.Tokens, found.Tokens);
+        Assert.Equal(toTheEnd, _failures.Count > 0);
+        Assert.True(!toTheEnd || SpinWait.SpinUntil(() => _processes["silo 1"] != silo, TimeSpan.FromSeconds(30)));
     }
 
     /// <summary>The first segment is full and saved; then its silo and its file go.</summary>
@@ -64,14 +94,14 @@ public sealed class FaultTests : IDisposable
     [Fact]
     public async Task A_silo_ends_with_its_starter_before_it_is_a_member()
     {
-        SiloOptions options = ClusterSession.Local(ToldStories.Options(32), Placement.Spread, threads: 1, deadline: 3, redis: null) with { Port = ClusterSession.FreePort() };
+        SiloOptions options = ClusterSession.Local(ToldStories.Options(32), Placement.Spread, threads: 1, Deadline, redis: null) with { Port = ClusterSession.FreePort() };
         ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cluster.dll"), "silo"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         using Process silo = Process.Start(start)!;
         try
         {
             await silo.StandardInput.WriteLineAsync(JsonSerializer.Serialize(options));
             await silo.StandardInput.FlushAsync();
-            await Task.Delay(TimeSpan.FromSeconds(3));
+            await Task.Delay(TimeSpan.FromSeconds(1));
             Assert.False(silo.HasExited);
             silo.StandardInput.Close();
             Assert.True(silo.WaitForExit(TimeSpan.FromSeconds(20)));
@@ -99,12 +129,7 @@ public sealed class FaultTests : IDisposable
             await using ClusterSession session = await Start(3, options, redis.Address);
             int seed = Environment.TickCount;
             Random random = new(seed);
-            HashSet<int> moments = [];
-            while (moments.Count < Kills)
-            {
-                moments.Add(random.Next(20, Tokens - 300));
-            }
-
+            HashSet<int> moments = Moments(random, Kills, Tokens - 300);
             Task away = Task.CompletedTask;
             ToldStories found = Tell(session, options, Tokens, story =>
             {
@@ -138,8 +163,47 @@ public sealed class FaultTests : IDisposable
         }
     }
 
+    [ClusterFaultsFact]
+    [Trait("Category", "ClusterFaults")]
+    public async Task A_long_story_survives_ten_silos_that_hang()
+    {
+        const int Tokens = 2000;
+        const int Hangs = 10;
+        SegmentOptions options = ToldStories.Options(128, directory: _directory.FullName);
+        ToldStories expected = ToldStories.Local(options, Chunk, ToldStories.Story(Prompt, Tokens));
+        await using ClusterSession session = await Start(3, options);
+        int seed = Environment.TickCount;
+        Random random = new(seed);
+        HashSet<int> moments = Moments(random, Hangs, Tokens - 100);
+        List<Task> hanging = [];
+        ToldStories found = Tell(session, options, Tokens, story =>
+        {
+            if (moments.Remove(story.Cached))
+            {
+                hanging.Add(HangAsync($"silo {random.Next(3) + 1}", Task.Delay(TimeSpan.FromSeconds(random.NextDouble() * 8))));
+            }
+
+            return [];
+        });
+
+        await Task.WhenAll(hanging);
+        Assert.Equal(Hangs, hanging.Count);
+        Assert.True(expected.Tokens[0].AsSpan().SequenceEqual(found.Tokens[0]), $"seed {seed}: {string.Join(Environment.NewLine, _failures)}");
+    }
+
+    private static HashSet<int> Moments(Random random, int count, int end)
+    {
+        HashSet<int> moments = [];
+        while (moments.Count < count)
+        {
+            moments.Add(random.Next(20, end));
+        }
+
+        return moments;
+    }
+
     private Task<ClusterSession> Start(int silos, SegmentOptions options, string? redis = null)
-        => ClusterSession.StartAsync(silos, ClusterSession.Local(options, Placement.Spread, threads: 1, deadline: 3, redis), redis: null, line =>
+        => ClusterSession.StartAsync(silos, ClusterSession.Local(options, Placement.Spread, threads: 1, Deadline, redis), redis: null, line =>
         {
             if (line.Split(": process ") is [string name, string process])
             {
@@ -163,14 +227,37 @@ public sealed class FaultTests : IDisposable
     /// <summary>Kills a silo; one that is dead already has to come back first.</summary>
     private void Kill(string silo)
     {
+        using (Process process = Running(silo))
+        {
+            _processes[silo] = 0;
+            process.Kill();
+        }
+
+        _kills++;
+    }
+
+    /// <summary>Stops a silo, which keeps its memory and its connections, and lets it go on in the end.</summary>
+    private async Task HangAsync(string silo, Task end)
+    {
+        using Process process = Running(silo);
+        Processes.Signal(process.Id, "STOP");
+        await end;
+        if (!process.HasExited)
+        {
+            Processes.Signal(process.Id, "CONT");
+        }
+    }
+
+    private Process Running(string silo)
+    {
+        Process? found = null;
         Assert.True(SpinWait.SpinUntil(
             () =>
             {
                 try
                 {
                     // 0 until it has been started anew: no process that is killed has that number.
-                    using Process process = _processes[silo] is > 0 and int id ? Process.GetProcessById(id) : throw new ArgumentException(silo);
-                    process.Kill();
+                    found = _processes[silo] is > 0 and int id ? Process.GetProcessById(id) : throw new ArgumentException(silo);
                     return true;
                 }
                 catch (ArgumentException)
@@ -180,7 +267,6 @@ public sealed class FaultTests : IDisposable
                 }
             },
             TimeSpan.FromMinutes(1)));
-        _processes[silo] = 0;
-        _kills++;
+        return found!;
     }
 }

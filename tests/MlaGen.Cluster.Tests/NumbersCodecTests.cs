@@ -41,6 +41,29 @@ public sealed class NumbersCodecTests
         Assert.Equal([expected, -expected], values);
     }
 
+    /// <summary>Whatever the bits, many at once are rounded as each by itself, and travel unchanged after that.</summary>
+    [Fact]
+    public void Many_are_rounded_as_each_alone()
+    {
+        Random random = new(5);
+        float[] values = [.. Enumerable.Range(0, 10007).Select(i => BitConverter.Int32BitsToSingle(i % 9 == 0 ? 0x7F80_0001 + random.Next(1 << 22) : random.Next(int.MinValue, int.MaxValue)))];
+        int[] expected = [.. values.Select(Alone)];
+        WireFormat.BFloat16.Round(values);
+        byte[] bytes = new byte[2 * values.Length];
+        WireFormat.BFloat16.Encode(values, bytes);
+        float[] back = new float[values.Length];
+        WireFormat.BFloat16.Decode(bytes, back);
+
+        Assert.Equal(expected, values.Select(BitConverter.SingleToInt32Bits));
+        Assert.Equal(expected, back.Select(BitConverter.SingleToInt32Bits));
+
+        static int Alone(float value)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(value);
+            return (int)((float.IsNaN(value) ? bits | 0x0040_0000 : bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF_0000);
+        }
+    }
+
     [Fact]
     public void A_message_that_was_cut_off_or_changed_is_refused()
     {

@@ -6,7 +6,7 @@ namespace MlaGen.Cluster.Tests;
 /// <summary>The formulas against what classes and caches say of themselves.</summary>
 public sealed class PlanTests
 {
-    private static readonly PlannedModel _story = PlannedModel.All.Single(static model => model.Name == "story");
+    private static readonly PlannedModel _story = PlannedModel.Story;
     private static readonly PlannedModel _deepSeek = PlannedModel.All.Single(static model => model.Name == "deepseek-v3");
 
     [Theory]
@@ -30,6 +30,7 @@ public sealed class PlanTests
         Assert.Equal(128 * 513 * 4, one.OutputBytes);
         Assert.Equal(8 * (one.Bytes - (576 * 4)), eight.Bytes - (576 * 4));
         Assert.Equal(1e-3 + (one.Bytes * 8 / 1e9) + (one.Bytes / 3e8), one.NetworkTime, 1e-12);
+        Assert.Equal(1e-3 + (eight.Bytes * 8 / 1e9) + (eight.Bytes / 3e8), eight.NetworkTime, 1e-12);
         Assert.Equal(2 * one.AttentionTime(4096, CacheFormat.Float8, 1e11, double.PositiveInfinity), one.AttentionTime(8192, CacheFormat.Float8, 1e11, double.PositiveInfinity), 1e-12);
         Assert.Equal(1000 * 656 / 1e11, one.AttentionTime(1000, CacheFormat.Float8, 1e11, double.PositiveInfinity), 1e-12);
         Assert.Equal(1000 * _deepSeek.Operations / 1e12, one.AttentionTime(1000, CacheFormat.Float8, 1e15, 1e12), 1e-12);

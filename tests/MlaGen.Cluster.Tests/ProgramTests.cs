@@ -1,4 +1,8 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
 using Cluster;
+using Cluster.Hosting;
 using Cluster.Telling;
 
 namespace MlaGen.Cluster.Tests;
@@ -23,6 +27,49 @@ public sealed class ProgramTests : IDisposable
         Assert.Equal(80, text.Draws);
         Assert.InRange(rest.Length, 10, whole.Length - 10);
         Assert.EndsWith(rest, whole, StringComparison.Ordinal);
+    }
+
+    /// <summary>The only silo hangs for good.</summary>
+    [Fact]
+    public void A_story_whose_silo_hangs_is_broken_off_with_an_error_and_resumed_over_another()
+    {
+        string whole = Run("tell", "--silos", "0", "--quiet", "--ignore-end", "--max-tokens", "80");
+        StringWriter error = new();
+        TextWatcher told = new(100, () => Processes.Signal(SiloProcesses(error.ToString()).Single(), "STOP"));
+        int exitCode = CommandLine.Run(["tell", "--silos", "1", "--deadline", "1", "--patience", "2", "--ignore-end", "--max-tokens", "80", "--directory", _directory.FullName], told, error);
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains("could not be had for 2 s", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"--resume {_directory.FullName} goes on", error.ToString(), StringComparison.Ordinal);
+        string rest = Run("tell", "--silos", "1", "--quiet", "--ignore-end", "--resume", _directory.FullName);
+        Assert.Equal(whole, told.ToString()[..^Environment.NewLine.Length] + rest);
+    }
+
+    [Fact]
+    public void A_run_that_is_killed_leaves_no_process()
+    {
+        string[] redis = RedisServer.IsInstalled ? ["--use-redis"] : [];
+        string[] command = [Path.Combine(AppContext.BaseDirectory, "Cluster.dll"), "tell", "--silos", "2", "--ignore-end", "--max-tokens", "8000", "--directory", _directory.FullName, .. redis];
+        using Process run = Process.Start(new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        int[] silos = [];
+        try
+        {
+            StringBuilder notes = new();
+            while (silos.Length < 2)
+            {
+                notes.AppendLine(run.StandardError.ReadLine() ?? throw new EndOfStreamException(notes.ToString()));
+                silos = SiloProcesses(notes.ToString());
+            }
+
+            Assert.All(silos, static silo => Assert.True(Processes.IsRunning(silo)));
+            Assert.True(Processes.AnyNames(_directory.FullName));
+        }
+        finally
+        {
+            run.Kill();
+        }
+
+        Assert.True(SpinWait.SpinUntil(() => !silos.Any(Processes.IsRunning) && !Processes.AnyNames(_directory.FullName), TimeSpan.FromSeconds(20)));
     }
 
     [Fact]
@@ -82,11 +129,37 @@ public sealed class ProgramTests : IDisposable
         Assert.Contains("redis-server is not installed; Debian has it in the package redis-server", error.ToString(), StringComparison.Ordinal);
     }
 
+    private static int[] SiloProcesses(string notes)
+        => [.. notes.Split('\n').Where(static line => line.StartsWith("silo ", StringComparison.Ordinal)).Select(static line => int.Parse(line.Split(": process ")[1], CultureInfo.InvariantCulture))];
+
     private static string Run(params string[] arguments)
     {
         StringWriter output = new();
         StringWriter error = new();
         Assert.True(CommandLine.Run(arguments, output, error) == 0, error.ToString());
         return output.ToString();
+    }
+
+    /// <summary>Takes text, and does something once it has so much.</summary>
+    private sealed class TextWatcher(int length, Action action) : StringWriter
+    {
+        private Action? _action = action;
+
+        public override void Write(char value) => Take(value.ToString());
+
+        public override void Write(string? value) => Take(value ?? string.Empty);
+
+        public override void Write(char[] buffer, int index, int count) => Take(new string(buffer, index, count));
+
+        public override void Write(ReadOnlySpan<char> buffer) => Take(buffer.ToString());
+
+        private void Take(string text)
+        {
+            GetStringBuilder().Append(text);
+            if (GetStringBuilder().Length >= length && Interlocked.Exchange(ref _action, null) is { } once)
+            {
+                once();
+            }
+        }
     }
 }

@@ -64,6 +64,12 @@ internal sealed record MatrixPlan(
     /// <summary>Bytes from a row to the next.</summary>
     public int RowBytes => 2 * Depth;
 
+    /// <summary>Elements of a row behind the whole tiles of its depth.</summary>
+    public int DepthTail => HasTiles ? Depth % TileDepth : 0;
+
+    /// <summary>Tiles that are as small as that: one of rows, one of queries.</summary>
+    public int TailTiles => DepthTail == 0 ? 0 : 2;
+
     /// <summary>Panels of queries.</summary>
     public int Panels => Columns / PanelColumns;
 

@@ -26,12 +26,8 @@ internal static class MatrixPlanner
             yield break;
         }
 
-        if (shape.CacheRowElements % MatrixPlan.TileDepth == 0)
-        {
-            yield return Checked(PlanAmx(shape, managed, MlaPrecision.Medium, terms: 1));
-            yield return Checked(PlanAmx(shape, managed, MlaPrecision.High, terms: 2));
-        }
-
+        yield return Checked(PlanAmx(shape, managed, MlaPrecision.Medium, terms: 1));
+        yield return Checked(PlanAmx(shape, managed, MlaPrecision.High, terms: 2));
         yield return Checked(PlanAvx512Bf16(shape, managed));
     }
 
@@ -40,8 +36,9 @@ internal static class MatrixPlanner
     {
         if (plan.HasTiles)
         {
-            Require(plan.SumTiles(Math.Min(2, plan.Panels)) + 2 <= MatrixPlan.Tiles, $"sums and operands exceed the tiles, {MatrixPlan.Tiles}");
-            Require(plan.TokenTile % MatrixPlan.TileDepth == 0 && plan.Depth % MatrixPlan.TileDepth == 0, "tokens and depth are no whole tiles");
+            Require(plan.SumTiles(Math.Min(2, plan.Panels)) + 2 + plan.TailTiles <= MatrixPlan.Tiles, $"sums and operands exceed the tiles, {MatrixPlan.Tiles}");
+            Require(plan.TokenTile % MatrixPlan.TileDepth == 0, "tokens are no whole tiles");
+            Require(plan.Depth % 2 == 0 && plan.Depth >= MatrixPlan.TileDepth, "the depth is no pairs, or less than a tile");
         }
         else
         {
@@ -90,7 +87,8 @@ internal static class MatrixPlanner
     {
         int columns = WholePanels(d.Heads);
 
-        // Two panels by two tiles of tokens, and by two of dimensions, load half a tile a product. A lone panel takes six tiles of tokens, and four of dimensions if they are whole ones.
+        // Two panels by two tiles of tokens, and by two of dimensions, load one tile a product. A lone panel takes six tiles of tokens, and four of dimensions if they are
+        // whole ones; where the depth is no whole tiles, two tiles are set aside for the rest, and two of tokens are left.
         bool isLone = columns == MatrixPlan.PanelColumns;
         return new MatrixPlan(
             "Amx",
@@ -99,7 +97,7 @@ internal static class MatrixPlanner
             d.KvLoraRank,
             d.Heads,
             columns,
-            isLone ? 96 : 32,
+            isLone && d.CacheRowElements % MatrixPlan.TileDepth == 0 ? 96 : 32,
             EquatableArray<int>.Empty,
             BlocksOfTiles * managed.BlockTokens,
             KernelPlanner.OddCacheLines(columns),

@@ -32,17 +32,18 @@ internal static class EngineSource
         {
             MlaExecutor executor = new(settings.Threads);
             resources.Add(executor);
-            TextGenerator generator = new(model, new EngineTokenizer(tokenizer, model.Config.VocabularySize), new TextGeneratorOptions
+            TextGenerator generator = new(model, tokenizer, new TextGeneratorOptions
             {
                 CacheTokens = settings.CacheTokens,
                 MaxActive = settings.MaxActive,
                 Executor = executor,
                 Cache = new LatentCacheOptions { Format = settings.Cache },
+                DraftTokens = settings.DraftTokens,
             });
             resources.Insert(0, generator);
             PlainTemplate plain = new(tokenizer.BosToken is { } bos && (template is null || tokenizer.Encode("", addSpecialTokens: true).Contains(bos)) ? tokenizer.TokenOf(bos)! : "");
             return new LoadedEngine(
-                name, new MlaChatClient(generator, template is null ? plain : new EngineTemplate(template), name), new MlaChatClient(generator, plain, name), [.. resources]);
+                name, new MlaChatClient(generator, (IChatTemplate?)template ?? plain, name), new MlaChatClient(generator, plain, name), [.. resources]);
         }
         catch
         {
@@ -61,4 +62,5 @@ internal static class EngineSource
 /// <param name="Cache">How the cache keeps a token.</param>
 /// <param name="CacheTokens">Tokens of all requests together.</param>
 /// <param name="MaxActive">Requests that generate at a time.</param>
-internal sealed record EngineSettings(int Threads, WeightFormat Weights, CacheFormat Cache, long CacheTokens, int MaxActive);
+/// <param name="DraftTokens">Candidates for coming tokens that a step verifies.</param>
+internal sealed record EngineSettings(int Threads, WeightFormat Weights, CacheFormat Cache, long CacheTokens, int MaxActive, int DraftTokens = 0);

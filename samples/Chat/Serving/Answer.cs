@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Chat.Engine;
 using Chat.Serving.Wire;
+using MlaGen.Models;
 
 namespace Chat.Serving;
 
@@ -29,7 +29,7 @@ internal abstract class Answer(string model)
 
     protected static string Json<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.Serialize(value, type);
 
-    protected static string TextOf(TokenLikelihood token) => Encoding.UTF8.GetString(token.Bytes.Span);
+    protected static string TextOf(ChatTokenLogProb token) => Encoding.UTF8.GetString(token.Bytes.Span);
 }
 
 /// <summary>Answers of <c>/v1/chat/completions</c>.</summary>
@@ -47,7 +47,7 @@ internal sealed class ChatAnswer(string model) : Answer(model)
 
     private static ChatLogprobs? Logprobs(GeneratedPart part) => part.Likelihoods is { } tokens ? new ChatLogprobs([.. tokens.Select(static token => Logprob(token, isChosen: true))]) : null;
 
-    private static ChatLogprob Logprob(TokenLikelihood token, bool isChosen) => new(
+    private static ChatLogprob Logprob(ChatTokenLogProb token, bool isChosen) => new(
         TextOf(token),
         token.LogProb,
         [.. token.Bytes.ToArray().Select(static value => (int)value)],
@@ -94,10 +94,10 @@ internal sealed class CompletionAnswer(string model, string echo) : Answer(model
     }
 
     /// <summary>By text; of two tokens that look alike, as halves of characters do, the likelier one.</summary>
-    private static Dictionary<string, double> Likeliest(TokenLikelihood token)
+    private static Dictionary<string, double> Likeliest(ChatTokenLogProb token)
     {
         Dictionary<string, double> likeliest = [];
-        foreach (TokenLikelihood other in token.Likeliest)
+        foreach (ChatTokenLogProb other in token.Likeliest)
         {
             likeliest.TryAdd(TextOf(other), other.LogProb);
         }

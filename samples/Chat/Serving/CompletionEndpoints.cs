@@ -5,6 +5,7 @@ using Chat.Engine;
 using Chat.Serving.Wire;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Options;
+using MlaGen.Models;
 
 namespace Chat.Serving;
 
@@ -73,7 +74,7 @@ internal sealed class CompletionEndpoints(
     private static async Task<string> SendAsync(HttpContext http, Answer answer, EngineFeed feed)
     {
         StringBuilder text = new();
-        List<TokenLikelihood>? likelihoods = null;
+        List<ChatTokenLogProb>? likelihoods = null;
         string? finish = null;
         while (await feed.NextAsync() is { } part)
         {

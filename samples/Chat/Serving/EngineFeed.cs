@@ -31,7 +31,7 @@ internal sealed class EngineFeed(IChatClient engine, Generation generation, Serv
                 metrics.Tokens(prompt, answer);
             }
 
-            IReadOnlyList<TokenLikelihood>? likelihoods = update.AdditionalProperties?.TryGetValue(EngineConventions.LogProbs, out IReadOnlyList<TokenLikelihood>? told) == true ? told : null;
+            IReadOnlyList<ChatTokenLogProb>? likelihoods = MlaChatClient.LogProbsOf(update.AdditionalProperties);
             if (update.Text.Length > 0 || update.FinishReason is not null || likelihoods is not null)
             {
                 return new GeneratedPart(update.Text, update.FinishReason?.Value, likelihoods);
@@ -60,9 +60,9 @@ internal sealed class EngineFeed(IChatClient engine, Generation generation, Serv
         {
             throw ApiException.Busy();
         }
-        catch (Exception problem) when (!_hasBegun && problem is ArgumentException or NotSupportedException)
+        catch (Exception problem) when (!_hasBegun && problem is ArgumentException or NotSupportedException or ChatTemplateException)
         {
-            // What an engine refuses, a prompt longer than the model's context for one, it refuses before its first token.
+            // What an engine refuses, a prompt longer than the model's context or what its template does not take, it refuses before its first token.
             throw new ApiException(StatusCodes.Status400BadRequest, "invalid_request_error", problem.Message, "not_accepted");
         }
     }

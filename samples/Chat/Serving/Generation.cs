@@ -1,5 +1,5 @@
-using Chat.Engine;
 using Microsoft.Extensions.AI;
+using MlaGen.Models;
 
 namespace Chat.Serving;
 
@@ -12,4 +12,4 @@ namespace Chat.Serving;
 internal sealed record Generation(IReadOnlyList<ChatMessage> Messages, ChatOptions Options, bool Streams, bool TellsUsage, string Echo = "");
 
 /// <summary>Some of an answer.</summary>
-internal sealed record GeneratedPart(string Text, string? FinishReason, IReadOnlyList<TokenLikelihood>? Likelihoods);
+internal sealed record GeneratedPart(string Text, string? FinishReason, IReadOnlyList<ChatTokenLogProb>? Likelihoods);

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using Chat.Engine;
 using Chat.Serving.Wire;
 using Microsoft.Extensions.AI;
+using MlaGen.Models;
 
 namespace Chat.Serving;
 
@@ -27,7 +27,7 @@ internal sealed class RequestChecks(string model, int mostTokens)
 
         if (request.Logprobs == true)
         {
-            options.AdditionalProperties![EngineConventions.LogProbs] = InRange(request.TopLogprobs ?? 0, 0, MostLikeliest, "top_logprobs");
+            options.AdditionalProperties![MlaChatClient.LogProbs] = InRange(request.TopLogprobs ?? 0, 0, MostLikeliest, "top_logprobs");
         }
         else if (request.TopLogprobs is not null)
         {
@@ -53,7 +53,7 @@ internal sealed class RequestChecks(string model, int mostTokens)
         One(request.BestOf, "best_of");
         if (request.Logprobs is { } likeliest)
         {
-            options.AdditionalProperties![EngineConventions.LogProbs] = InRange(likeliest, 0, MostLikeliest, "logprobs");
+            options.AdditionalProperties![MlaChatClient.LogProbs] = InRange(likeliest, 0, MostLikeliest, "logprobs");
             if (request.Echo == true)
             {
                 throw ApiException.Invalid("echo", "echo: the probabilities of a prompt's own tokens are not told; ask for one of echo and logprobs.");
@@ -89,8 +89,8 @@ internal sealed class RequestChecks(string model, int mostTokens)
             StopSequences = Stops(request.Stop),
             AdditionalProperties = [],
         };
-        Add(options, EngineConventions.MinP, InRange(request.MinP, 0, 1, "min_p"));
-        Add(options, EngineConventions.RepetitionPenalty, InRange(request.RepetitionPenalty, 0.01, 100, "repetition_penalty"));
+        Add(options, MlaChatClient.MinP, InRange(request.MinP, 0, 1, "min_p"));
+        Add(options, MlaChatClient.RepetitionPenalty, InRange(request.RepetitionPenalty, 0.01, 100, "repetition_penalty"));
         return options;
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.AI;
+using MlaGen.Models;
 using Samples;
 
 namespace Chat.Terminal;
@@ -142,7 +143,7 @@ internal sealed class Conversation(IChatClient client, string model, ChatOptions
         {
             problem = "(interrupted)";
         }
-        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or IOException or InvalidOperationException)
+        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or ChatTemplateException or IOException or InvalidOperationException)
         {
             problem = refused.Message;
         }

@@ -25,8 +25,11 @@ internal sealed class SegmentPlacementAttribute() : PlacementAttribute(new Segme
 internal sealed class SegmentPlacementStrategy : PlacementStrategy;
 
 /// <summary>Chooses the silo of a segment, among those that hold segments: the coordinator's does not.</summary>
-internal sealed class SegmentPlacementDirector(Placement placement) : IPlacementDirector
+internal sealed class SegmentPlacementDirector : IPlacementDirector
 {
+    /// <summary>Where segments are laid that are activated from now on.</summary>
+    public Placement Placement { get; set; }
+
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
     {
         SiloAddress[] silos = [.. context.GetCompatibleSilos(target).Order()];
@@ -34,7 +37,7 @@ internal sealed class SegmentPlacementDirector(Placement placement) : IPlacement
         return Task.FromResult(silos[Choose(segment, silos.Length)]);
     }
 
-    private int Choose(long segment, int silos) => placement switch
+    private int Choose(long segment, int silos) => Placement switch
     {
         Placement.Spread => (int)(segment % silos),
         Placement.Packed => 0,

@@ -12,20 +12,21 @@ namespace Cluster.Hosting;
 /// <summary>A cluster on this machine: the coordinator's silo in this process, and others in processes that it starts, and starts anew when they end.</summary>
 internal sealed class ClusterSession : IAsyncDisposable
 {
+    /// <summary>Between two attempts at what did not go.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
     private readonly IHost _host;
     private readonly SiloOptions _options;
-    private readonly SiloProcess[] _silos;
     private readonly RedisServer? _redis;
     private readonly Action<string>? _tell;
     private readonly Func<int, (string Address, string[] Prefix)> _placeOf;
     private readonly CancellationTokenSource _ending = new();
-    private Task _watching = Task.CompletedTask;
+    private readonly List<Task> _keeping = [];
 
-    private ClusterSession(IHost host, SiloOptions options, SiloProcess[] silos, RedisServer? redis, Action<string>? tell, Func<int, (string Address, string[] Prefix)> placeOf)
+    private ClusterSession(IHost host, SiloOptions options, RedisServer? redis, Action<string>? tell, Func<int, (string Address, string[] Prefix)> placeOf)
     {
         _host = host;
         _options = options;
-        _silos = silos;
         _redis = redis;
         _tell = tell;
         _placeOf = placeOf;
@@ -45,12 +46,11 @@ internal sealed class ClusterSession : IAsyncDisposable
         Func<int, (string Address, string[] Prefix)>? placeOf = null)
     {
         IHost host = SiloHost.Create(options, holdsSegments: false);
-        ClusterSession session = new(host, options, new SiloProcess[silos], redis, tell, placeOf ?? (_ => (options.Address, [])));
+        ClusterSession session = new(host, options, redis, tell, placeOf ?? (_ => (options.Address, [])));
         try
         {
             await host.StartAsync();
-            await Task.WhenAll(Enumerable.Range(0, silos).Select(session.StartSiloAsync));
-            session._watching = Task.WhenAll(Enumerable.Range(0, silos).Select(session.WatchAsync));
+            await session.AddSilosAsync(silos);
             return session;
         }
         catch
@@ -76,17 +76,32 @@ internal sealed class ClusterSession : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>
+    /// Starts more silos, for the segments that are activated from then on. One after the other: of several that write themselves to the list of
+    /// members at the same time all but one wait for seconds.
+    /// </summary>
+    public async Task AddSilosAsync(int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            int index = _keeping.Count;
+            _keeping.Add(KeepAsync(index, await StartSiloAsync(index)));
+        }
+    }
+
+    /// <summary>Where segments are laid that are activated from now on.</summary>
+    public Placement Placement
+    {
+        set => _host.Services.GetRequiredService<SegmentPlacementDirector>().Placement = value;
+    }
+
     /// <summary>The segments of a group of stories.</summary>
     public GrainSegments Segments(string stories) => new(_host.Services.GetRequiredService<IGrainFactory>(), stories);
 
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
-        await _watching;
-        foreach (SiloProcess? silo in _silos)
-        {
-            silo?.Dispose();
-        }
+        await Task.WhenAll(_keeping);
 
         // A silo that ends in order takes leave of the others, who are gone already.
         await EndAsync(_host);
@@ -110,50 +125,57 @@ internal sealed class ClusterSession : IAsyncDisposable
         host.Dispose();
     }
 
-    private async Task StartSiloAsync(int index)
+    private async Task<SiloProcess> StartSiloAsync(int index)
     {
         (string address, string[] prefix) = _placeOf(index);
         SiloProcess silo = await SiloProcess.StartAsync(_options with { Name = $"silo {index + 1}", Address = address, Port = FreePort() }, prefix, _ending.Token);
-        _silos[index]?.Dispose();
-        _silos[index] = silo;
         _tell?.Invoke(string.Create(CultureInfo.InvariantCulture, $"silo {index + 1}: process {silo.Id}"));
+        return silo;
     }
 
-    /// <summary>Starts a silo anew whenever it has ended.</summary>
+    /// <summary>Starts a silo anew whenever it has ended, and ends it with the session.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "Without its list of members a cluster takes nobody in: it is tried again as long as the session lasts.")]
-    private async Task WatchAsync(int index)
+    private async Task KeepAsync(int index, SiloProcess silo)
     {
         while (!_ending.IsCancellationRequested)
         {
             try
             {
-                await _silos[index].WaitForEndAsync(_ending.Token);
-                await DeclareDeadAsync(_silos[index].Options);
-                await StartSiloAsync(index);
+                await silo.WaitForEndAsync(_ending.Token);
+                await DeclareDeadAsync(silo.Options);
+                SiloProcess next = await StartSiloAsync(index);
+                silo.Dispose();
+                silo = next;
             }
             catch (Exception) when (_ending.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception problem)
             {
                 _tell?.Invoke($"silo {index + 1} does not start: {problem.Message}");
-                await Task.WhenAny(Task.Delay(200, _ending.Token));
+                await Task.WhenAny(Task.Delay(Pause, _ending.Token));
             }
         }
+
+        silo.Dispose();
     }
 
-    /// <summary>Whose process has ended is dead, whatever probes find out and when: its segments are laid elsewhere at once.</summary>
+    /// <summary>
+    /// Whose process has ended is dead, whatever probes find out and when: its segments are laid elsewhere at once. To ask for that is not enough:
+    /// when somebody else writes to the list of members at the same time, what was asked for is dropped.
+    /// </summary>
     private async Task DeclareDeadAsync(SiloOptions silo)
     {
         IClusterMembershipService members = _host.Services.GetRequiredService<IClusterMembershipService>();
         IPEndPoint place = new(IPAddress.Parse(silo.Address), silo.Port);
-        foreach (ClusterMember member in members.CurrentSnapshot.Members.Values)
+
+        // It may have ended before it was heard of here.
+        await members.Refresh();
+        while (members.CurrentSnapshot.Members.Values.FirstOrDefault(member => member.SiloAddress.Endpoint.Equals(place) && member.Status != SiloStatus.Dead) is { } alive)
         {
-            if (member.SiloAddress.Endpoint.Equals(place) && member.Status != SiloStatus.Dead)
-            {
-                await members.TryKill(member.SiloAddress);
-            }
+            await members.TryKill(alive.SiloAddress);
+            await Task.Delay(Pause, _ending.Token);
         }
     }
 }

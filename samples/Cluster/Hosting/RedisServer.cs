@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
@@ -10,6 +9,9 @@ namespace Cluster.Hosting;
 internal sealed class RedisServer : IDisposable
 {
     private const string Program = "redis-server";
+
+    /// <summary>Runs a program that ends with the input, and so with whoever has started it, even where that one is killed.</summary>
+    private const string EndsWithInput = "\"$@\" & read _; kill $!; wait";
 
     private readonly Process _process;
 
@@ -29,21 +31,17 @@ internal sealed class RedisServer : IDisposable
     /// <exception cref="UserException">There is no such program, or it has not begun to listen.</exception>
     public static async Task<RedisServer> StartAsync(string directory, int port)
     {
-        Directory.CreateDirectory(directory);
-        string[] arguments = ["--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--dir", directory, "--save", "", "--appendonly", "yes", "--daemonize", "no"];
-        RedisServer server;
-        try
-        {
-            Process process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
-            _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null);
-            server = new RedisServer(process, port);
-        }
-        catch (Win32Exception)
+        if (!IsInstalled)
         {
             throw new UserException("redis-server is not installed; Debian has it in the package redis-server. --redis HOST:PORT names one that runs, and without --use-redis none is needed");
         }
 
+        Directory.CreateDirectory(directory);
+        string[] arguments = ["--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--dir", directory, "--save", "", "--appendonly", "yes", "--daemonize", "no"];
+        Process process = Process.Start(new ProcessStartInfo("sh", ["-c", EndsWithInput, "sh", Program, .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null);
+        RedisServer server = new(process, port);
         try
         {
             await server.WaitAsync();
@@ -58,12 +56,8 @@ internal sealed class RedisServer : IDisposable
 
     public void Dispose()
     {
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
-
+        _process.StandardInput.Close();
+        _process.WaitForExit();
         _process.Dispose();
     }
 
@@ -77,13 +71,9 @@ internal sealed class RedisServer : IDisposable
                 await client.ConnectAsync("127.0.0.1", Port);
                 return;
             }
-            catch (SocketException) when (!_process.HasExited)
-            {
-                await Task.Delay(100);
-            }
             catch (SocketException)
             {
-                break;
+                await Task.Delay(100);
             }
         }
 

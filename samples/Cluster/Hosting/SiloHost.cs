@@ -32,7 +32,8 @@ internal static class SiloHost
         silo.ConfigureEndpoints(IPAddress.Parse(options.Address), options.Port, gatewayPort: 0, listenOnAnyHostAddress: false);
         silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = messaging.SystemResponseTimeout = TimeSpan.FromSeconds(options.Deadline));
         silo.Configure<ClusterMembershipOptions>(membership => Watch(membership, declares: !holdsSegments));
-        silo.AddPlacementDirector<SegmentPlacementStrategy>(_ => new SegmentPlacementDirector(options.Placement));
+        silo.Services.AddSingleton(new SegmentPlacementDirector { Placement = options.Placement });
+        silo.AddPlacementDirector<SegmentPlacementStrategy>(static services => services.GetRequiredService<SegmentPlacementDirector>());
         if (options.Redis is { } redis)
         {
             silo.UseRedisClustering(clustering => clustering.ConfigurationOptions = Redis(redis));

@@ -11,6 +11,9 @@ namespace Cluster.Planning;
 /// <param name="QkRopeHeadDim">Width of the rotary key.</param>
 internal sealed record PlannedModel(string Name, int Layers, int Heads, int KvLoraRank, int QkRopeHeadDim)
 {
+    /// <summary>The model that comes with the samples.</summary>
+    public static readonly PlannedModel Story = new("story", 4, LongStoryAttention.Heads, LongStoryAttention.KvLoraRank, LongStoryAttention.QkRopeHeadDim);
+
     /// <summary>Published models, and the one that comes with the samples.</summary>
     public static readonly PlannedModel[] All =
     [
@@ -19,8 +22,11 @@ internal sealed record PlannedModel(string Name, int Layers, int Heads, int KvLo
         new("deepseek-v2-lite", 27, 16, 512, 64),
         new("kimi-k2", 61, 64, 512, 64),
         new("glm-4.7-flash", 47, 20, 512, 64),
-        new("story", 4, LongStoryAttention.Heads, LongStoryAttention.KvLoraRank, LongStoryAttention.QkRopeHeadDim),
+        Story,
     ];
+
+    /// <summary>What they are called.</summary>
+    public static string[] Names => [.. All.Select(static model => model.Name)];
 
     /// <summary>Bytes that a cache keeps of a token in one layer.</summary>
     public long RowBytes(CacheFormat format)
@@ -61,8 +67,9 @@ internal sealed record LinkPlan(PlannedModel Model, int Machines, WireFormat Wir
     public long Bytes => (Machines * (QueryBytes + OutputBytes + CallBytes)) + ((Model.KvLoraRank + Model.QkRopeHeadDim) * sizeof(float));
 
     /// <summary>
-    /// Seconds a layer that the network takes. Connections share the coordinator's link, so that the queries arrive everywhere at about the
-    /// same time, and all replies leave after that: the two directions do not overlap. Messages are made and taken apart besides.
+    /// Seconds a layer that the network takes. Connections share the coordinator's link and its processors, so that the queries arrive everywhere at
+    /// about the same time, and all replies leave after that: the two directions do not overlap. Nor do the link and what is done around it: a message
+    /// is whole before its first byte leaves, and is taken apart when its last has come.
     /// </summary>
     public double NetworkTime => RoundTrip + (Bytes * 8 / LinkBits) + (Bytes / Handling);
 

@@ -7,6 +7,7 @@ using Cluster.Telling;
 using MlaGen;
 using Samples;
 using Spectre.Console;
+using static System.FormattableString;
 
 namespace Cluster.Planning;
 
@@ -163,10 +164,10 @@ internal sealed class MeasureCommand(MeasureOptions options)
     {
         // What silos on this machine add to attention and an empty call is the making and taking apart of messages.
         double handling = loopback.Bytes / Math.Max(loopback.Layer - loopback.Attention - loopback.EmptyCall, 1e-3) * 1e3;
-        output.WriteLine(Text($"{Counted.Of(_shape.Heads, "head")}, {Counted.Of(options.Silos, "silo")} with {Counted.Of(options.SegmentTokens, "token")} each, {options.Wire} on the wire; a token and layer, medians of {Counted.Of(options.Tokens * options.Layers, "call")}"));
+        output.WriteLine(Invariant($"{Counted.Of(_shape.Heads, "head")}, {Counted.Of(options.Silos, "silo")} with {Counted.Of(options.SegmentTokens, "token")} each, {options.Wire} on the wire; a token and layer, medians of {Counted.Of(options.Tokens * options.Layers, "call")}"));
         output.WriteLine();
         Table table = Tables.Create("segments", "ms", "attention ms", "empty call ms", "bytes");
-        table.AddRow("in this process", Text($"{local.Layer:F3}"), string.Empty, string.Empty, string.Empty);
+        table.AddRow("in this process", Invariant($"{local.Layer:F3}"), string.Empty, string.Empty, string.Empty);
         Add(table, "on silos of this machine", loopback);
         if (link is not null)
         {
@@ -175,13 +176,16 @@ internal sealed class MeasureCommand(MeasureOptions options)
 
         Tables.Write(table, output);
         output.WriteLine();
-        output.WriteLine(Text($"messages are made and taken apart at {handling / 1e9:F2} GB/s"));
-        LinkPlan plan = new(new PlannedModel("measured", options.Layers, _shape.Heads, _shape.KvLoraRank, _shape.QkRopeHeadDim), options.Silos, options.Wire, options.LinkGigabits * 1e9, options.RoundTripMilliseconds / 1e3, handling);
-        output.WriteLine(Text($"bytes, measured to planned: {loopback.Bytes / plan.Bytes:F3}"));
+        output.WriteLine(Invariant($"messages are made and taken apart at {handling / 1e9:F2} GB/s"));
+        PlannedModel model = new("measured", options.Layers, _shape.Heads, _shape.KvLoraRank, _shape.QkRopeHeadDim);
+
+        // The link's round trip is its own; that of an empty message takes what it took without the link besides.
+        LinkPlan plan = new(model, options.Silos, options.Wire, options.LinkGigabits * 1e9, (options.RoundTripMilliseconds + loopback.EmptyCall) / 1e3, handling);
+        output.WriteLine(Invariant($"bytes, measured to planned: {loopback.Bytes / plan.Bytes:F3}"));
         if (link is not null)
         {
-            double planned = (plan.NetworkTime * 1e3) + link.Attention;
-            output.WriteLine(Text($"over links of {options.LinkGigabits:G4} Gbit/s and {options.RoundTripMilliseconds:G4} ms: {link.Layer:F3} ms measured, {planned:F3} ms planned, ratio {link.Layer / planned:F2}"));
+            double planned = (plan.NetworkTime * 1e3) + loopback.Attention;
+            output.WriteLine(Invariant($"over links of {options.LinkGigabits:G4} Gbit/s and {options.RoundTripMilliseconds:G4} ms: {link.Layer:F3} ms measured, {planned:F3} ms planned, ratio {link.Layer / planned:F2}"));
         }
 
         output.WriteLine(local.Last.AsSpan().SequenceEqual(loopback.Last) && (link is null || local.Last.AsSpan().SequenceEqual(link.Last))
@@ -190,7 +194,7 @@ internal sealed class MeasureCommand(MeasureOptions options)
     }
 
     private static void Add(Table table, string where, Run run)
-        => table.AddRow(where, Text($"{run.Layer:F3}"), Text($"{run.Attention:F3}"), Text($"{run.EmptyCall:F3}"), Text($"{run.Bytes:F0}"));
+        => table.AddRow(where, Invariant($"{run.Layer:F3}"), Invariant($"{run.Attention:F3}"), Invariant($"{run.EmptyCall:F3}"), Invariant($"{run.Bytes:F0}"));
 
     private static float[] Uniform(Random random, int count)
     {
@@ -202,8 +206,6 @@ internal sealed class MeasureCommand(MeasureOptions options)
 
         return values;
     }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>What was measured, in milliseconds and bytes, and the last result.</summary>
     private sealed record Run(double Layer, double Attention, double EmptyCall, double Bytes, float[] Last);

@@ -1,8 +1,8 @@
-using System.Globalization;
 using MlaGen;
 using Cluster.Segments;
 using Samples;
 using Spectre.Console;
+using static System.FormattableString;
 
 namespace Cluster.Planning;
 
@@ -36,9 +36,9 @@ internal static class PlanCommand
     {
         PlannedModel model = options.Model;
         long cache = options.Context * model.Layers * model.RowBytes(options.Format);
-        output.WriteLine(Text($"{model.Name}: {Counted.Of(model.Layers, "layer")}, {Counted.Of(model.Heads, "head")}, latent {model.KvLoraRank}, rotary key {model.QkRopeHeadDim}"));
-        output.WriteLine(Text($"context of {Counted.Of(options.Context, "token")} in {options.Format}: {cache / 1e9:F2} GB of latents, {Counted.Of(model.RowBytes(options.Format), "byte")} a token and layer"));
-        output.WriteLine(Text($"link {options.LinkGigabits:G4} Gbit/s, round trip {options.RoundTripMilliseconds:G4} ms, messages {options.HandlingGigabytes:G4} GB/s, memory {options.BandwidthGigabytes:G4} GB/s, {options.Wire} on the wire"));
+        output.WriteLine(Invariant($"{model.Name}: {Counted.Of(model.Layers, "layer")}, {Counted.Of(model.Heads, "head")}, latent {model.KvLoraRank}, rotary key {model.QkRopeHeadDim}"));
+        output.WriteLine(Invariant($"context of {Counted.Of(options.Context, "token")} in {options.Format}: {cache / 1e9:F2} GB of latents, {Counted.Of(model.RowBytes(options.Format), "byte")} a token and layer"));
+        output.WriteLine(Invariant($"link {options.LinkGigabits:G4} Gbit/s, round trip {options.RoundTripMilliseconds:G4} ms, messages {options.HandlingGigabytes:G4} GB/s, memory {options.BandwidthGigabytes:G4} GB/s, {options.Wire} on the wire"));
         output.WriteLine();
 
         Table table = Tables.Create("machines", "GB each", "MB on the wire", "network ms", "attention ms", "token ms", "tokens/s", "bound by");
@@ -47,13 +47,13 @@ internal static class PlanCommand
             (double network, double attention) = Times(options, machines);
             LinkPlan plan = Link(options, machines);
             table.AddRow(
-                Text($"{machines}"),
-                Text($"{cache / 1e9 / machines:F2}"),
-                Text($"{plan.Bytes * model.Layers / 1e6:F2}"),
-                Text($"{network * 1e3:F2}"),
-                Text($"{attention * 1e3:F2}"),
-                Text($"{(network + attention) * 1e3:F2}"),
-                Text($"{1 / (network + attention):F2}"),
+                Invariant($"{machines}"),
+                Invariant($"{cache / 1e9 / machines:F2}"),
+                Invariant($"{plan.Bytes * model.Layers / 1e6:F2}"),
+                Invariant($"{network * 1e3:F2}"),
+                Invariant($"{attention * 1e3:F2}"),
+                Invariant($"{(network + attention) * 1e3:F2}"),
+                Invariant($"{1 / (network + attention):F2}"),
                 network > attention ? "network" : "attention");
         }
 
@@ -70,7 +70,7 @@ internal static class PlanCommand
         LinkPlan plan = Link(options, options.Machines);
         double perToken = plan.AttentionTime(options.Machines, options.Format, options.BandwidthGigabytes * 1e9, options.ComputeGigaflops * 1e9) / options.Machines;
         double binding = plan.NetworkTime / perToken;
-        return Text($"The network binds below {Counted.Of((long)Math.Ceiling(binding), "token")} on {Counted.Of(options.Machines, "machine")}; this context is fastest on {best}.");
+        return Invariant($"The network binds below {Counted.Of((long)Math.Ceiling(binding), "token")} on {Counted.Of(options.Machines, "machine")}; this context is fastest on {best}.");
     }
 
     private static double Total(PlanOptions options, int machines)
@@ -97,39 +97,5 @@ internal static class PlanCommand
         }
 
         yield return most;
-    }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-}
-
-/// <summary>Tables as all commands print them.</summary>
-internal static class Tables
-{
-    private const int Width = 120;
-
-    public static Table Create(params string[] columns)
-    {
-        Table table = new Table().Border(TableBorder.Simple);
-        foreach (string column in columns)
-        {
-            table.AddColumn(new TableColumn(column).RightAligned());
-        }
-
-        return table;
-    }
-
-    public static void Write(Table table, TextWriter output)
-    {
-        using StringWriter text = new();
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
-        console.Profile.Width = Width;
-        console.Write(table);
-        foreach (string line in text.ToString().Split('\n'))
-        {
-            if (line.Trim().Length > 0)
-            {
-                output.WriteLine(line.TrimEnd());
-            }
-        }
     }
 }

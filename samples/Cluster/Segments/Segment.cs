@@ -197,8 +197,9 @@ internal sealed class Segment<TAttention> : ISegment
         float[] output = GC.AllocateUninitializedArray<float>(rows * shape.Heads * shape.KvLoraRank);
         float[] logSumExp = GC.AllocateUninitializedArray<float>(rows * shape.Heads);
         TAttention.AttendLatent(_batch, request.Layer, request.Queries.Values.Span, output, logSumExp);
-        _options.Wire.Round(output);
-        return new SegmentReply { Output = new Numbers(output, _options.Wire), LogSumExp = new Numbers(logSumExp, WireFormat.Float32) };
+        WireFormat wire = request.Queries.Format;
+        wire.Round(output);
+        return new SegmentReply { Output = new Numbers(output, wire), LogSumExp = new Numbers(logSumExp, WireFormat.Float32) };
     }
 
     /// <summary>Rows of those entries that grow, at their places among all.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Cluster.Segments;
@@ -23,15 +24,21 @@ internal static class WireFormats
     /// </summary>
     public static void Round(this WireFormat format, Span<float> values)
     {
-        if (format == WireFormat.BFloat16)
+        if (format != WireFormat.BFloat16)
         {
-            foreach (ref float value in values)
-            {
-                // To the nearest, of two as near to the even one. A NaN keeps its sign and becomes a quiet one.
-                uint bits = BitConverter.SingleToUInt32Bits(value);
-                uint rounded = float.IsNaN(value) ? bits | 0x0040_0000 : bits + 0x7FFF + ((bits >> 16) & 1);
-                value = BitConverter.UInt32BitsToSingle(rounded & 0xFFFF_0000);
-            }
+            return;
+        }
+
+        Span<uint> bits = MemoryMarshal.Cast<float, uint>(values);
+        int i = 0;
+        for (; i <= bits.Length - Vector<uint>.Count; i += Vector<uint>.Count)
+        {
+            Rounded(new Vector<uint>(bits[i..])).CopyTo(bits[i..]);
+        }
+
+        for (; i < bits.Length; i++)
+        {
+            bits[i] = Rounded(new Vector<uint>(bits[i]))[0];
         }
     }
 
@@ -44,10 +51,17 @@ internal static class WireFormats
             return;
         }
 
+        ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(values);
         Span<ushort> halves = MemoryMarshal.Cast<byte, ushort>(destination);
-        for (int i = 0; i < values.Length; i++)
+        int i = 0;
+        for (; i <= bits.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
         {
-            halves[i] = (ushort)(BitConverter.SingleToUInt32Bits(values[i]) >> 16);
+            Vector.Narrow(new Vector<uint>(bits[i..]) >>> 16, new Vector<uint>(bits[(i + Vector<uint>.Count)..]) >>> 16).CopyTo(halves[i..]);
+        }
+
+        for (; i < bits.Length; i++)
+        {
+            halves[i] = (ushort)(bits[i] >> 16);
         }
     }
 
@@ -61,9 +75,27 @@ internal static class WireFormats
         }
 
         ReadOnlySpan<ushort> halves = MemoryMarshal.Cast<byte, ushort>(source);
-        for (int i = 0; i < values.Length; i++)
+        Span<uint> bits = MemoryMarshal.Cast<float, uint>(values);
+        int i = 0;
+        for (; i <= bits.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
         {
-            values[i] = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
+            Vector.Widen(new Vector<ushort>(halves[i..]), out Vector<uint> low, out Vector<uint> high);
+            (low << 16).CopyTo(bits[i..]);
+            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
         }
+
+        for (; i < bits.Length; i++)
+        {
+            bits[i] = (uint)halves[i] << 16;
+        }
+    }
+
+    /// <summary>To the nearest, of two as near to the even one. A NaN keeps its sign and becomes a quiet one.</summary>
+    private static Vector<uint> Rounded(Vector<uint> bits)
+    {
+        var quiet = new Vector<uint>(0x0040_0000);
+        Vector<uint> rounded = bits + new Vector<uint>(0x7FFF) + ((bits >>> 16) & Vector<uint>.One);
+        Vector<uint> numbers = Vector.AsVectorUInt32(Vector.Equals(Vector.AsVectorSingle(bits), Vector.AsVectorSingle(bits)));
+        return Vector.ConditionalSelect(numbers, rounded, bits | quiet) & new Vector<uint>(0xFFFF_0000);
     }
 }

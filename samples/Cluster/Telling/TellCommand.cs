@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cluster.Hosting;
 using Cluster.Planning;
 using Cluster.Segments;
@@ -8,6 +7,7 @@ using Samples;
 using Spectre.Console;
 using Storyteller;
 using Storyteller.Text;
+using static System.FormattableString;
 
 namespace Cluster.Telling;
 
@@ -29,7 +29,7 @@ internal sealed class TellCommand
         _output = output;
         _notes = TextWriter.Synchronized(notes);
         _loaded = LoadedModel.Load(Path.Combine(AppContext.BaseDirectory, "StoryModel"), AttentionClass.Of<LongStoryAttention>());
-        _fingerprint = _loaded.Fingerprint();
+        _fingerprint = _loaded.Model.Fingerprint();
     }
 
     public static async Task RunAsync(TellOptions options, TextWriter output, TextWriter notes)
@@ -164,23 +164,21 @@ internal sealed class TellCommand
             SegmentPlace place = await segments.FindAsync(segment);
             int first = segment * record.Segments.Tokens;
             table.AddRow(
-                Text($"{segment}"),
-                Text($"{first}-{first + record.Segments.Tokens - 1}"),
+                Invariant($"{segment}"),
+                Invariant($"{first}-{first + record.Segments.Tokens - 1}"),
                 Markup.Escape(place.Silo),
-                Text($"{place.Bytes / 1e3:F0}"),
-                Text($"{place.Calls}"),
-                Text($"{place.Milliseconds / Math.Max(place.Calls, 1):F3}"),
+                Invariant($"{place.Bytes / 1e3:F0}"),
+                Invariant($"{place.Calls}"),
+                Invariant($"{place.Milliseconds / Math.Max(place.Calls, 1):F3}"),
                 Markup.Escape(place.Problem ?? "in order"));
         }
 
         _notes.WriteLine();
         Tables.Write(table, _notes);
-        _notes.WriteLine(Text($"{Counted.Of(told, "token")}, {coordinator.Time.TotalMilliseconds / Math.Max(told, 1):F2} ms a token"));
+        _notes.WriteLine(Invariant($"{Counted.Of(told, "token")}, {coordinator.Time.TotalMilliseconds / Math.Max(told, 1):F2} ms a token"));
         if (bytes > 0)
         {
-            _notes.WriteLine(Text($"{Counted.Of((long)Math.Round((double)bytes / Math.Max(told, 1) / record.Segments.Layers), "byte")} on the wire a token and layer"));
+            _notes.WriteLine(Invariant($"{Counted.Of((long)Math.Round((double)bytes / Math.Max(told, 1) / record.Segments.Layers), "byte")} on the wire a token and layer"));
         }
     }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

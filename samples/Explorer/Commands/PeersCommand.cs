@@ -13,43 +13,61 @@ internal static class PeersCommand
     /// <summary>Its table.</summary>
     internal static readonly Column[] Columns =
     [
-        Column.Kernel, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak,
+        Column.Kernel, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Precision, Column.Core, Column.Milliseconds, Column.Gflops, Column.FmaPeak, Column.ShareOfPeak,
         Column.Difference, Column.Spread,
     ];
 
-    public static void Run(Model model, int context, MeasurementOptions options, Report report)
+    public static void Run(Model model, CacheFormat format, MlaPrecision precision, string? oneDnn, int context, MeasurementOptions options, Report report)
     {
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
-        MlaShape shape = model.Layer.Shape;
+        MlaShape shape = model.Core.Shape;
         FmaPeak peak = new(crew);
-        using CoreWorkload ours = model.Layer.Decode(context, executor);
-        (IReadOnlyList<CoreWorkload> torch, string? missing) = TorchPeers.Create(shape, model.Layer.SoftmaxScale, context, options.Threads);
-        CoreWorkload[] peers = [new TensorPrimitivesAttention(shape, model.Layer.SoftmaxScale, context, crew), .. torch];
-        report.WithProgress($"peers, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}", progress =>
+        List<CoreWorkload> workloads = [model.Core.Decode(context, executor)];
+        CoreWorkload exact = workloads[0];
+        try
         {
-            Rounds rounds = Rounds.Run([peak, ours, .. peers], options.Seconds * (1 + peers.Length), progress);
-            foreach (CoreWorkload workload in (CoreWorkload[])[ours, .. peers])
+            CoreWorkload? other = null;
+            if (format != model.Core.Layout.Format || precision != MlaPrecision.Highest)
             {
-                report.Add(Measurement.Of(rounds, workload, peak, options.Threads) with
-                {
-                    Kernel = workload == ours ? "MlaGen" : workload.Kernel,
-                    Heads = model.Heads,
-                    Context = context,
-                    Cache = workload.Bytes < ours.Bytes ? "bfloat16" : model.Cache,
-                    Difference = workload == ours ? null : Difference(workload.Output, ours.Output),
-                });
+                workloads.Add(other = model.Core.Decode(context, executor, format, precision));
             }
-        });
 
-        foreach (CoreWorkload peer in peers)
-        {
-            peer.Dispose();
+            workloads.Add(new TensorPrimitivesAttention(shape, model.Core.SoftmaxScale, context, crew));
+            (IReadOnlyList<CoreWorkload> torch, string? missing) = TorchPeers.Create(shape, model.Core.SoftmaxScale, context, options.Threads);
+            workloads.AddRange(torch);
+            if (oneDnn is not null)
+            {
+                workloads.Add(new OneDnnAttention(oneDnn, shape, model.Core.SoftmaxScale, context, options.Threads));
+            }
+
+            report.WithProgress($"peers, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}", progress =>
+            {
+                Rounds rounds = Rounds.Run([peak, .. workloads], options.Seconds * workloads.Count, progress);
+                foreach (CoreWorkload workload in workloads)
+                {
+                    bool isOther = workload == other;
+                    report.Add(Measurement.Of(rounds, workload, peak, options.Threads) with
+                    {
+                        Kernel = workload == exact || isOther ? "MlaGen" : workload.Kernel,
+                        Heads = model.Heads,
+                        Context = context,
+                        Cache = isOther ? Model.Called(format) : workload.Bytes < exact.Bytes ? "bfloat16" : model.Cache,
+                        Precision = isOther ? Model.Called(precision) : null,
+                        Core = isOther ? workload.Core?.Target.ToString().ToLowerInvariant() : null,
+                        Difference = workload == exact ? null : Difference(workload.Output, exact.Output),
+                    });
+                }
+            });
+
+            if (missing is not null)
+            {
+                report.Note(missing);
+            }
         }
-
-        if (missing is not null)
+        finally
         {
-            report.Note(missing);
+            workloads.ForEach(static workload => workload.Dispose());
         }
 
         report.Show(

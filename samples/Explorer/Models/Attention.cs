@@ -14,6 +14,9 @@ internal abstract class Attention
     /// <summary>Factor on the scores.</summary>
     public abstract float SoftmaxScale { get; }
 
+    /// <summary>Which cores run at a precision.</summary>
+    public abstract MlaCores CoresAt(MlaPrecision precision);
+
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
@@ -44,6 +47,8 @@ internal sealed class Attention<T>(double softmaxScale) : Attention
     public override CacheLayout Layout { get; } = CacheLayout.Of<T>();
 
     public override float SoftmaxScale => (float)softmaxScale;
+
+    public override MlaCores CoresAt(MlaPrecision precision) => MlaCores.Of<T>(precision: precision);
 
     public override void Warmup() => T.Warmup();
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Microsoft.Extensions.AI;
 
 namespace MlaGen.Models;
@@ -6,11 +7,20 @@ namespace MlaGen.Models;
 /// <summary>A model behind the interface that .NET programs talk to models through.</summary>
 /// <remarks>
 /// <para>Thread-safe: conversations run beside each other in one generator, each as if it were alone.</para>
-/// <para>Of <see cref="ChatOptions"/> it heeds the limit of tokens, temperature, top p, top k, seed and stop texts; <c>min_p</c> and
-/// <c>repetition_penalty</c> are read from <see cref="ChatOptions.AdditionalProperties"/>. Without a seed a random one is taken.</para>
+/// <para>Of <see cref="ChatOptions"/> it heeds the limit of tokens, temperature, top p, top k, seed and stop texts; <see cref="MinP"/>,
+/// <see cref="RepetitionPenalty"/> and <see cref="LogProbs"/> are read from <see cref="ChatOptions.AdditionalProperties"/>. Without a seed a random one is taken.</para>
 /// </remarks>
 public sealed class MlaChatClient : IChatClient
 {
+    /// <summary>The property for <see cref="SamplingOptions.MinP"/>.</summary>
+    public const string MinP = "min_p";
+
+    /// <summary>The property for <see cref="SamplingOptions.RepetitionPenalty"/>.</summary>
+    public const string RepetitionPenalty = "repetition_penalty";
+
+    /// <summary>The property for <see cref="GenerationOptions.LogProbs"/>; and of updates and responses, for what it tells: see <see cref="LogProbsOf"/>.</summary>
+    public const string LogProbs = "logprobs";
+
     private readonly TextGenerator _generator;
     private readonly IChatTemplate _template;
     private readonly ITextTokenizer _tokenizer;
@@ -41,7 +51,14 @@ public sealed class MlaChatClient : IChatClient
             updates.Add(update);
         }
 
-        return updates.ToChatResponse();
+        ChatResponse response = updates.ToChatResponse();
+        if (Number(options, LogProbs) is not null)
+        {
+            response.AdditionalProperties ??= [];
+            response.AdditionalProperties[LogProbs] = updates.SelectMany(static update => LogProbsOf(update.AdditionalProperties) ?? []).ToList();
+        }
+
+        return response;
     }
 
     /// <summary>Answers a conversation, piece by piece. The last update has the reason for the end and what was used.</summary>
@@ -61,6 +78,7 @@ public sealed class MlaChatClient : IChatClient
         GenerationOptions wanted = Options(options);
         string id = Guid.NewGuid().ToString("N");
         int told = 0;
+        List<ChatTokenLogProb>? logProbs = null;
         await foreach (GeneratedToken token in _generator.GenerateAsync(prompt, wanted, cancellationToken).ConfigureAwait(false))
         {
             told++;
@@ -70,6 +88,11 @@ public sealed class MlaChatClient : IChatClient
                 FinishReason.Length => ChatFinishReason.Length,
                 _ => ChatFinishReason.Stop,
             };
+            if (token.LogProb is { } logProb && !_tokenizer.IsSpecial(token.Token))
+            {
+                (logProbs ??= []).Add(Told(token.Token, logProb, [.. token.Likeliest.Select(likely => Told(likely.Token, likely.LogProb, []))]));
+            }
+
             if (token.Text.Length == 0 && finish is null)
             {
                 continue;
@@ -88,8 +111,12 @@ public sealed class MlaChatClient : IChatClient
                 ModelId = _metadata.DefaultModelId,
                 CreatedAt = DateTimeOffset.UtcNow,
                 FinishReason = finish,
+                AdditionalProperties = logProbs is null ? null : new() { [LogProbs] = logProbs },
             };
+            logProbs = null;
         }
+
+        ChatTokenLogProb Told(int token, float logProb, IReadOnlyList<ChatTokenLogProb> likeliest) => new(_tokenizer.Bytes(token).ToArray(), logProb, likeliest);
     }
 
     /// <inheritdoc/>
@@ -100,6 +127,7 @@ public sealed class MlaChatClient : IChatClient
             : serviceType == typeof(ChatClientMetadata) ? _metadata
             : serviceType.IsInstanceOfType(this) ? this
             : serviceType.IsInstanceOfType(_generator) ? _generator
+            : serviceType.IsInstanceOfType(_template) ? _template
             : serviceType.IsInstanceOfType(_generator.Model) ? _generator.Model
             : null;
     }
@@ -108,6 +136,12 @@ public sealed class MlaChatClient : IChatClient
     public void Dispose()
     {
     }
+
+    /// <summary>The probabilities of an update or a response: one for each token of the text. Those of an update may run ahead of its text, which waits for whole characters.</summary>
+    /// <param name="properties">Its properties.</param>
+    /// <returns>They, or <see langword="null"/> where there are none.</returns>
+    public static IReadOnlyList<ChatTokenLogProb>? LogProbsOf(AdditionalPropertiesDictionary? properties) =>
+        properties?.TryGetValue(LogProbs, out IReadOnlyList<ChatTokenLogProb>? told) == true ? told : null;
 
     private static GenerationOptions Options(ChatOptions? options)
     {
@@ -126,32 +160,40 @@ public sealed class MlaChatClient : IChatClient
         return wanted with
         {
             MaxTokens = options?.MaxOutputTokens ?? wanted.MaxTokens,
+            LogProbs = Whole(options, LogProbs),
             StopTexts = options?.StopSequences is { } stops ? [.. stops] : [],
             Sampling = sampling with
             {
                 Temperature = options?.Temperature ?? sampling.Temperature,
                 TopP = options?.TopP ?? sampling.TopP,
                 TopK = options?.TopK ?? sampling.TopK,
-                MinP = Additional(options, "min_p", sampling.MinP),
-                RepetitionPenalty = Additional(options, "repetition_penalty", sampling.RepetitionPenalty),
+                MinP = Number(options, MinP) ?? sampling.MinP,
+                RepetitionPenalty = Number(options, RepetitionPenalty) ?? sampling.RepetitionPenalty,
                 Seed = options?.Seed is { } seed ? unchecked((int)(seed ^ (seed >> 32))) : Random.Shared.Next(),
             },
         };
     }
 
-    private static double Additional(ChatOptions? options, string key, double absent)
+    /// <summary>A property that is a whole number, or nothing.</summary>
+    private static int? Whole(ChatOptions? options, string key) => Number(options, key) is not { } number ? null
+        : number == (int)number ? (int)number
+        : throw new ArgumentException(FormattableString.Invariant($"{key}: expected a whole number, found {number}."), nameof(options));
+
+    /// <summary>A property that is a number, or nothing.</summary>
+    private static double? Number(ChatOptions? options, string key)
     {
         object? value = null;
-        return options?.AdditionalProperties?.TryGetValue(key, out value) == true && value is not null
+        return options?.AdditionalProperties?.TryGetValue(key, out value) == true
             ? value switch
             {
+                null => null,
                 double number => number,
                 float number => number,
                 int number => number,
                 decimal number => (double)number,
-                System.Text.Json.JsonElement { ValueKind: System.Text.Json.JsonValueKind.Number } number => number.GetDouble(),
+                JsonElement { ValueKind: JsonValueKind.Number } number => number.GetDouble(),
                 _ => throw new ArgumentException($"{key}: expected a number, found {value.GetType().Name}.", nameof(options)),
             }
-            : absent;
+            : null;
     }
 }

@@ -68,6 +68,9 @@ internal sealed class ConfigSection(string file, JsonElement json, string path =
         { } value => throw Wrong(key, "an object", Quote(value)),
     };
 
+    /// <summary>The objects that it has, whatever their keys.</summary>
+    public IEnumerable<ConfigSection> Sections() => json.EnumerateObject().Select(property => Section(property.Name)).OfType<ConfigSection>();
+
     /// <summary>Reads an array of exactly so many words; none if it is absent.</summary>
     public string[]? Words(string key, int count, params string[] words)
     {

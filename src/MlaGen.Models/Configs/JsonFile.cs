@@ -7,26 +7,12 @@ internal static class JsonFile
 {
     private const int MostBytes = 64 << 20;
 
-    /// <summary>Reads an object. A pipe in its place would be waited for, a device might never end: both have no length.</summary>
-    /// <exception cref="ModelConfigException">It is empty, too large, no regular file or no JSON object.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <summary>Reads an object.</summary>
+    /// <exception cref="ModelConfigException">It is empty, too large or no JSON object.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular one.</exception>
     public static JsonElement Read(string path)
     {
-        FileInfo file = new(path);
-        FileInfo target = file.LinkTarget is null ? file : (FileInfo?)file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
-        if (target is { Exists: true, Length: 0 })
-        {
-            throw new ModelConfigException("is empty or no regular file", path);
-        }
-
-        using FileStream stream = File.OpenRead(path);
-        if (stream.Length > MostBytes)
-        {
-            throw new ModelConfigException(FormattableString.Invariant($"is too long: expected a size in bytes of at most {MostBytes}, found {stream.Length}"), path);
-        }
-
-        byte[] bytes = new byte[stream.Length];
-        stream.ReadExactly(bytes);
+        byte[] bytes = TextFiles.ReadAllBytes(path, MostBytes, problem => new ModelConfigException(problem, path));
         try
         {
             using JsonDocument document = JsonDocument.Parse(bytes);

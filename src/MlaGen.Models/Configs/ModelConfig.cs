@@ -55,7 +55,10 @@ public sealed class ModelConfig
         ArgumentException.ThrowIfNullOrEmpty(directory);
         string file = Path.Combine(directory, "config.json");
         ConfigSection root = new(file, JsonFile.Read(file));
-        ModelConfig config = new(file, root.Section("text_config") ?? root);
+        ConfigSection text = root.Section("text_config") ?? root;
+        ModelConfig config = new(file, text);
+        PackedWeightsRules.Check(root);
+        PackedWeightsRules.Check(text);
 
         string generation = Path.Combine(directory, "generation_config.json");
         if (System.IO.File.Exists(generation))

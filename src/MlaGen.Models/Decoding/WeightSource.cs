@@ -24,10 +24,11 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
         new(Linear(gate, hidden, width), Linear("up_proj", hidden, width), Linear("down_proj", width, hidden), limit);
 
     /// <summary>The routed experts, each with matrices of its own or all in one tensor.</summary>
-    public IFeedForward[] Experts(ExpertSettings settings, int hidden, float limit)
+    public Mlp[] Experts(ExpertSettings settings, int hidden, float limit)
     {
-        WeightSource source = new(FusedExperts.Open(checkpoint, prefix, settings.Routed, hidden, settings.Width), prefix, loading);
-        List<IFeedForward> experts = [];
+        ICheckpoint view = FusedExperts.Open(checkpoint, prefix, settings.Routed, hidden, settings.Width);
+        WeightSource source = new(checkpoint is PackedWeights kept ? kept.Over(view) : view, prefix, loading);
+        List<Mlp> experts = [];
         for (int expert = 0; expert < settings.Routed; expert++)
         {
             experts.Add(source.At(FormattableString.Invariant($"{expert}.")).Mlp(hidden, settings.Width, limit: limit));
@@ -35,8 +36,6 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
 
         return [.. experts];
     }
-
-    public CheckpointTensor Table(string name, int rows, int columns) => Find(checkpoint, prefix + name, rows, columns);
 
     /// <summary>Reads a small tensor as floats.</summary>
     public float[] Floats(string name, params ReadOnlySpan<int> shape)

@@ -8,7 +8,7 @@ namespace MlaGen.Models;
 /// <param name="router">Chooses by them.</param>
 /// <param name="experts">Those with weights; numbers beyond them are experts that give back what they get.</param>
 /// <param name="sharedExperts">What every token meets, or <see langword="null"/>.</param>
-internal sealed class MixtureOfExperts(Linear gate, ExpertRouter router, IFeedForward[] experts, IFeedForward? sharedExperts) : IFeedForward
+internal sealed class MixtureOfExperts(Linear gate, ExpertRouter router, Mlp[] experts, Mlp? sharedExperts) : IFeedForward
 {
     public void Forward(Workers workers, ReadOnlySpan<float> x, Span<float> y, int rows)
     {
@@ -18,13 +18,20 @@ internal sealed class MixtureOfExperts(Linear gate, ExpertRouter router, IFeedFo
         int[] choiceScratch = ArrayPool<int>.Shared.Rent(rows * chosen);
         Span<int> choices = choiceScratch.AsSpan(0, rows * chosen);
 
-        workers.Multiply(gate, x, logits.Span, rows);
+        workers.MultiplyExactly(gate, x, logits.Span, rows);
         for (int row = 0; row < rows; row++)
         {
             router.Route(logits.Span.Slice(row * router.Experts, router.Experts), choices.Slice(row * chosen, chosen), weights.Span.Slice(row * chosen, chosen));
         }
 
-        // Experts run in ascending order, so that the sum of a row is the same whoever its neighbours are.
+        if (rows == 1)
+        {
+            ForwardRow(workers, x, y, choices, weights.Span);
+            ArrayPool<int>.Shared.Return(choiceScratch);
+            return;
+        }
+
+        // Experts are summed in ascending order, so that the sum of a row is the same whoever its neighbours are.
         y.Clear();
         for (int expert = 0; expert < experts.Length; expert++)
         {
@@ -38,6 +45,47 @@ internal sealed class MixtureOfExperts(Linear gate, ExpertRouter router, IFeedFo
             using RentedFloats shared = new(y.Length);
             sharedExperts.Forward(workers, x, shared.Span, rows);
             TensorPrimitives.Add(y, shared.Span, y);
+        }
+    }
+
+    /// <summary>One row: all its experts run beside each other.</summary>
+    private void ForwardRow(Workers workers, ReadOnlySpan<float> x, Span<float> y, ReadOnlySpan<int> choices, ReadOnlySpan<float> weights)
+    {
+        Mlp[] parts = ArrayPool<Mlp>.Shared.Rent(choices.Length + 1);
+        using RentedFloats partWeights = new(choices.Length);
+        int count = 0;
+        for (int expert = 0; expert < experts.Length; expert++)
+        {
+            for (int choice = 0; choice < choices.Length; choice++)
+            {
+                if (choices[choice] == expert)
+                {
+                    partWeights.Span[count] = weights[choice];
+                    parts[count++] = experts[expert];
+                }
+            }
+        }
+
+        int width = x.Length;
+        int all = sharedExperts is null ? count : count + 1;
+        using RentedFloats outputs = new(all * width);
+        if (sharedExperts is not null)
+        {
+            parts[count] = sharedExperts;
+        }
+
+        Mlp.ForwardEach(workers, parts.AsSpan(0, all), x, outputs.Span);
+        ArrayPool<Mlp>.Shared.Return(parts, clearArray: true);
+        y.Clear();
+        for (int part = 0; part < count; part++)
+        {
+            Add(outputs.Span.Slice(part * width, width), partWeights.Span[part], y);
+        }
+
+        AddIdentities(x, y, choices, weights);
+        if (sharedExperts is not null)
+        {
+            TensorPrimitives.Add(y, outputs.Span[(count * width)..], y);
         }
     }
 

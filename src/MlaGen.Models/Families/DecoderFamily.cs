@@ -97,21 +97,23 @@ internal abstract class DecoderFamily
     /// <param name="model">The names below <c>model.</c></param>
     /// <param name="root">The names beside it.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or has another shape or type.</exception>
-    public virtual Decoder Load(WeightSource model, WeightSource root) => new()
+    public virtual Decoder Load(WeightSource model, WeightSource root)
     {
-        Embedding = LoadEmbedding(model),
-        Layers = LoadLayers(model),
-        Norm = model.Norm("norm", Hidden, Epsilon),
-        Head = LoadHead(model, root),
-        HeadScale = HeadScale,
-    };
+        Embedding embedding = LoadEmbedding(model);
+        return new()
+        {
+            Embedding = embedding,
+            Layers = LoadLayers(model),
+            Norm = model.Norm("norm", Hidden, Epsilon),
+            Head = LoadHead(embedding, root),
+            HeadScale = HeadScale,
+        };
+    }
 
-    protected Embedding LoadEmbedding(WeightSource model) =>
-        new(model.Table("embed_tokens.weight", Model.VocabularySize, Hidden), Model.VocabularySize, Hidden, EmbeddingScale);
+    protected Embedding LoadEmbedding(WeightSource model) => new(model.Linear("embed_tokens", Hidden, Model.VocabularySize), EmbeddingScale);
 
-    protected Linear LoadHead(WeightSource model, WeightSource root) => Config.Flag("tie_word_embeddings", TiesByDefault)
-        ? model.Linear("embed_tokens", Hidden, Model.VocabularySize)
-        : root.Linear("lm_head", Hidden, Model.VocabularySize);
+    protected Linear LoadHead(Embedding embedding, WeightSource root) =>
+        Config.Flag("tie_word_embeddings", TiesByDefault) ? embedding.Table : root.Linear("lm_head", Hidden, Model.VocabularySize);
 
     protected IDecoderLayer[] LoadLayers(WeightSource model)
     {

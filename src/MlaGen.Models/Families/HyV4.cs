@@ -28,15 +28,19 @@ internal sealed class HyV4 : SparseFamily
 
     protected override float Limit { get; }
 
-    public override Decoder Load(WeightSource model, WeightSource root) => new()
+    public override Decoder Load(WeightSource model, WeightSource root)
     {
-        Embedding = LoadEmbedding(model),
-        Layers = LoadLayers(model),
-        Norm = model.Norm("norm", Hidden, Epsilon),
-        Head = LoadHead(model, root),
-        Streams = _streams,
-        Merge = LoadMix(model, "hc_pre.hc_head.hc_head_", _streams, scales: 1),
-    };
+        Embedding embedding = LoadEmbedding(model);
+        return new()
+        {
+            Embedding = embedding,
+            Layers = LoadLayers(model),
+            Norm = model.Norm("norm", Hidden, Epsilon),
+            Head = LoadHead(embedding, root),
+            Streams = _streams,
+            Merge = LoadMix(model, "hc_pre.hc_head.hc_head_", _streams, scales: 1),
+        };
+    }
 
     protected override IDecoderLayer LoadLayer(WeightSource weights, int layer) => new HyperConnectedLayer(
         LoadMix(weights, "hc_pre.hc_attn_layer.hc_", 2 * _streams, scales: 2),

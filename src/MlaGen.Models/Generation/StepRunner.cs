@@ -14,6 +14,9 @@ internal sealed class StepRunner : IDisposable
     private readonly List<int> _wanted = [];
     private float[] _logits = [];
     private int _turn;
+    private bool _hasChosen;
+    private long _proposed;
+    private long _accepted;
 
     public StepRunner(LanguageModel model, ModelCache cache, TextGeneratorOptions options)
     {
@@ -23,6 +26,9 @@ internal sealed class StepRunner : IDisposable
         _batch = cache.CreateBatch(options.Executor);
         _batch.CancellationToken = _cancelled.Token;
     }
+
+    /// <summary>Candidates that were computed, and those that became text.</summary>
+    public (long Proposed, long Accepted) Drafts => (Volatile.Read(ref _proposed), Volatile.Read(ref _accepted));
 
     public void Cancel() => _cancelled.Cancel();
 
@@ -53,7 +59,7 @@ internal sealed class StepRunner : IDisposable
         catch (Exception problem)
         {
             _batch.Rollback();
-            if (step.Count == 1 || _cancelled.IsCancellationRequested)
+            if (step.Count == 1 || _hasChosen || _cancelled.IsCancellationRequested)
             {
                 step.ForEach(entry => entry.Request.End(problem));
                 return;
@@ -89,17 +95,12 @@ internal sealed class StepRunner : IDisposable
     private List<(GenerationRequest Request, int Tokens)> Choose(List<GenerationRequest> requests)
     {
         List<(GenerationRequest, int)> step = [];
-        List<GenerationRequest> prompts = [];
-        foreach (GenerationRequest request in requests)
+        List<GenerationRequest> prompts = [.. requests.Where(static request => request.IsInPrompt)];
+        int candidates = MostCandidates(requests, prompts.Count);
+        foreach (GenerationRequest request in requests.Where(static request => !request.IsInPrompt))
         {
-            if (request.IsInPrompt)
-            {
-                prompts.Add(request);
-            }
-            else
-            {
-                step.Add((request, 1));
-            }
+            request.Propose(candidates);
+            step.Add((request, request.Draft.Tokens.Length));
         }
 
         int left = _options.PromptTokensPerStep;
@@ -120,18 +121,25 @@ internal sealed class StepRunner : IDisposable
         return step;
     }
 
+    /// <summary>
+    /// Candidates that each request may propose. Attention's form may depend on a step's rows, and decides about the last bits: candidates are for steps
+    /// that can be pinned to the form that a token alone has, which it has from the third token of a text on.
+    /// </summary>
+    private int MostCandidates(List<GenerationRequest> requests, int prompts)
+    {
+        bool canPin = _options.DraftTokens > 0 && prompts == 0 && requests.TrueForAll(static request => request.Sequence!.Length >= 2);
+        _batch.Form = canPin ? MlaForm.Absorbed : MlaForm.Auto;
+        return canPin ? _options.DraftTokens / requests.Count : 0;
+    }
+
     private void Step(List<(GenerationRequest Request, int Tokens)> step)
     {
+        _hasChosen = false;
         _tokens.Clear();
         _wanted.Clear();
         foreach ((GenerationRequest request, int count) in step)
         {
-            _batch.Add(request.Sequence!, count);
-            _tokens.AddRange(request.Pending[..count]);
-            if (count == request.Pending.Length)
-            {
-                _wanted.Add(_tokens.Count - 1);
-            }
+            Add(request, count);
         }
 
         int vocabulary = _model.Config.VocabularySize;
@@ -142,15 +150,59 @@ internal sealed class StepRunner : IDisposable
 
         _model.Forward(
             _batch, CollectionsMarshal.AsSpan(_tokens), CollectionsMarshal.AsSpan(_wanted), _logits.AsSpan(0, _wanted.Count * vocabulary));
+        _hasChosen = true;
+        ReadOnlySpan<float> logits = _logits;
+        foreach ((GenerationRequest request, int count) in step)
+        {
+            Choose(request, count, vocabulary, ref logits);
+        }
+
         _batch.Commit();
-        int scored = 0;
         foreach ((GenerationRequest request, _) in step)
         {
             Register(request);
-            if (request.Pending.IsEmpty)
+            if (request.IsComplete)
             {
-                request.Continue(_logits.AsSpan(scored++ * vocabulary, vocabulary));
+                request.End(null);
             }
+        }
+    }
+
+    /// <summary>Adds a chunk of a prompt, or a tree of candidates; the scores after its last token, or after each of the tree, are wanted.</summary>
+    private void Add(GenerationRequest request, int count)
+    {
+        if (request.IsInPrompt)
+        {
+            _batch.Add(request.Sequence!, count);
+            _tokens.AddRange(request.Pending[..count]);
+            if (count == request.Pending.Length)
+            {
+                _wanted.Add(_tokens.Count - 1);
+            }
+
+            return;
+        }
+
+        _batch.Add(request.Sequence!, count, parents: request.Draft.Parents);
+        _wanted.AddRange(Enumerable.Range(_tokens.Count, count));
+        _tokens.AddRange(request.Draft.Tokens);
+    }
+
+    /// <summary>Lets a request choose from the scores that it wanted, and takes them off.</summary>
+    private void Choose(GenerationRequest request, int count, int vocabulary, ref ReadOnlySpan<float> logits)
+    {
+        if (!request.IsInPrompt)
+        {
+            ReadOnlySpan<int> path = request.Follow(logits[..(count * vocabulary)]);
+            _batch.Accept(request.Sequence!, path);
+            Volatile.Write(ref _proposed, _proposed + count - 1);
+            Volatile.Write(ref _accepted, _accepted + path.Length - 1);
+            logits = logits[(count * vocabulary)..];
+        }
+        else if (count == request.Pending.Length)
+        {
+            request.Choose(logits[..vocabulary]);
+            logits = logits[vocabulary..];
         }
     }
 

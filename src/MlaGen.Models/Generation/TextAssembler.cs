@@ -3,34 +3,27 @@ using System.Text;
 
 namespace MlaGen.Models;
 
-/// <summary>Makes text of tokens as they come. A character whose bytes are spread over several tokens appears once it is complete, what may begin a stop text once it does not.</summary>
+/// <summary>The text of tokens as far as it is certain: what may begin a stop text is held back until it does not.</summary>
 internal sealed class TextAssembler(ITextTokenizer tokenizer, ImmutableArray<string> stops)
 {
-    private readonly System.Text.Decoder _decoder = Encoding.UTF8.GetDecoder();
+    // What is generated goes on with a text: the space that some tokenizers put before a text's first word belongs to it.
+    private readonly StreamingDecoder _decoder = new(tokenizer, skipSpecialTokens: true, spacesToStrip: 0);
     private readonly StringBuilder _held = new();
-    private char[] _characters = new char[64];
 
     /// <summary>Takes a token.</summary>
     /// <returns>The text that has become certain, and whether a stop text has come.</returns>
-    public (string Text, bool Stopped) Add(int token) => Add(tokenizer.BytesOf(token), flush: false);
+    public (string Text, bool Stopped) Add(int token) => Add(_decoder.Append(token));
 
     /// <summary>Ends the text: what was held back is certain, bytes still waiting for the rest of their character become U+FFFD.</summary>
     public string Complete()
     {
-        (string text, bool stopped) = Add([], flush: true);
+        (string text, bool stopped) = Add(_decoder.Complete());
         return stopped ? text : text + Take(_held.Length);
     }
 
-    private (string Text, bool Stopped) Add(ReadOnlySpan<byte> bytes, bool flush)
+    private (string Text, bool Stopped) Add(string decoded)
     {
-        int most = Encoding.UTF8.GetMaxCharCount(bytes.Length);
-        if (most > _characters.Length)
-        {
-            _characters = new char[most];
-        }
-
-        _held.Append(_characters.AsSpan(0, _decoder.GetChars(bytes, _characters, flush)));
-        string held = _held.ToString();
+        string held = _held.Append(decoded).ToString();
         int first = -1;
         foreach (string stop in stops)
         {

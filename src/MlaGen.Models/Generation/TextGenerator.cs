@@ -27,7 +27,6 @@ public sealed class TextGenerator : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">Makes text of tokens; <see langword="null"/> where tokens are all that is wanted.</param>
     /// <param name="options">Limits; <see langword="null"/> for the defaults.</param>
-    /// <exception cref="ArgumentException">The tokenizer knows fewer tokens than the model.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit is out of its range.</exception>
     public TextGenerator(LanguageModel model, ITextTokenizer? tokenizer = null, TextGeneratorOptions? options = null)
     {
@@ -67,6 +66,9 @@ public sealed class TextGenerator : IDisposable
     /// <summary>Pages that only shared prefixes hold.</summary>
     public int PrefixPages => _cache.Prefixes.Pages;
 
+    /// <summary>Candidates of <see cref="TextGeneratorOptions.DraftTokens"/> so far, and those of them that became text.</summary>
+    public (long Proposed, long Accepted) Drafts => _steps.Drafts;
+
     /// <summary>Generates tokens until the text ends. Giving up the enumeration, or cancelling, ends the request.</summary>
     /// <param name="prompt">Tokens that the text begins with; at least one.</param>
     /// <param name="options">What is wanted; <see langword="null"/> for the defaults.</param>
@@ -103,6 +105,28 @@ public sealed class TextGenerator : IDisposable
         return Generate(prompt.ToArray(), options, Math.Min(options.MaxTokens, positions + 1 - prompt.Length), cancellationToken, CancellationToken.None);
     }
 
+    /// <summary>
+    /// Keeps in a file what the cache knows of the beginning of a text, computed for prompts that began so: pages of it, as <see cref="TextGeneratorOptions.SharePrefixes"/> shares them.
+    /// </summary>
+    /// <param name="path">The file; one that is there is replaced as a whole.</param>
+    /// <param name="tokens">The text.</param>
+    /// <returns>Tokens that are kept; 0 where nothing is known, and no file is written.</returns>
+    /// <exception cref="IOException">The file cannot be written, or one of the model's not be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
+    /// <exception cref="ObjectDisposedException">The generator is disposed.</exception>
+    public int SavePrefix(string path, ReadOnlySpan<int> tokens) => PrefixFile.Save(path, _cache, Fingerprint(), tokens);
+
+    /// <summary>Takes what a file of <see cref="SavePrefix"/> keeps: prompts that begin so start from it, and generate what they would without.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>Tokens that are known now.</returns>
+    /// <exception cref="CacheFileException">The file is damaged, or was saved with a cache of another kind.</exception>
+    /// <exception cref="InvalidDataException">It was saved with another model, or with weights in another format, or is no such file.</exception>
+    /// <exception cref="LatentCacheFullException">It holds more than the cache has room for.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
+    /// <exception cref="ObjectDisposedException">The generator is disposed.</exception>
+    public int LoadPrefix(string path) => PrefixFile.Load(path, _cache, Fingerprint(), _model.Config.VocabularySize);
+
     /// <summary>Ends all requests and gives all memory back.</summary>
     public void Dispose()
     {
@@ -122,6 +146,9 @@ public sealed class TextGenerator : IDisposable
         _steps.Dispose();
         _cache.Dispose();
     }
+
+    /// <summary>Of all that latents depend on beside the tokens.</summary>
+    private long Fingerprint() => _model.Fingerprint() + (long)_model.Weights;
 
     private async IAsyncEnumerable<GeneratedToken> Generate(
         int[] prompt, GenerationOptions options, int room, CancellationToken asked, [EnumeratorCancellation] CancellationToken enumerated)

@@ -3,6 +3,8 @@ namespace MlaGen.Models;
 /// <summary>Limits of a <see cref="TextGenerator"/>.</summary>
 public sealed record TextGeneratorOptions
 {
+    private const int MostDraftTokens = 4096;
+
     /// <summary>Tokens of all requests together that the cache has room for.</summary>
     public long CacheTokens { get; init; } = 16384;
 
@@ -30,6 +32,12 @@ public sealed record TextGeneratorOptions
     /// <summary>Whether prompts start from what they have in common with earlier ones.</summary>
     public bool SharePrefixes { get; init; } = true;
 
+    /// <summary>
+    /// Candidates for coming tokens that a step verifies beside the tokens it is for, those of all requests together; 0 for none. A text proposes to go on as it did
+    /// before, where its last tokens stood (prompt lookup decoding): what quotes or repeats comes several tokens a step. What is generated is the same with any number.
+    /// </summary>
+    public int DraftTokens { get; init; }
+
     internal void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(CacheTokens, nameof(CacheTokens));
@@ -37,5 +45,7 @@ public sealed record TextGeneratorOptions
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaxWaiting, nameof(MaxWaiting));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(PromptChunk, nameof(PromptChunk));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(PromptTokensPerStep, nameof(PromptTokensPerStep));
+        ArgumentOutOfRangeException.ThrowIfNegative(DraftTokens, nameof(DraftTokens));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(DraftTokens, MostDraftTokens, nameof(DraftTokens));
     }
 }

@@ -19,6 +19,7 @@ public sealed class ModelTokenizer : ITextTokenizer
     private readonly Func<string, string>? _normalizer;
     private readonly PieceEncoder _encoder;
     private readonly int[] _prefix, _suffix;
+    private readonly int _spacesStripped;
 
     private ModelTokenizer(JsonElement root, TokenizerConfig config, int mostCharacters)
     {
@@ -39,7 +40,7 @@ public sealed class ModelTokenizer : ITextTokenizer
         }
 
         ByteTokens decoder = new(root.Optional("decoder"));
-        SpacesStripped = decoder.SpacesStripped;
+        _spacesStripped = decoder.SpacesStripped;
         _tokens = new string?[last + 1];
         _bytes = new byte[last + 1][];
         _special = new bool[last + 1];
@@ -85,8 +86,6 @@ public sealed class ModelTokenizer : ITextTokenizer
 
     /// <summary>The token that stands for what no token stands for, from <c>tokenizer_config.json</c>; null when the model has none.</summary>
     public int? UnknownToken { get; }
-
-    internal int SpacesStripped { get; }
 
     /// <summary>Reads <c>tokenizer.json</c> and, where there is one, <c>tokenizer_config.json</c> of a model's directory.</summary>
     /// <param name="directory">The directory.</param>
@@ -148,7 +147,7 @@ public sealed class ModelTokenizer : ITextTokenizer
     /// <summary>Decodes tokens one by one.</summary>
     /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
     /// <returns>A decoder at the beginning of a text.</returns>
-    public StreamingDecoder CreateDecoder(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
+    public StreamingDecoder CreateDecoder(bool skipSpecialTokens = true) => new(this, skipSpecialTokens, _spacesStripped);
 
     /// <summary>The UTF-8 bytes of a token; a character may be spread over several. Special tokens have those of their name.</summary>
     /// <param name="id">Its id.</param>
@@ -176,8 +175,6 @@ public sealed class ModelTokenizer : ITextTokenizer
     public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     IReadOnlyList<int> ITextTokenizer.Encode(string text) => Encode(text);
-
-    ReadOnlySpan<byte> ITextTokenizer.BytesOf(int token) => IsSpecial(token) ? [] : Bytes(token);
 
     private void AppendNormalized(string text, bool isFirst, List<int> ids)
     {

@@ -8,17 +8,17 @@ namespace MlaGen.Models;
 /// </summary>
 public sealed class StreamingDecoder
 {
-    private readonly ModelTokenizer _tokenizer;
+    private readonly ITextTokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
     private readonly System.Text.Decoder _decoder = Encoding.UTF8.GetDecoder();
     private char[] _characters = new char[64];
     private int _spacesToStrip;
 
-    internal StreamingDecoder(ModelTokenizer tokenizer, bool skipSpecialTokens)
+    internal StreamingDecoder(ITextTokenizer tokenizer, bool skipSpecialTokens, int spacesToStrip)
     {
         _tokenizer = tokenizer;
         _skipSpecialTokens = skipSpecialTokens;
-        _spacesToStrip = tokenizer.SpacesStripped;
+        _spacesToStrip = spacesToStrip;
     }
 
     /// <summary>Takes a token.</summary>

@@ -1,27 +1,32 @@
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+using MlaGen.Runtime;
 
 namespace MlaGen.Models;
 
-/// <summary>The small files of a model's directory. They come from somebody else: a pipe would be waited for, a device might never end.</summary>
+/// <summary>The small files of a model's directory. They come from somebody else: only regular files are read, and none without end.</summary>
 internal static class TextFiles
 {
     private const long MaxLength = 256L << 20;
 
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">It is empty, no regular file, or too long.</exception>
-    public static byte[] ReadAllBytes(string path)
+    /// <exception cref="IOException">The file cannot be read, or is no regular one.</exception>
+    /// <exception cref="InvalidDataException">It is empty, or too long.</exception>
+    public static byte[] ReadAllBytes(string path) => ReadAllBytes(path, MaxLength, problem => new InvalidDataException($"{path} {problem}"));
+
+    /// <param name="path">The file.</param>
+    /// <param name="maxLength">Bytes that it may have.</param>
+    /// <param name="wrong">What is thrown at a file that is empty or too long.</param>
+    /// <exception cref="IOException">The file cannot be read, or is no regular one.</exception>
+    public static byte[] ReadAllBytes(string path, long maxLength, Func<string, Exception> wrong)
     {
-        FileInfo file = new(path);
-        FileInfo target = file.LinkTarget is null ? file : (FileInfo?)file.ResolveLinkTarget(returnFinalTarget: true) ?? file;
-        if (target is { Exists: true, Length: 0 or > MaxLength })
+        using SafeFileHandle file = RegularFile.OpenRead(path, out long length);
+        if (length == 0 || length > maxLength)
         {
-            throw new InvalidDataException(target.Length == 0 ? $"{path} is empty or no regular file" : $"{path} has {Counted.Of(target.Length, "byte")}; a file of this kind has at most {MaxLength}");
+            throw wrong(length == 0 ? "is empty" : $"has {Counted.Of(length, "byte")}; a file of this kind has at most {maxLength}");
         }
 
-        using FileStream stream = target.OpenRead();
-        byte[] bytes = new byte[Math.Min(stream.Length, MaxLength)];
-        stream.ReadExactly(bytes);
-        return bytes;
+        byte[] bytes = new byte[length];
+        return RegularFile.Read(file, 0, bytes) == length ? bytes : throw wrong("became shorter while it was read");
     }
 
     /// <summary>Makes something of a file's JSON.</summary>

@@ -51,6 +51,9 @@ public abstract partial class MlaBatch : IDisposable
     /// <summary>What the batch's work runs on.</summary>
     public MlaExecutor Executor { get; }
 
+    /// <summary>How exactly its steps multiply: the cache's precision, for what else a step multiplies.</summary>
+    public MlaPrecision Precision => Pool.Precision;
+
     /// <summary>How attention is carried out; <see cref="MlaForm.Auto"/> at first. Stays from step to step.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not one of the values of <see cref="MlaForm"/>.</exception>
     public MlaForm Form

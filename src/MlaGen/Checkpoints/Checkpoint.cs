@@ -54,6 +54,9 @@ public sealed class Checkpoint : ICheckpoint, IDisposable
         }
     }
 
+    /// <summary>The files.</summary>
+    internal IReadOnlyList<SafetensorsFile> Files => _files;
+
     /// <summary>Opens a directory or a single safetensors file.</summary>
     /// <param name="path">The directory or file.</param>
     /// <returns>The open checkpoint, to be disposed.</returns>

@@ -30,6 +30,7 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         Source = path;
         _handle = handle;
         _length = length;
+        DataStart = dataStart;
         _metadata = header.Metadata;
         _tensors = [.. header.Entries.Select(entry => new FileTensor(this, dataStart + entry.Begin, entry.End - entry.Begin)
         {
@@ -71,6 +72,15 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         }
     }
 
+    /// <summary>The open file.</summary>
+    internal SafeFileHandle Handle => _handle;
+
+    /// <summary>Its length when it was opened.</summary>
+    internal long Length => _length;
+
+    /// <summary>Where the header ends and data begins.</summary>
+    internal long DataStart { get; }
+
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file, of whatever extension.</param>
     /// <returns>The open file, to be disposed.</returns>
@@ -109,6 +119,9 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
         _handle.Dispose();
     }
 
+    /// <summary>Where a tensor of this file begins in it.</summary>
+    internal static long PositionOf(CheckpointTensor tensor) => ((FileTensor)tensor).Start;
+
     private static byte[] ReadHeader(string path, SafeFileHandle handle, long fileLength)
     {
         if (fileLength < LengthBytes)
@@ -136,6 +149,8 @@ public sealed class SafetensorsFile : ICheckpoint, IDisposable
 
     private sealed class FileTensor(SafetensorsFile file, long start, long length) : CheckpointTensor
     {
+        public long Start => start;
+
         public override void Read(long offset, Span<byte> destination)
         {
             TensorTypes.CheckRange(this, length, offset, destination.Length);

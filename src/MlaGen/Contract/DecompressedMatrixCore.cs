@@ -112,7 +112,7 @@ public abstract class DecompressedMatrixCore : DecompressedCore
         fixed (byte* leftStart = &left, rightStart = &right)
         fixed (float* resultStart = &result, rescaleStart = &rescale)
         {
-            var arguments = new ProductArguments
+            var arguments = new PrefillArguments
             {
                 Left = (nint)leftStart,
                 Right = (nint)rightStart,
@@ -122,13 +122,13 @@ public abstract class DecompressedMatrixCore : DecompressedCore
                 Depth = depth,
                 Rescale = (nint)rescaleStart,
             };
-            ((delegate* unmanaged<ProductArguments*, void>)_routines[(int)product])(&arguments);
+            ((delegate* unmanaged<PrefillArguments*, void>)_routines[(int)product])(&arguments);
         }
     }
 
     /// <summary>What a routine is called with: addresses, sizes, and room in which it keeps counts.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private struct ProductArguments
+    private struct PrefillArguments
     {
         public nint Left;
         public nint Right;

@@ -12,7 +12,10 @@ namespace MlaGen.Runtime;
 public abstract class MatrixCore : AbsorbedCore
 {
     private readonly MatrixLayout _matrix;
-    private readonly WrittenRoutines _routines = new();
+    private readonly Lock _writing = new();
+    private nint _scores;
+    private nint _values;
+    private volatile bool _written;
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -36,7 +39,16 @@ public abstract class MatrixCore : AbsorbedCore
     /// <summary>Weighted sums of the latents of whole tiles of tokens, added to those so far.</summary>
     protected abstract MachineRoutine Values { get; }
 
-    internal sealed override string? Refusal => _routines.TryWrite(() => [(Scores.Code.ToArray(), Scores.Entry), (Values.Code.ToArray(), Values.Entry)]);
+    /// <summary>Bytes of the routine for scores.</summary>
+    internal byte[] ScoresCode => Scores.Code.ToArray();
+
+    /// <summary>Bytes of the routine for values.</summary>
+    internal byte[] ValuesCode => Values.Code.ToArray();
+
+    /// <summary>Sizes that its routines were assembled for.</summary>
+    internal MatrixLayout Matrix => _matrix;
+
+    internal sealed override string? Refusal => _written ? null : Write();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -86,7 +98,7 @@ public abstract class MatrixCore : AbsorbedCore
                 Rescale = (nint)(statistics + (2 * columns)),
                 Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
-            ((delegate* unmanaged<MatrixArguments*, void>)_routines[0])(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_scores)(&arguments);
             if (_matrix.PanelWeights == 0)
             {
                 PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
@@ -98,7 +110,29 @@ public abstract class MatrixCore : AbsorbedCore
                 arguments.Scores = (nint)weights;
             }
 
-            ((delegate* unmanaged<MatrixArguments*, void>)_routines[1])(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_values)(&arguments);
+        }
+    }
+
+    private string? Write()
+    {
+        using (Uninterrupted.Hold(_writing))
+        {
+            if (_written)
+            {
+                return null;
+            }
+
+            Span<nint> addresses = stackalloc nint[2];
+            if (ExecutableMemory.TryWrite([ScoresCode, ValuesCode], addresses) is { } refusal)
+            {
+                return refusal;
+            }
+
+            _scores = addresses[0] + Scores.Entry;
+            _values = addresses[1] + Values.Entry;
+            _written = true;
+            return null;
         }
     }
 

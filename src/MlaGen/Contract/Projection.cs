@@ -63,7 +63,7 @@ public abstract class Projection
             WeightReader.RequireAbsent(checkpoint, name + ".bias", "AttentionBias is off, or this projection never has a bias");
         }
 
-        Matrix = PackedMatrix.Pack(rows, columns, source.Type, source.ReadRows, groups);
+        Matrix = PackedWeights.Pack(checkpoint, source.Name, rows, columns, source.Products, source.ReadRows, groups);
     }
 
     /// <summary>Takes a matrix that is packed already.</summary>

@@ -34,7 +34,7 @@ internal static class Warmup
             // Attention keeps its weights as they are stored.
             if (format.Format == WeightFormat.Stored)
             {
-                Forward(new WarmupLayer(format.Type), executor);
+                Forward(new WarmupLayer(format.Type), CacheLayout.Of<T>().Precision, executor);
             }
         }
     }
@@ -136,10 +136,10 @@ internal static class Warmup
     }
 
     /// <summary>The stages of a layer, for weights of one type: both forms, few rows and many, one sequence and a tree.</summary>
-    private static void Forward(WarmupLayer layer, MlaExecutor executor)
+    private static void Forward(WarmupLayer layer, MlaPrecision precision, MlaExecutor executor)
     {
         // Pages that are no whole blocks: rows are then gathered as well as read where they lie.
-        using var cache = new LatentCache<WarmupLayer>(layers: 1, maxTokens: 64, new LatentCacheOptions { Name = nameof(Warmup), PageTokens = CacheLayout.Of<WarmupLayer>().PageTokens + 1 });
+        using var cache = new LatentCache<WarmupLayer>(layers: 1, maxTokens: 64, new LatentCacheOptions { Name = nameof(Warmup), PageTokens = CacheLayout.Of<WarmupLayer>().PageTokens + 1, Precision = precision });
         using LatentSequence sequence = cache.CreateSequence();
         using MlaBatch<WarmupLayer> batch = cache.CreateBatch(executor);
         float[] hidden = new float[ManyTokens * WarmupLayer.Shape.HiddenSize];

@@ -24,14 +24,6 @@ internal static class BFloat16Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> RoundProbabilities(Vector512<float> values) => (values.AsUInt32() + Vector512.Create(0x8000u)) & Vector512.Create(0xFFFF0000u);
 
-    /// <summary>What rounding leaves of each lane, rounded as well. Of what is not finite nothing is left: infinity minus itself would be no number.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<uint> Rest(Vector512<float> values, Vector512<uint> rounded)
-    {
-        Vector512<float> rest = values - rounded.AsSingle();
-        return Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
-    }
-
     /// <summary>Pairs of what was rounded: the first in the lower half of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Pair(Vector512<uint> first, Vector512<uint> second) => (first >> 16) | second;
@@ -51,6 +43,33 @@ internal static class BFloat16Lanes
         for (; i < values.Length; i++)
         {
             Unsafe.Add(ref destination, i) = BFloat16Conversion.FromSingle(values[i]);
+        }
+    }
+
+    /// <summary>What a term leaves of a value, rounded as well. Of what is not finite nothing is left: infinity minus itself would be no number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Rest(Vector512<float> value, Vector512<uint> term)
+    {
+        Vector512<float> rest = value - term.AsSingle();
+        return Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
+    }
+
+    /// <summary>Rounds what the rounding of floats that lie one after the other leaves of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RoundRest(ReadOnlySpan<float> values, ref ushort destination)
+    {
+        int i = 0;
+        for (; i <= values.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var value = Vector512.LoadUnsafe(in values[i]);
+            Vector512<uint> rest = Rest(value, Round(value)) >> 16;
+            Vector512.Narrow(rest, rest).GetLower().StoreUnsafe(ref destination, (nuint)i);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            float rest = values[i] - BFloat16Conversion.ToSingle(BFloat16Conversion.FromSingle(values[i]));
+            Unsafe.Add(ref destination, i) = BFloat16Conversion.FromSingle(float.IsNaN(rest) ? 0 : rest);
         }
     }
 

@@ -12,6 +12,12 @@ internal static class Float8E4M3
     /// <summary>Magnitude of a code at its place in a float.</summary>
     internal const uint MovedMagnitude = NaN << MantissaShift;
 
+    /// <summary>The same with the sign, at a float's.</summary>
+    internal const uint MovedCode = MovedMagnitude | 0x8000_0000;
+
+    /// <summary>Takes an exponent field of bias 7 to one of bias 127; exact, for denormals too.</summary>
+    internal const float Rebias = 1.329227995784916e+36f;
+
     /// <summary>What takes the exponent of a normal number, at its place in a float, to a float's.</summary>
     internal const uint MovedBiasDifference = BiasDifference << 23;
 
@@ -28,14 +34,11 @@ internal static class Float8E4M3
     // The distance between floats from here to twice this is 2⁻⁹, the smallest e4m3 denormal: adding it rounds to a whole number of them.
     private const float DenormalRounder = 1 << 14;
 
-    // Takes an exponent field of bias 7 to one of bias 127; exact, for denormals too.
-    private static readonly float _rebias = MathF.ScaleB(1, BiasDifference);
-
     /// <summary>The value of a code; exact.</summary>
     public static float ToSingle(byte code)
     {
         int magnitude = code & NaN;
-        float value = magnitude == NaN ? float.NaN : BitConverter.Int32BitsToSingle(magnitude << MantissaShift) * _rebias;
+        float value = magnitude == NaN ? float.NaN : BitConverter.Int32BitsToSingle(magnitude << MantissaShift) * Rebias;
         return (code & Sign) != 0 ? -value : value;
     }
 

@@ -33,13 +33,23 @@ internal sealed class BlockScaledWeightMatrix : WeightMatrix
         }
     }
 
-    private protected override void ReadFloats(int row, Span<float> destination)
+    private protected override void ReadFloats(int firstRow, int count, Span<float> destination)
     {
         byte[] rented = ArrayPool<byte>.Shared.Rent(Float8Panels.RowBytes(Columns));
-        ReadRow(row, rented);
-        for (int column = 0; column < Columns; column++)
+        for (int row = firstRow; row < firstRow + count; row++)
         {
-            destination[column] = _values[rented[column]] * Scale(row, column);
+            ReadRow(row, rented);
+            for (int first = 0; first < Columns; first += LoadableTypes.BlockSize)
+            {
+                float scale = Scale(row, first);
+                int end = Math.Min(first + LoadableTypes.BlockSize, Columns);
+                for (int column = first; column < end; column++)
+                {
+                    destination[column] = _values[rented[column]] * scale;
+                }
+            }
+
+            destination = destination[Columns..];
         }
 
         ArrayPool<byte>.Shared.Return(rented);

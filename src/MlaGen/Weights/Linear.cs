@@ -7,7 +7,7 @@ namespace MlaGen;
 /// </summary>
 /// <remarks>
 /// <para>The weights are packed once, in their own type, and never change: any number of threads may multiply at once.</para>
-/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/>.</para>
+/// <para>A row's result has the same bits alone and among others, and on any number of threads, within a <see cref="SimdTier"/> and an <see cref="MlaPrecision"/>.</para>
 /// </remarks>
 public sealed class Linear
 {
@@ -50,7 +50,7 @@ public sealed class Linear
     /// <summary>How the weights are kept.</summary>
     public WeightFormat Format => _matrix.Products.Format;
 
-    /// <summary>Type of the packed weights: that of the checkpoint, or <see cref="TensorType.Int8"/>, which also holds two of 4 bits.</summary>
+    /// <summary>Type of the packed weights: that of the checkpoint, which for codes of 4 bits is <see cref="TensorType.Int32"/>, or <see cref="TensorType.Int8"/>, which also holds two of 4 bits.</summary>
     public TensorType Type => _matrix.Type;
 
     /// <summary>Bytes of the packed weights, padding included.</summary>
@@ -59,18 +59,22 @@ public sealed class Linear
     /// <summary>The bias <c>[OutFeatures]</c>; empty if there is none.</summary>
     public ReadOnlySpan<float> Bias => _bias;
 
+    /// <summary>The packed weights.</summary>
+    internal PackedMatrix Matrix => _matrix;
+
     /// <summary>Loads a layer from a checkpoint, which need not stay open.</summary>
     /// <param name="checkpoint">Where the tensors are.</param>
     /// <param name="name">The layer's name, such as <c>model.layers.0.mlp.gate_proj</c>; its tensors have <c>.weight</c> and <c>.bias</c> behind it.</param>
     /// <param name="inFeatures">Elements of an input row: columns of the tensor.</param>
     /// <param name="outFeatures">Elements of an output row: rows of the tensor.</param>
     /// <param name="bias">Whether the layer has a bias; a checkpoint that says otherwise is refused.</param>
-    /// <param name="format">How to keep the weights; brought into it row by row, so that no more than a few rows are there twice.</param>
+    /// <param name="format">How to keep the weights; brought into it row by row, so that no more than a few rows are there twice. Those that are packed in four bits stay as they are.</param>
     /// <returns>The layer.</returns>
     /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="inFeatures"/> or <paramref name="outFeatures"/> is not positive, or there is no such format.</exception>
     /// <exception cref="CheckpointException">
-    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it.
+    /// A tensor is missing or surplus, or has another shape, or elements other than BF16, F16, F32 or F8_E4M3 with a scale for each block of 128 × 128, for each row, or for all of it, or four bits as compressed-tensors'
+    /// <c>pack-quantized</c> has them, symmetric, in groups of a multiple of 32.
     /// </exception>
     public static Linear Load(ICheckpoint checkpoint, string name, int inFeatures, int outFeatures, bool bias = false, WeightFormat format = WeightFormat.Stored)
     {
@@ -78,7 +82,8 @@ public sealed class Linear
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
-        WeightMatrix source = WeightReader.OpenMatrix(checkpoint, name + ".weight", outFeatures, inFeatures, "[outFeatures, inFeatures]");
+        WeightMatrix source = (WeightMatrix?)PackedInt4WeightMatrix.TryOpen(checkpoint, name + ".weight", outFeatures, inFeatures)
+            ?? WeightReader.OpenMatrix(checkpoint, name + ".weight", outFeatures, inFeatures, "[outFeatures, inFeatures]");
         float[]? values = null;
         if (bias)
         {
@@ -89,7 +94,7 @@ public sealed class Linear
             WeightReader.RequireAbsent(checkpoint, name + ".bias", "bias is false");
         }
 
-        return new Linear(Pack(source, format), values);
+        return new Linear(Pack(checkpoint, source, format), values);
     }
 
     /// <summary>Multiplies rows on the calling thread. After the first calls nothing is allocated.</summary>
@@ -98,34 +103,83 @@ public sealed class Linear
     /// <param name="count">Rows.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) => Run(inputs, outputs, count, executor: null, CancellationToken.None);
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count) =>
+        Run(inputs, outputs, count, MlaPrecision.Highest, executor: null, CancellationToken.None);
 
     /// <summary>Multiplies rows on an executor's threads, which share the outputs; little work stays on the calling thread.</summary>
     /// <param name="inputs"><c>[count, InFeatures]</c>.</param>
     /// <param name="outputs"><c>[count, OutFeatures]</c>; overwritten, and not the memory of <paramref name="inputs"/>.</param>
     /// <param name="count">Rows.</param>
     /// <param name="executor">The threads.</param>
+    /// <param name="precision">How exactly to multiply; that of a step is its <see cref="MlaBatch.Precision"/>. A row's bits belong to a precision.</param>
     /// <param name="cancellationToken">Ends the product early; what is in <paramref name="outputs"/> is then of no use.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative, or there is no such precision.</exception>
     /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, CancellationToken cancellationToken = default)
+    public void Multiply(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor executor, MlaPrecision precision = MlaPrecision.Highest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
-        Run(inputs, outputs, count, executor, cancellationToken);
+        Check(precision);
+        Run(inputs, outputs, count, precision, executor, cancellationToken);
     }
 
-    private static PackedMatrix Pack(WeightMatrix source, WeightFormat format)
+    /// <summary>Multiplies one row with each of several layers, all shared between an executor's threads at once: worth more than one after the other where each is small.</summary>
+    /// <param name="layers">The layers.</param>
+    /// <param name="inputs">A row for each layer, <c>[InFeatures]</c> of it, one after the other.</param>
+    /// <param name="outputs">A row for each layer, <c>[OutFeatures]</c> of it, one after the other; overwritten, and not the memory of <paramref name="inputs"/>. They have the bits of <see cref="Multiply(ReadOnlySpan{float}, Span{float}, int, MlaExecutor, MlaPrecision, CancellationToken)"/>.</param>
+    /// <param name="executor">The threads.</param>
+    /// <param name="precision">How exactly to multiply; that of a step is its <see cref="MlaBatch.Precision"/>.</param>
+    /// <param name="cancellationToken">Ends the products early; what is in <paramref name="outputs"/> is then of no use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such precision.</exception>
+    /// <exception cref="ArgumentNullException">A layer is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A span has another length, or they overlap; nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static void MultiplyEach(
+        ReadOnlySpan<Linear> layers, ReadOnlySpan<float> inputs, Span<float> outputs, MlaExecutor executor, MlaPrecision precision = MlaPrecision.Highest, CancellationToken cancellationToken = default)
     {
-        if (format == WeightFormat.Stored)
+        ArgumentNullException.ThrowIfNull(executor);
+        Check(precision);
+        long allInputs = 0;
+        long allOutputs = 0;
+        foreach (Linear layer in layers)
         {
-            return PackedMatrix.Pack(source.Rows, source.Columns, source.Type, source.ReadRows);
+            ArgumentNullException.ThrowIfNull(layer, nameof(layers));
+            allInputs += layer.InFeatures;
+            allOutputs += layer.OutFeatures;
+        }
+
+        Check(inputs.Length, 1, allInputs, nameof(inputs), "InFeatures of all layers");
+        Check(outputs.Length, 1, allOutputs, nameof(outputs), "OutFeatures of all layers");
+        CheckApart(inputs, outputs);
+        LinearRows.Run(layers, inputs, outputs, precision, executor, cancellationToken);
+    }
+
+    /// <summary>Reads the weights of one output, as products use them.</summary>
+    /// <param name="output">The output.</param>
+    /// <param name="weights">Takes <c>[InFeatures]</c> weights.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such output.</exception>
+    /// <exception cref="ArgumentException"><paramref name="weights"/> has another length.</exception>
+    public void ReadWeights(int output, Span<float> weights)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(output);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(output, OutFeatures);
+        Check(weights.Length, 1, InFeatures, nameof(weights), "InFeatures");
+        _matrix.Products.ReadRow(_matrix, output / PackedMatrix.PanelWidth, output % PackedMatrix.PanelWidth, weights);
+        GC.KeepAlive(this);
+    }
+
+    private static PackedMatrix Pack(ICheckpoint checkpoint, WeightMatrix source, WeightFormat format)
+    {
+        if (format == WeightFormat.Stored || source.StaysStored)
+        {
+            return PackedWeights.Pack(checkpoint, source.Name, source.Rows, source.Columns, source.Products, source.ReadRows);
         }
 
         try
         {
-            return PackedMatrix.Pack(source.Rows, source.Columns, PanelFormats.Of(format), source.ReadFloats);
+            return PackedWeights.Pack(checkpoint, source.Name, source.Rows, source.Columns, PanelFormats.Of(format), source.ReadFloats);
         }
         catch (OverflowException error)
         {
@@ -133,25 +187,37 @@ public sealed class Linear
         }
     }
 
-    private static void Check(int found, int rows, int width, string name, string formula)
+    private static void Check(int found, int rows, long width, string name, string formula)
     {
-        if (found != (long)rows * width)
+        if (found != rows * width)
         {
-            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows}";
-            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {Counted.Of((long)rows * width, "value")}; found {found}."), name);
+            string shape = formula.Contains(',', StringComparison.Ordinal) ? $"{rows}, {width}" : $"{rows * width}";
+            throw new ArgumentException(FormattableString.Invariant($"{name} takes [{formula}] = [{shape}], that is {Counted.Of(rows * width, "value")}; found {found}."), name);
         }
     }
 
-    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaExecutor? executor, CancellationToken cancellationToken)
+    private static void Check(MlaPrecision precision)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
-        Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
-        Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
+        if (!Enum.IsDefined(precision))
+        {
+            throw new ArgumentOutOfRangeException(nameof(precision), precision, "There is no such precision.");
+        }
+    }
+
+    private static void CheckApart(ReadOnlySpan<float> inputs, Span<float> outputs)
+    {
         if (inputs.Overlaps(outputs))
         {
             throw new ArgumentException("outputs must not be the memory of inputs: an output is written while inputs are still needed.", nameof(outputs));
         }
+    }
 
-        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, executor, cancellationToken);
+    private void Run(ReadOnlySpan<float> inputs, Span<float> outputs, int count, MlaPrecision precision, MlaExecutor? executor, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        Check(inputs.Length, count, InFeatures, nameof(inputs), "count, InFeatures");
+        Check(outputs.Length, count, OutFeatures, nameof(outputs), "count, OutFeatures");
+        CheckApart(inputs, outputs);
+        LinearProduct.Run(_matrix, _bias, inputs, outputs, count, precision, executor, cancellationToken);
     }
 }

@@ -18,6 +18,7 @@ internal sealed unsafe class LinearProduct
     private readonly Action<int, int> _multiply;
 
     private PackedMatrix _matrix = null!;
+    private ProductCore _core = null!;
     private float[]? _bias;
     private MlaExecutor? _executor;
     private CancellationToken _cancellation;
@@ -38,7 +39,7 @@ internal sealed unsafe class LinearProduct
         _multiply = Multiply;
     }
 
-    private static ProjectionKernels Kernels => ProjectionKernels.Current;
+    private RowPacking Packing => _core.Packing;
 
     /// <summary>Writes <c>outputs[r][o] = Σ inputs[r][k] · matrix[o][k] + bias[o]</c>.</summary>
     /// <param name="matrix">The weights.</param>
@@ -46,15 +47,18 @@ internal sealed unsafe class LinearProduct
     /// <param name="inputs"><c>[rows, columns of the matrix]</c>.</param>
     /// <param name="outputs"><c>[rows, rows of the matrix]</c>.</param>
     /// <param name="rows">Rows to multiply.</param>
+    /// <param name="precision">The least exact products that are allowed; without threads the highest alone.</param>
     /// <param name="executor">The threads; none for the calling one alone.</param>
     /// <param name="cancellation">Looked at between units.</param>
-    public static void Run(PackedMatrix matrix, float[]? bias, ReadOnlySpan<float> inputs, Span<float> outputs, int rows, MlaExecutor? executor, CancellationToken cancellation)
+    public static void Run(
+        PackedMatrix matrix, float[]? bias, ReadOnlySpan<float> inputs, Span<float> outputs, int rows, MlaPrecision precision, MlaExecutor? executor, CancellationToken cancellation)
     {
         LinearProduct product = _idle ?? new LinearProduct();
         _idle = null;
         product._matrix = matrix;
+        product._core = ProductCores.First(matrix.Products, precision);
         product._bias = bias;
-        product._executor = (long)rows * matrix.Rows * matrix.Columns < MlaExecutor.WorthSharing ? null : executor;
+        product._executor = (long)rows * matrix.Rows * matrix.Columns < MlaExecutor.WorthSharing && !product._core.IsApart ? null : executor;
         product._cancellation = cancellation;
         try
         {
@@ -68,6 +72,7 @@ internal sealed unsafe class LinearProduct
         finally
         {
             product._matrix = null!;
+            product._core = null!;
             product._bias = null;
             product._executor = null;
             product._cancellation = default;
@@ -88,29 +93,54 @@ internal sealed unsafe class LinearProduct
 
     private void Run(int rows)
     {
-        int chunk = ProjectionKernels.ChunkRows(rows);
-        long packedLength = ((long)Kernels.PackedWidth(Math.Min(rows, chunk)) * _matrix.Columns) + CacheLineFloats;
-        if (rows < ProjectionKernels.TiledRows || packedLength > Array.MaxLength)
+        int chunk = rows < ProjectionKernels.TiledRows ? rows : ProjectionKernels.ChunkRows(rows);
+        if (PackedLength(Math.Min(rows, chunk)) > Array.MaxLength)
         {
-            // Where packed rows would be too long for an array, too: the bits are the same.
-            _rows = rows;
-            _unitPanels = ProjectionKernels.StreamedPanels(_matrix);
-            Share(_stream, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels));
-            return;
+            // Packed rows would be too long for an array: the bits are the same one by one.
+            chunk = 1;
         }
 
-        _packed = ArrayPool<float>.Shared.Rent((int)packedLength);
+        while (rows > 0)
+        {
+            _rows = Math.Min(chunk, rows);
+            if (chunk >= ProjectionKernels.TiledRows || Packing.PacksFewRows)
+            {
+                RunPacked(isFew: chunk < ProjectionKernels.TiledRows);
+            }
+            else
+            {
+                RunFew();
+            }
+
+            _inputs += (nint)_rows * _matrix.Columns;
+            _outputs += (nint)_rows * _matrix.Rows;
+            rows -= _rows;
+        }
+    }
+
+    private long PackedLength(int rows) => Packing.Length(rows, _matrix.Columns) + CacheLineFloats;
+
+    private void RunPacked(bool isFew)
+    {
+        _packed = ArrayPool<float>.Shared.Rent((int)PackedLength(_rows));
         _packedStart = OnCacheLine(_packed);
         try
         {
-            while (rows > 0)
+            int blocks = ProjectionKernels.Units(_matrix.Columns, Packing.BlockDepth);
+            if (isFew)
             {
-                _rows = Math.Min(chunk, rows);
-                Share(_pack, ProjectionKernels.Units(_matrix.Columns, ProjectionKernels.DepthBlock));
-                Share(_multiply, ProjectionKernels.Units(_matrix.PanelCount, ProjectionKernels.TiledPanels));
-                _inputs += (nint)_rows * _matrix.Columns;
-                _outputs += (nint)_rows * _matrix.Rows;
-                rows -= _rows;
+                // Too little to share.
+                for (int block = 0; block < blocks; block++)
+                {
+                    Pack(block, worker: 0);
+                }
+
+                RunFew();
+            }
+            else
+            {
+                Share(_pack, blocks, apart: false);
+                Share(_multiply, ProjectionKernels.Units(_matrix.PanelCount, ProjectionKernels.TiledPanels), _core.IsApart);
             }
         }
         finally
@@ -120,8 +150,20 @@ internal sealed unsafe class LinearProduct
         }
     }
 
-    private void Share(Action<int, int> work, int units)
+    private void RunFew()
     {
+        _unitPanels = ProjectionKernels.StreamedPanels(_matrix);
+        Share(_stream, ProjectionKernels.Units(_matrix.PanelCount, _unitPanels), apart: false);
+    }
+
+    private void Share(Action<int, int> work, int units, bool apart)
+    {
+        if (apart)
+        {
+            _executor!.RunApart(work, units, _cancellation);
+            return;
+        }
+
         if (_executor is not null)
         {
             _executor.Run(work, units, _cancellation);
@@ -144,7 +186,7 @@ internal sealed unsafe class LinearProduct
         for (int row = 0; row < _rows; row++)
         {
             Span<float> result = Outputs(row, first, count);
-            _matrix.Products.MultiplyRow(_matrix, panel, ref Unsafe.AsRef<float>(_inputs + ((nint)row * _matrix.Columns)), result);
+            _core.MultiplyRow(_matrix, panel, ref Packing.PacksFewRows ? ref _packed[_packedStart] : ref *_inputs, _rows, row, result);
             ProjectionKernels.AddBias(result, _bias, first);
         }
     }
@@ -152,9 +194,9 @@ internal sealed unsafe class LinearProduct
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int unit, int worker)
     {
-        int first = unit * ProjectionKernels.DepthBlock;
-        int depth = Math.Min(ProjectionKernels.DepthBlock, _matrix.Columns - first);
-        Kernels.PackBlock(ref Unsafe.AsRef<float>(_inputs + first), _matrix.Columns, _rows, depth, ref _packed[_packedStart + (first * Kernels.PackedWidth(_rows))]);
+        int first = unit * Packing.BlockDepth;
+        int depth = Math.Min(Packing.BlockDepth, _matrix.Columns - first);
+        Packing.PackBlock(ref Unsafe.AsRef<float>(_inputs + first), _matrix.Columns, _rows, depth, ref _packed[_packedStart + (int)Packing.BlockStart(_rows, first)]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -164,8 +206,7 @@ internal sealed unsafe class LinearProduct
         int first = panel * PackedMatrix.PanelWidth;
         int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, _matrix.Rows - first);
         float[] scratch = ArrayPool<float>.Shared.Rent(ProjectionKernels.ScratchLength + CacheLineFloats);
-        _matrix.Products.MultiplyPacked(
-            _matrix, panel, count, ref _packed[_packedStart], _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref scratch[OnCacheLine(scratch)], wholeTiles: false);
+        _core.MultiplyRows(_matrix, panel, count, ref _packed[_packedStart], _rows, ref Unsafe.AsRef<float>(_outputs + first), _matrix.Rows, ref scratch[OnCacheLine(scratch)]);
         ArrayPool<float>.Shared.Return(scratch);
         for (int row = 0; row < _rows; row++)
         {

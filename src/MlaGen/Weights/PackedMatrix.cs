@@ -1,5 +1,8 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace MlaGen.Runtime;
 
@@ -13,12 +16,20 @@ internal sealed class PackedMatrix
     /// <summary>Outputs in a panel: one vector of the widest tier, several of the others.</summary>
     public const int PanelWidth = 16;
 
-    private readonly AlignedBuffer<byte> _panels;
+    /// <summary>Bytes of rows that a thread reads and packs at a time.</summary>
+    private const int UnitBytes = 1 << 20;
+
+    /// <summary>The panels, unless they are mapped.</summary>
+    private readonly AlignedBuffer<byte>? _panels;
+
+    /// <summary>The file that they are mapped from, which stays mapped as long as the matrix is there.</summary>
+    private readonly MappedFile? _file;
+    private readonly nint _start;
 
     /// <summary>A panel is one span of bytes.</summary>
     private static int MostPanelBytes => Array.MaxLength;
 
-    private PackedMatrix(int rows, int columns, PanelProducts products, int panelCount)
+    private PackedMatrix(int rows, int columns, PanelProducts products, int panelCount, (MappedFile File, long Position)? mapped = null)
     {
         Rows = rows;
         Columns = columns;
@@ -32,7 +43,15 @@ internal sealed class PackedMatrix
         }
 
         PanelBytes = (int)panelBytes;
-        _panels = new AlignedBuffer<byte>(Bytes);
+        if (mapped is { } memory)
+        {
+            _file = memory.File;
+            _start = memory.File.Start + (nint)memory.Position;
+        }
+        else
+        {
+            _panels = new AlignedBuffer<byte>(Bytes);
+        }
     }
 
     /// <summary>Copies rows of the source, row-major.</summary>
@@ -55,6 +74,8 @@ internal sealed class PackedMatrix
 
     /// <summary>Bytes of the packed elements, padding included.</summary>
     public long Bytes => (long)PanelCount * PanelBytes;
+
+    private unsafe ref byte Start => ref _panels is null ? ref Unsafe.AsRef<byte>((void*)_start) : ref _panels.Start;
 
     public int PanelCount { get; }
 
@@ -93,23 +114,30 @@ internal sealed class PackedMatrix
         }
 
         var matrix = new PackedMatrix(rows, columns, products, CountPanels(rows, groups));
-        int rowBytes = products.RowBytes(columns);
-        byte[] staging = new byte[checked(PanelWidth * rowBytes)];
         int panel = 0;
         for (int row = 0, group = 0; row < rows; row += groups[group], group = (group + 1) % groups.Length)
         {
-            // Beyond int after the last panel of a group that is nearly as long.
-            for (long first = 0; first < groups[group]; first += PanelWidth, panel++)
-            {
-                int count = (int)Math.Min(PanelWidth, groups[group] - first);
-                read(row + (int)first, count, staging.AsSpan(0, count * rowBytes));
-                staging.AsSpan(count * rowBytes).Clear();
-                products.Pack(staging, columns, matrix._panels.Span((long)panel * matrix.PanelBytes, matrix.PanelBytes));
-            }
+            matrix.Fill(panel, row, groups[group], read);
+            panel += PanelsFor(groups[group]);
         }
 
         return matrix;
     }
+
+    /// <summary>A packed matrix whose panels lie in a file.</summary>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    /// <param name="products">The products, and so the format.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="position">Where the panels begin in it, all of which it has.</param>
+    /// <param name="groups">As for <see cref="Pack(int, int, TensorType, ReadRows, ReadOnlySpan{int})"/>.</param>
+    /// <returns>The packed matrix.</returns>
+    public static PackedMatrix Map(int rows, int columns, PanelProducts products, MappedFile file, long position, params ReadOnlySpan<int> groups) =>
+        new(rows, columns, products, groups.IsEmpty ? PanelsFor(rows) : CountPanels(rows, groups), (file, position));
+
+    /// <summary>Bytes that <see cref="Map"/> takes.</summary>
+    public static long BytesOf(int rows, int columns, PanelProducts products, params ReadOnlySpan<int> groups) =>
+        (groups.IsEmpty ? PanelsFor(rows) : CountPanels(rows, groups)) * products.PanelBytes(columns);
 
     /// <summary>Packs a matrix of floats, row-major <c>[rows, columns]</c>.</summary>
     /// <param name="rows">Outputs.</param>
@@ -136,7 +164,73 @@ internal sealed class PackedMatrix
     }
 
     /// <summary>The beginning of a panel.</summary>
-    public ref byte Panel(int index) => ref Unsafe.Add(ref _panels.Start, (nint)index * PanelBytes);
+    public ref byte Panel(int index) => ref Unsafe.Add(ref Start, (nint)index * PanelBytes);
+
+    /// <summary>Writes the panels to a file.</summary>
+    public void WriteTo(SafeFileHandle file, long position)
+    {
+        for (long done = 0; done < Bytes; done += UnitBytes)
+        {
+            RandomAccess.Write(file, MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Start, (nint)done), (int)Math.Min(UnitBytes, Bytes - done)), position + done);
+        }
+    }
+
+    /// <summary>Packs rows that begin on a panel; where they are many, on several threads, some of which read while others pack.</summary>
+    private void Fill(int firstPanel, int firstRow, int rows, ReadRows read)
+    {
+        int panels = PanelsFor(rows);
+        int unitPanels = Math.Clamp(UnitBytes / PanelWidth / Products.RowBytes(Columns), 1, panels);
+        int units = ProjectionKernels.Units(panels, unitPanels);
+        int next = -1;
+        object gate = new();
+        int failedUnit = int.MaxValue;
+        ExceptionDispatchInfo? failure = null;
+        if (units == 1)
+        {
+            FillUnit(0);
+            return;
+        }
+
+        Parallel.For(0, Math.Min(units, 2 * Environment.ProcessorCount), _ =>
+        {
+            // What was taken is done: of all units that fail the first is then among them, and is told.
+            while (Volatile.Read(ref failure) is null && Interlocked.Increment(ref next) is int unit && unit < units)
+            {
+                try
+                {
+                    FillUnit(unit);
+                }
+                catch (Exception exception)
+                {
+                    lock (gate)
+                    {
+                        (failedUnit, failure) = unit < failedUnit ? (unit, ExceptionDispatchInfo.Capture(exception)) : (failedUnit, failure);
+                    }
+                }
+            }
+        });
+        failure?.Throw();
+
+        void FillUnit(int unit)
+        {
+            int panel = unit * unitPanels;
+            int end = Math.Min(panel + unitPanels, panels);
+            int rowBytes = Products.RowBytes(Columns);
+            int bytes = checked((end - panel) * PanelWidth * rowBytes);
+            byte[] rented = ArrayPool<byte>.Shared.Rent(bytes);
+            Span<byte> staging = rented.AsSpan(0, bytes);
+            int count = (int)Math.Min((long)(end - panel) * PanelWidth, rows - ((long)panel * PanelWidth));
+            read(firstRow + (panel * PanelWidth), count, staging[..(count * rowBytes)]);
+            staging[(count * rowBytes)..].Clear();
+            for (; panel < end; panel++)
+            {
+                Products.Pack(staging[..(PanelWidth * rowBytes)], Columns, _panels!.Span((long)(firstPanel + panel) * PanelBytes, PanelBytes));
+                staging = staging[(PanelWidth * rowBytes)..];
+            }
+
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
 
     /// <summary>Panels of all groups, which have to make up the matrix.</summary>
     private static int CountPanels(int rows, ReadOnlySpan<int> groups)

@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
 
@@ -14,6 +16,9 @@ internal abstract class WeightMatrix
         Type = type;
     }
 
+    /// <summary>Name of the tensor.</summary>
+    public string Name => Tensor.Name;
+
     /// <summary>Rows: outputs of the projection.</summary>
     public int Rows { get; }
 
@@ -22,9 +27,15 @@ internal abstract class WeightMatrix
 
     /// <summary>
     /// Type of the elements as they are read: <see cref="TensorType.Float32"/>, <see cref="TensorType.Float16"/>, <see cref="TensorType.BFloat16"/>, or
-    /// <see cref="TensorType.Float8E4M3"/>, whose rows have scales behind them.
+    /// <see cref="TensorType.Float8E4M3"/> or <see cref="TensorType.Int32"/>, whose rows have scales behind them.
     /// </summary>
     public TensorType Type { get; }
+
+    /// <summary>The products of the format that holds the elements as they are stored.</summary>
+    public virtual PanelProducts Products => PanelFormats.Of(Type);
+
+    /// <summary>Whether they are brought into no other format.</summary>
+    public virtual bool StaysStored => false;
 
     private protected CheckpointTensor Tensor { get; }
 
@@ -40,7 +51,7 @@ internal abstract class WeightMatrix
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)firstRow + count, Rows, nameof(count));
-        long bytes = (long)count * PanelFormats.Of(Type).RowBytes(Columns);
+        long bytes = (long)count * Products.RowBytes(Columns);
         if (destination.Length != bytes)
         {
             throw new ArgumentException($"{Counted.Of(count, "row")} of {Columns} {Type.Name()} to read: expected {Counted.Of(bytes, "byte")}; found {destination.Length}.", nameof(destination));
@@ -57,11 +68,10 @@ internal abstract class WeightMatrix
     public void ReadFloats(int firstRow, int count, Span<byte> destination)
     {
         Span<float> floats = MemoryMarshal.Cast<byte, float>(destination);
+        ReadFloats(firstRow, count, floats);
         for (int row = 0; row < count; row++)
         {
-            Span<float> values = floats.Slice(row * Columns, Columns);
-            ReadFloats(firstRow + row, values);
-            if (values.ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+            if (!AreFinite(floats.Slice(row * Columns, Columns)))
             {
                 throw new CheckpointException(FormattableString.Invariant($"has a value in row {firstRow + row} that is not finite"), Tensor.Source, Tensor.Name);
             }
@@ -73,7 +83,25 @@ internal abstract class WeightMatrix
 
     private protected abstract void Read(int firstRow, int count, Span<byte> destination);
 
-    private protected abstract void ReadFloats(int row, Span<float> destination);
+    private protected abstract void ReadFloats(int firstRow, int count, Span<float> destination);
+
+    private static bool AreFinite(ReadOnlySpan<float> values)
+    {
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        Vector<int> areFinite = Vector<int>.AllBitsSet;
+        foreach (Vector<float> vector in vectors)
+        {
+            areFinite &= Vector.LessThanOrEqual(Vector.Abs(vector), new Vector<float>(float.MaxValue));
+        }
+
+        bool isFinite = areFinite == Vector<int>.AllBitsSet;
+        foreach (float value in values[(vectors.Length * Vector<float>.Count)..])
+        {
+            isFinite &= float.IsFinite(value);
+        }
+
+        return isFinite;
+    }
 }
 
 /// <summary>A matrix that is read as it is stored.</summary>
@@ -82,20 +110,40 @@ internal sealed class StoredWeightMatrix(CheckpointTensor tensor, int rows, int 
     private protected override void Read(int firstRow, int count, Span<byte> destination) =>
         Tensor.Read((long)firstRow * Columns * Type.Size(), destination);
 
-    private protected override void ReadFloats(int row, Span<float> destination)
+    private protected override void ReadFloats(int firstRow, int count, Span<float> destination)
     {
         if (Type == TensorType.Float32)
         {
-            Read(row, 1, MemoryMarshal.AsBytes(destination));
+            Read(firstRow, count, MemoryMarshal.AsBytes(destination));
             return;
         }
 
         // The halves of the floats' own memory that they are widened into, from the front.
-        Span<ushort> codes = MemoryMarshal.Cast<float, ushort>(destination)[Columns..];
-        Read(row, 1, MemoryMarshal.AsBytes(codes));
-        for (int i = 0; i < Columns; i++)
+        Span<ushort> codes = MemoryMarshal.Cast<float, ushort>(destination)[destination.Length..];
+        Read(firstRow, count, MemoryMarshal.AsBytes(codes));
+        if (Type == TensorType.BFloat16)
         {
-            destination[i] = Type == TensorType.BFloat16 ? BFloat16Conversion.ToSingle(codes[i]) : (float)BitConverter.UInt16BitsToHalf(codes[i]);
+            Widen(codes, destination);
+            return;
+        }
+
+        for (int i = 0; i < codes.Length; i++)
+        {
+            destination[i] = (float)BitConverter.UInt16BitsToHalf(codes[i]);
+        }
+    }
+
+    private static void Widen(ReadOnlySpan<ushort> codes, Span<float> destination)
+    {
+        int i = 0;
+        for (; i <= codes.Length - Vector512<int>.Count; i += Vector512<int>.Count)
+        {
+            (Vector512.WidenLower(Vector256.Create(codes[i..]).ToVector512Unsafe()) << 16).AsSingle().CopyTo(destination[i..]);
+        }
+
+        for (; i < codes.Length; i++)
+        {
+            destination[i] = BFloat16Conversion.ToSingle(codes[i]);
         }
     }
 }

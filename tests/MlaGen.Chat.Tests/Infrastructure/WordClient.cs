@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
-using Chat.Engine;
 using Microsoft.Extensions.AI;
+using MlaGen.Models;
 
 namespace MlaGen.Chat.Tests.Infrastructure;
 
@@ -76,10 +76,10 @@ public sealed class WordClient : IChatClient
                 string told = stopped ? (text + word)[Math.Min(text.Length, stop)..stop] : word;
                 text += told;
                 ChatResponseUpdate update = new(ChatRole.Assistant, told);
-                if (options?.AdditionalProperties?.TryGetValue(EngineConventions.LogProbs, out int likeliest) == true)
+                if (options?.AdditionalProperties?.TryGetValue(MlaChatClient.LogProbs, out int likeliest) == true)
                 {
-                    IReadOnlyList<TokenLikelihood> list = [new(Encoding.UTF8.GetBytes(word), -0.5, [.. Enumerable.Range(0, likeliest).Select(i => new TokenLikelihood(Encoding.UTF8.GetBytes(_words[i]), -0.5 - i, []))])];
-                    update.AdditionalProperties = new() { [EngineConventions.LogProbs] = list };
+                    IReadOnlyList<ChatTokenLogProb> list = [new(Encoding.UTF8.GetBytes(word), -0.5, [.. Enumerable.Range(0, likeliest).Select(i => new ChatTokenLogProb(Encoding.UTF8.GetBytes(_words[i]), -0.5 - i, []))])];
+                    update.AdditionalProperties = new() { [MlaChatClient.LogProbs] = list };
                 }
 
                 yield return update;

@@ -1,139 +1,221 @@
 using System.Runtime.InteropServices;
+using Iced.Intel;
 using MlaGen.Generator.Emission.MachineCode;
-using MlaGen.Generator.Model;
-using MlaGen.Generator.Planning;
+using MlaGen.Generator.Tests.Infrastructure;
 using MlaGen.Tests.MachineCode.Interpreter;
 
 namespace MlaGen.Generator.Tests.MachineCode;
 
-/// <summary>The products of every kind of decompressed core: decoded again, and executed in memory of exactly the plan's sizes.</summary>
+/// <summary>The routines of products, which the runtime has in a file of its own: it is what is assembled here, and does what it says.</summary>
 public sealed class ProductRoutineTests
 {
-    /// <summary>Keys and values of one tile and of many, of no whole tile, and the largest published ones.</summary>
-    private static readonly KernelShape[] _shapes =
-        [new(8, 64, 16, 16, 16, true), new(7, 96, 6, 21, 13, true), new(2, 32, 0, 40, 27, true), new(128, 512, 64, 128, 128, true), new(20, 512, 64, 192, 256, true)];
+    private static readonly string _file = Path.GetFullPath(Path.Combine(TestProject.Directory, "../../src/MlaGen/MachineCode/ProductRoutines.g.cs"));
 
-    private static readonly Dictionary<string, (MatrixPrefillPlan Plan, ProductPlan Product)> _products = (
-        from shape in _shapes
-        from plan in KernelPlanner.Plan(shape).MatrixPrefill
-        from product in plan.Products
-        select (Name: $"{plan.Name} {shape.Name}: {product.Name}", plan, product)).ToDictionary(product => product.Name, product => (product.plan, product.product));
-
-    public static TheoryData<string> Products => [.. _products.Keys];
+    private static readonly Dictionary<string, Routine> _routines = ProductRoutines.All.ToDictionary(static routine => routine.Name, static routine => routine.Routine);
 
     [Fact]
-    public void Shapes_whose_rows_cannot_be_read_in_pairs_have_none()
+    public void The_runtimes_file_is_what_is_assembled()
     {
-        Assert.Empty(KernelPlanner.Plan(new KernelShape(8, 64, 16, 16, 16)).MatrixPrefill);
-        Assert.Empty(KernelPlanner.Plan(new KernelShape(8, 72, 16, 16, 16, true)).MatrixPrefill);
-        Assert.Empty(KernelPlanner.Plan(new KernelShape(8, 64, 5, 16, 16, true)).MatrixPrefill);
+        string text = Text();
+        if (Environment.GetEnvironmentVariable(Snapshot.AcceptVariable) == "1")
+        {
+            File.WriteAllText(_file, text);
+        }
+
+        Assert.Equal(text, File.ReadAllText(_file));
     }
 
+    public static TheoryData<string> Names => [.. _routines.Keys];
+
     [Theory]
-    [MemberData(nameof(Products))]
+    [MemberData(nameof(Names))]
     public void Decoded_again_it_is_instructions_of_the_target_alone(string name)
-        => RoutineTests.AssertInstructions(_products[name].Plan.Target, Assembled(name));
+        => RoutineTests.AssertInstructions(_routines[name], name.StartsWith("Pair", StringComparison.Ordinal) ? "Avx512Bf16" : name.StartsWith("TileRows", StringComparison.Ordinal) ? "Amx" : "Avx512");
 
     [Theory]
-    [MemberData(nameof(Products))]
-    public void The_same_plan_gives_the_same_bytes(string name) => Assert.Equal(Assembled(name).Bytes, Assembled(name).Bytes);
-
-    [Theory]
-    [MemberData(nameof(Products))]
-    public void Executed_it_multiplies_and_touches_nothing_else(string name)
+    [InlineData("PairRows12", 12, 1, false)]
+    [InlineData("PairRows4", 4, 1, false)]
+    [InlineData("TileRows32Medium", 32, 1, true)]
+    [InlineData("TileRows16Medium", 16, 1, true)]
+    [InlineData("TileRows32High", 32, 2, true)]
+    [InlineData("TileRows16High", 16, 2, true)]
+    public void Tiles_of_rows_are_multiplied_in_the_order_and_with_the_rounding_of_the_target_and_nothing_else_is_touched(string name, int tileRows, int terms, bool hasTiles)
     {
-        (MatrixPrefillPlan plan, ProductPlan product) = _products[name];
+        // Denormals among them: they are taken as zeros.
+        const int Tiles = 2;
+        int depth = hasTiles ? 96 : 10;
+        int rows = Tiles * tileRows;
+        var data = new Data(rows, outputs: 32, depth, terms);
         foreach (bool windows in (bool[])[false, true])
         {
-            // One tile of what the call says, and two, the long depths once.
-            int tiles = product.Depth > 200 ? 1 : 2;
-            Check(product, Assembled(name), tiles * plan.TokenTile, tiles * ProductPlan.TileColumns, tiles * Math.Max(plan.PaddedKeys, 6), windows);
+            float[] sums = [.. data.Sums];
+            var processor = new Processor(_routines[name].Bytes);
+            byte[] inputs = new byte[((rows - 1) * terms * ProductRoutines.RowBytes) + ((terms - 1) * ProductRoutines.RowBytes) + (2 * depth)];
+            for (int row = 0; row < rows; row++)
+            {
+                for (int term = 0; term < terms; term++)
+                {
+                    data.Inputs(row, term).CopyTo(MemoryMarshal.Cast<byte, ushort>(inputs.AsSpan(((row * terms) + term) * ProductRoutines.RowBytes, 2 * depth)));
+                }
+            }
+
+            byte[] pairs = new byte[depth * 64];
+            for (int k = 0; k < depth; k++)
+            {
+                for (int output = 0; output < 32; output++)
+                {
+                    BitConverter.TryWriteBytes(pairs.AsSpan((k / 2 * 128) + (output * 4) + (k % 2 * 2)), data.Weight(output, k));
+                }
+            }
+
+            byte[] result = new byte[((rows - 1) * ProductRoutines.SumBytes) + 128];
+            for (int row = 0; row < rows; row++)
+            {
+                MemoryMarshal.AsBytes(sums.AsSpan(row * 32, 32)).CopyTo(result.AsSpan(row * ProductRoutines.SumBytes));
+            }
+
+            Call(processor, _routines[name], windows, [
+                processor.Add("rows", inputs, isReadOnly: true), Tiles, processor.Add("pairs", pairs, isReadOnly: true), 0,
+                (ulong)(depth / (hasTiles ? 32 : 2)), processor.Add("sums", result, isReadOnly: false)]);
+            for (int row = 0; row < rows; row++)
+            {
+                float[] expected = [.. Enumerable.Range(0, 32).Select(output => data.Sum(row, output, sums[(row * 32) + output], hasTiles))];
+                Assert.Equal(expected, MemoryMarshal.Cast<byte, float>(result.AsSpan(row * ProductRoutines.SumBytes, 128)).ToArray());
+            }
         }
     }
 
-    private static void Check(ProductPlan plan, Routine routine, int rows, int columns, int depth, bool windows)
+    [Theory]
+    [InlineData("PairRow8", 8, 1, false)]
+    [InlineData("PairRow1", 1, 1, false)]
+    [InlineData("TileRow8Medium", 8, 1, true)]
+    [InlineData("TileRow1Medium", 1, 1, true)]
+    [InlineData("TileRow8High", 8, 2, true)]
+    [InlineData("TileRow1High", 1, 2, true)]
+    public void One_row_gets_the_bits_that_it_has_among_many(string name, int panels, int terms, bool hasTiles)
     {
-        rows = plan.CountsRows ? rows : plan.Rows;
-        columns = plan.Columns == 0 ? columns : plan.Columns;
-        depth = plan.Depth == 0 ? depth : plan.Depth;
-        var random = new Random(rows + columns + depth);
-        var processor = new Processor(routine.Bytes);
-        byte[] left = new byte[((rows - 1) * plan.Left.RowBytes) + ((plan.Left.Terms - 1) * plan.Left.TermBytes) + (2 * depth)];
-        byte[] right = new byte[(((columns / 16) - 1) * plan.Right.PanelBytes) + ((plan.Right.Terms - 1) * plan.Right.TermBytes) + (((depth / 2) - 1) * plan.Right.PairBytes) + 64];
-        byte[] result = new byte[((rows - 1) * plan.ResultBytes) + (sizeof(float) * columns)];
-        float[] rescale = [.. Enumerable.Range(0, columns).Select(_ => Rounded(random))];
-        double[,] expected = new double[rows, columns];
-        float[,,] lefts = new float[rows, plan.Left.Terms, depth];
-        float[,,] rights = new float[columns, plan.Right.Terms, depth];
-        for (int row = 0; row < rows; row++)
+        int depth = hasTiles ? 96 : 10;
+        int outputs = 16 * panels;
+        var data = new Data(1, outputs, depth, terms);
+        foreach (bool windows in (bool[])[false, true])
         {
-            for (int term = 0; term < plan.Left.Terms; term++)
+            var processor = new Processor(_routines[name].Bytes);
+            byte[] inputs = new byte[((terms - 1) * ProductRoutines.RowBytes) + (2 * depth)];
+            for (int term = 0; term < terms; term++)
             {
-                for (int d = 0; d < depth; d++)
+                data.Inputs(0, term).CopyTo(MemoryMarshal.Cast<byte, ushort>(inputs.AsSpan(term * ProductRoutines.RowBytes, 2 * depth)));
+            }
+
+            // Panels are further apart than they are long.
+            int panelBytes = (32 * depth) + 64;
+            byte[] weights = new byte[((panels - 1) * panelBytes) + (32 * depth)];
+            for (int k = 0; k < depth; k++)
+            {
+                for (int output = 0; output < outputs; output++)
                 {
-                    Write(left, (row * plan.Left.RowBytes) + (term * plan.Left.TermBytes) + (2 * d), lefts[row, term, d] = Rounded(random));
+                    BitConverter.TryWriteBytes(weights.AsSpan((output / 16 * panelBytes) + (k * 32) + (output % 16 * 2)), data.Weight(output, k));
                 }
             }
+
+            byte[] result = MemoryMarshal.AsBytes(data.Sums.AsSpan()).ToArray();
+            Call(processor, _routines[name], windows, [
+                processor.Add("rows", inputs, isReadOnly: true), 0, processor.Add("weights", weights, isReadOnly: true), (ulong)panelBytes,
+                (ulong)(depth / (hasTiles ? 32 : 2)), processor.Add("sums", result, isReadOnly: false)]);
+            Assert.Equal(Enumerable.Range(0, outputs).Select(output => data.Sum(0, output, data.Sums[output], hasTiles)), MemoryMarshal.Cast<byte, float>(result).ToArray());
         }
+    }
 
-        for (int column = 0; column < columns; column++)
-        {
-            for (int term = 0; term < plan.Right.Terms; term++)
-            {
-                for (int d = 0; d < depth; d++)
-                {
-                    int place = (column / 16 * plan.Right.PanelBytes) + (term * plan.Right.TermBytes) + (d / 2 * plan.Right.PairBytes) + (column % 16 * 4) + (d % 2 * 2);
-                    Write(right, place, rights[column, term, d] = Rounded(random));
-                }
-            }
-        }
-
-        // All products of terms but the last one's with the last one's.
-        int most = Math.Max(plan.Left.Terms, plan.Right.Terms);
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-            {
-                float before = Rounded(random);
-                BitConverter.TryWriteBytes(result.AsSpan((row * plan.ResultBytes) + (sizeof(float) * column)), before);
-                double sum = plan.Accumulates ? (double)before * rescale[column] : 0;
-                for (int l = 0; l < plan.Left.Terms; l++)
-                {
-                    for (int r = 0; r < plan.Right.Terms && l + r < most; r++)
-                    {
-                        for (int d = 0; d < depth; d++)
-                        {
-                            sum += (double)lefts[row, l, d] * rights[column, r, d];
-                        }
-                    }
-                }
-
-                expected[row, column] = sum;
-            }
-        }
-
-        ulong[] arguments = new ulong[ProductArguments.Count];
-        arguments[0] = processor.Add("left", left, isReadOnly: true);
-        arguments[1] = processor.Add("right", right, isReadOnly: true);
-        arguments[2] = processor.Add("result", result, isReadOnly: false);
-        (arguments[3], arguments[4], arguments[5]) = ((ulong)rows, (ulong)columns, (ulong)depth);
-        arguments[6] = processor.Add("rescale", MemoryMarshal.AsBytes(rescale.AsSpan()).ToArray(), isReadOnly: true);
+    private static void Call(Processor processor, Routine routine, bool windows, ulong[] arguments)
+    {
+        Array.Resize(ref arguments, ProductArguments.Count);
         ulong address = processor.Add("arguments", MemoryMarshal.AsBytes(arguments.AsSpan()).ToArray(), isReadOnly: false);
         processor.Call(windows ? routine.WindowsEntry : 0, address, windows);
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-            {
-                float found = BitConverter.ToSingle(result, (row * plan.ResultBytes) + (sizeof(float) * column));
-                Assert.True(Math.Abs(expected[row, column] - found) < 2e-6 * depth, $"[{row}, {column}] is {found}, not {expected[row, column]}.");
-            }
-        }
     }
 
-    private static Routine Assembled(string name) => PairProducts.Assemble(_products[name].Product);
+    /// <summary>Inputs, weights and earlier sums, among them some whose products with others are denormal, and what targets make of them.</summary>
+    private sealed class Data
+    {
+        private readonly int _depth;
+        private readonly int _terms;
+        private readonly ushort[] _inputs;
+        private readonly ushort[] _weights;
 
-    /// <summary>A number that bfloat16 holds exactly.</summary>
-    private static float Rounded(Random random) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits((float)((2 * random.NextDouble()) - 1)) & 0xFFFF0000);
+        public Data(int rows, int outputs, int depth, int terms)
+        {
+            (_depth, _terms) = (depth, terms);
+            var random = new Random(rows + outputs);
+            _inputs = [.. Enumerable.Range(0, rows * terms * depth).Select(_ => PairArithmetic.Round(Value(random)))];
+            _weights = [.. Enumerable.Range(0, outputs * depth).Select(_ => PairArithmetic.Round(Value(random)))];
+            Sums = [.. Enumerable.Range(0, rows * outputs).Select(_ => Value(random))];
+        }
 
-    private static void Write(byte[] bytes, int place, float value) => BitConverter.TryWriteBytes(bytes.AsSpan(place), (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
+        public float[] Sums { get; }
+
+        public ReadOnlySpan<ushort> Inputs(int row, int term) => _inputs.AsSpan(((row * _terms) + term) * _depth, _depth);
+
+        public ushort Weight(int output, int k) => _weights[(output * _depth) + k];
+
+        public float Sum(int row, int output, float sum, bool hasTiles)
+        {
+            int step = hasTiles ? 32 : 2;
+            for (int first = 0; first < _depth; first += step)
+            {
+                for (int term = 0; term < _terms; term++)
+                {
+                    ReadOnlySpan<ushort> inputs = Inputs(row, term);
+                    if (!hasTiles)
+                    {
+                        sum = PairArithmetic.MultiplyAdd(sum, inputs[first + 1], Weight(output, first + 1));
+                        sum = PairArithmetic.MultiplyAdd(sum, inputs[first], Weight(output, first));
+                        continue;
+                    }
+
+                    (float even, float odd) = (0, 0);
+                    for (int k = first; k < first + step; k += 2)
+                    {
+                        even = PairArithmetic.MultiplyAdd(even, inputs[k], Weight(output, k));
+                        odd = PairArithmetic.MultiplyAdd(odd, inputs[k + 1], Weight(output, k + 1));
+                    }
+
+                    sum = PairArithmetic.Add(sum, PairArithmetic.Add(even, odd));
+                }
+            }
+
+            return sum;
+        }
+
+        private static float Value(Random random) => (float)((2 * random.NextDouble()) - 1) * (random.Next(16) == 0 ? 1e-20f : random.Next(16) == 0 ? 1e-39f : 1);
+    }
+
+    private static string Text()
+    {
+        var writer = new Emission.CodeWriter();
+        writer.Lines("""
+            // <auto-generated>
+            // Assembled by MlaGen.Generator.Emission.MachineCode.ProductRoutines; ProductRoutineTests compares, and writes this file anew with MLAGEN_ACCEPT_SNAPSHOTS=1.
+            // </auto-generated>
+            #nullable enable
+
+            namespace MlaGen.Runtime;
+
+            """);
+        writer.Summary("Machine code of products of rows with weights, an instruction a line. Each takes the address of a ProductArguments.");
+        using (writer.Braces("internal static class ProductRoutines"))
+        {
+            bool first = true;
+            foreach ((string name, string summary, Routine routine) in ProductRoutines.All)
+            {
+                if (!first)
+                {
+                    writer.Line();
+                }
+
+                first = false;
+                writer.Summary(summary);
+                RoutineText.Write(writer, $"public static MachineRoutine {name}", routine);
+            }
+        }
+
+        return writer.ToString();
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using MlaGen.Models.Tests.Golden;
@@ -61,6 +62,36 @@ public sealed class MlaChatClientTests
         Assert.Equal(ChatFinishReason.Stop, stopped.FinishReason);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task Probabilities_are_told_for_each_token_of_the_text(int likeliest)
+    {
+        using TextGenerator generator = Generator();
+        using MlaChatClient client = new(generator, new Letters());
+        ChatOptions options = new() { Seed = 5, MaxOutputTokens = 12, AdditionalProperties = new() { [MlaChatClient.LogProbs] = likeliest } };
+        List<GeneratedToken> expected = [];
+        await foreach (GeneratedToken token in generator.GenerateAsync(generator.Tokenizer!.Encode("hello|").ToArray(), new GenerationOptions { MaxTokens = 12, LogProbs = likeliest, Sampling = new SamplingOptions { Seed = 5 } }))
+        {
+            expected.Add(token);
+        }
+
+        ChatResponse whole = await client.GetResponseAsync("hello", options);
+        List<ChatResponseUpdate> updates = await client.GetStreamingResponseAsync("hello", options).ToListAsync();
+
+        IReadOnlyList<ChatTokenLogProb> told = MlaChatClient.LogProbsOf(whole.AdditionalProperties)!;
+        Assert.Equal(expected.Select(static token => (double)token.LogProb!.Value), told.Select(static token => token.LogProb));
+        Assert.Equal(whole.Text, string.Concat(told.Select(static token => Encoding.UTF8.GetString(token.Bytes.Span))));
+        Assert.All(told, token => Assert.Equal(likeliest, token.Likeliest.Count));
+        Assert.Equal(
+            expected.SelectMany(static token => token.Likeliest).Select(static token => (double)token.LogProb),
+            told.SelectMany(static token => token.Likeliest).Select(static token => token.LogProb));
+        Assert.Equal(told.Select(static token => token.LogProb), updates.SelectMany(static update => MlaChatClient.LogProbsOf(update.AdditionalProperties) ?? []).Select(static token => token.LogProb));
+        Assert.Null(MlaChatClient.LogProbsOf((await client.GetResponseAsync("hello", _greedy)).AdditionalProperties));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("hello", new ChatOptions { AdditionalProperties = new() { [MlaChatClient.LogProbs] = 1.5 } }));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => client.GetResponseAsync("hello", new ChatOptions { AdditionalProperties = new() { [MlaChatClient.LogProbs] = 101 } }));
+    }
+
     [Fact]
     public async Task Cancelling_ends_the_answer()
     {
@@ -98,11 +129,11 @@ public sealed class MlaChatClientTests
     {
         private static readonly byte[][] _letters = [.. Enumerable.Range(0, 320).Select(static token => new[] { (byte)('a' + (token % 26)) })];
 
-        public int VocabularySize => _letters.Length;
-
         public IReadOnlyList<int> Encode(string text) => [.. text.Select(static letter => letter == '|' ? 300 : letter - 'a')];
 
-        public ReadOnlySpan<byte> BytesOf(int token) => _letters[token];
+        public ReadOnlySpan<byte> Bytes(int id) => _letters[id];
+
+        public bool IsSpecial(int id) => false;
 
         public string Render(IReadOnlyList<ChatMessage> messages) => string.Concat(messages.Select(static message => message.Text + "|"));
     }

@@ -60,7 +60,7 @@ public class ModelConfigTests
     }
 
     [Theory]
-    [InlineData("", "is empty or no regular file")]
+    [InlineData("", "is empty")]
     [InlineData("{", "is not JSON")]
     [InlineData("[]", "expected a JSON object, found Array")]
     [InlineData("{}", "model_type: expected one of ")]
@@ -75,7 +75,7 @@ public class ModelConfigTests
     [Theory]
     [InlineData("intermediate_size", "97", "tensor 'model.layers.0.mlp.gate_proj.weight' has the wrong shape")]
     [InlineData("moe_intermediate_size", "33", "tensor 'model.layers.1.mlp.experts.0.gate_proj.weight' has the wrong shape")]
-    [InlineData("vocab_size", "321", "tensor 'model.embed_tokens.weight' has shape [320, 64]; config.json asks for [321, 64]")]
+    [InlineData("vocab_size", "321", "tensor 'model.embed_tokens.weight' has the wrong shape: expected [321, 64]")]
     [InlineData("num_hidden_layers", "4", "tensor 'model.layers.3.input_layernorm.weight' is missing")]
     [InlineData("n_shared_experts", "2", "tensor 'model.layers.1.mlp.shared_experts.gate_proj.weight' has the wrong shape")]
     public void Weights_that_do_not_fit_are_refused_by_name(string key, string json, string problem)

@@ -26,6 +26,9 @@ internal sealed record RunOptions
     /// <summary>Null: the class's own.</summary>
     public CacheFormat? Format { get; init; }
 
+    /// <summary>Null: the class's own.</summary>
+    public MlaPrecision? Precision { get; init; }
+
     public int MaxTokens { get; init; } = 16384;
 
     /// <summary>What fresh cache memory is full of: what no token wrote must not count.</summary>
@@ -188,7 +191,7 @@ internal abstract class AttentionRun : IDisposable
         public Run(TAttention layer, RunOptions options)
             : this(
                 layer,
-                new LatentCache<TAttention>(1, options.MaxTokens, new LatentCacheOptions { Format = options.Format, PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
+                new LatentCache<TAttention>(1, options.MaxTokens, new LatentCacheOptions { Format = options.Format, Precision = options.Precision, PageTokens = options.PageTokens, Memory = options.Memory ?? NewMemory(options) }),
                 ownsCache: true,
                 options)
         {

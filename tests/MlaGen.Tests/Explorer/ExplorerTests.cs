@@ -5,6 +5,7 @@ using Explorer.Kernels;
 using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
+using MlaGen.Tests.Files;
 
 namespace MlaGen.Tests.Explorer;
 
@@ -111,6 +112,48 @@ public class ExplorerTests
         }
 
         Assert.Distinct(differences);
+    }
+
+    [Fact]
+    public void A_model_is_written_loaded_kept_and_mapped()
+    {
+        using TemporaryDirectory directory = new();
+        string[] arguments = ["model", "--directory", directory.Path, "--layers", "2", "--experts", "6", "--vocabulary", "200", "--keep", "--threads", "2", "--seconds", "0.01", "--json"];
+
+        (int exitCode, string output, string error) = Run(arguments);
+
+        Assert.Equal(0, exitCode);
+        Assert.Contains("MB/s of the checkpoint", error, StringComparison.Ordinal);
+        JsonNode line = JsonNode.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)))!;
+        Assert.Equal(1e3 / line["ms"]!.GetValue<double>(), line["tokensPerSecond"]!.GetValue<double>(), 0.1);
+        Assert.True(line["shareOfDram"]!.GetValue<double>() > 0);
+        string[] files = Directory.GetFiles(directory.Path);
+        Assert.Equal(4, files.Length);
+        DateTime[] written = [.. files.Select(File.GetLastWriteTimeUtc)];
+
+        (exitCode, _, error) = Run(arguments);
+
+        Assert.Equal(0, exitCode);
+        Assert.DoesNotContain("written in", error, StringComparison.Ordinal);
+        Assert.Equal(written, files.Select(File.GetLastWriteTimeUtc));
+        Assert.Equal(0, Run([.. arguments, "--weights", "Int8Group64"]).ExitCode);
+        Assert.Contains("something else in it", Run("model", "--directory", directory.Path, "--layers", "3").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_are_measured_in_every_format_on_one_thread_and_on_all()
+    {
+        (int exitCode, string output, string error) = Run("weights", "--outputs", "160", "--inputs", "256", "--threads", "2", "--seconds", "0.01", "--json");
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+        JsonNode[] lines = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonNode.Parse(line)!)];
+        string[] formats = ["bf16", "fp8", .. Enum.GetNames<WeightFormat>().Where(static name => name != nameof(WeightFormat.Stored))];
+        Assert.Equal([.. formats, .. formats], lines.Select(static line => line["kernel"]!.GetValue<string>()));
+        Assert.Equal(Enumerable.Repeat(1, formats.Length).Concat(Enumerable.Repeat(2, formats.Length)), lines.Select(static line => line["threads"]!.GetValue<int>()));
+        Assert.All(lines, static line => Assert.True(line["shareOfDram"]!.GetValue<double>() > 0));
+        double bytes = lines[Array.IndexOf(formats, "Int4Group64")]["gigabytesPerSecond"]!.GetValue<double>() * lines[Array.IndexOf(formats, "Int4Group64")]["ms"]!.GetValue<double>() * 1e6;
+        Assert.Equal(160 * 256 * 4.25 / 8, bytes, 160 * 256 * 0.01);
     }
 
     [Theory]

@@ -128,7 +128,7 @@ public class TableTests
     public void Without_a_terminal_lines_have_80_characters() => Assert.Equal(new Screen(80, ShowsProgress: false), Screen.None);
 
     [Theory]
-    [InlineData("'decod' is no command; there are decode, prefill, layer, compare, sparse, peers, warmup, roofline", "decod")]
+    [InlineData("'decod' is no command; there are decode, prefill, layer, projections, compare, sparse, peers, warmup, roofline", "decod")]
     [InlineData("a command is expected: decode, prefill")]
     [InlineData("'x' is no option of decode; decode --help lists them", "decode", "x")]
     public void A_mistake_is_told_with_what_to_write(string problem, params string[] arguments)

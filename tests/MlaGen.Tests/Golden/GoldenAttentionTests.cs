@@ -73,6 +73,19 @@ public abstract class GoldenAttentionTests<TAttention>(GoldenModel<TAttention> m
         AssertGolden([.. first[1], .. second[1], .. third[0]], sequence);
     }
 
+    /// <summary>Both read the same rows: of bfloat16, which is where terms are exact.</summary>
+    [Fact]
+    public void Products_by_terms_are_within_their_bound_of_exact_ones()
+    {
+        Compare.AssertClose<float, float>("output", Output(MlaPrecision.High), Output(MlaPrecision.Highest), Tolerance.Of(MlaPrecision.High));
+
+        float[] Output(MlaPrecision precision)
+        {
+            using AttentionRun run = AttentionRun.Open(model.Layer, new RunOptions { Format = CacheFormat.BFloat16, Precision = precision });
+            return run.Feed(run.CreateSequence(), _prompt, chunk: 1);
+        }
+    }
+
     [Fact]
     public void The_softmax_scale_is_the_one_that_transformers_used()
         => Assert.Equal(_golden.PublishedScale, TAttention.Definition.SoftmaxScale, (float)_golden.PublishedScale * 1e-7);

@@ -3,16 +3,17 @@ using MlaGen.Tests.Attention;
 namespace MlaGen.Tests.Golden;
 
 // The layers that transformers computed, one class a golden file, as a user would declare them from the model's configuration.
+// Their caches of floats are exact all the same: products by terms are for rows of bfloat16.
 
 [MlaAttention(
-    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)]
+    Precision = MlaPrecision.High, HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32)]
 public sealed partial class TinyAttention : IGoldenAttention<TinyAttention>
 {
     public static string CaseName => "tiny";
 }
 
 [MlaAttention(
-    HiddenSize = 256, Heads = 12, QLoraRank = 80, KvLoraRank = 96, QkNopeHeadDim = 48, QkRopeHeadDim = 32, VHeadDim = 64,
+    Precision = MlaPrecision.High, HiddenSize = 256, Heads = 12, QLoraRank = 80, KvLoraRank = 96, QkNopeHeadDim = 48, QkRopeHeadDim = 32, VHeadDim = 64,
     AttentionBias = true, RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSplitAttention>
 {
@@ -20,7 +21,7 @@ public sealed partial class BiasHalfSplitAttention : IGoldenAttention<BiasHalfSp
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 16,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 16,
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 0.707, MscaleAllDim = 0.707)]
 public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV2LiteAttention>
 {
@@ -28,7 +29,7 @@ public sealed partial class DeepSeekV2LiteAttention : IGoldenAttention<DeepSeekV
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 128, QLoraRank = 1536,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 128, QLoraRank = 1536,
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Attention>
 {
@@ -36,7 +37,7 @@ public sealed partial class DeepSeekV3Attention : IGoldenAttention<DeepSeekV3Att
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 128, QLoraRank = 1536,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 128, QLoraRank = 1536,
     MaxPositionEmbeddings = 163840, RopeScaling = RopeScaling.Yarn, RopeFactor = 40, OriginalMaxPositionEmbeddings = 4096, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV3LateAttention>
 {
@@ -44,7 +45,7 @@ public sealed partial class DeepSeekV3LateAttention : IGoldenAttention<DeepSeekV
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 20, QLoraRank = 768, QkNopeHeadDim = 192, VHeadDim = 256,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 20, QLoraRank = 768, QkNopeHeadDim = 192, VHeadDim = 256,
     RopeTheta = 1e6)]
 public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAttention>
 {
@@ -52,7 +53,7 @@ public sealed partial class Glm47FlashAttention : IGoldenAttention<Glm47FlashAtt
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 64, QLoraRank = 1536,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 64, QLoraRank = 1536,
     MaxPositionEmbeddings = 163840, RopeTheta = 50000, RopeScaling = RopeScaling.Yarn, RopeFactor = 32, OriginalMaxPositionEmbeddings = 4096, BetaFast = 1, BetaSlow = 1, Mscale = 1, MscaleAllDim = 1)]
 public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
 {
@@ -60,7 +61,7 @@ public sealed partial class KimiK2Attention : IGoldenAttention<KimiK2Attention>
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 32,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 32,
     RopeLayout = RopeLayout.None)]
 public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAttention>
 {
@@ -68,7 +69,7 @@ public sealed partial class KimiLinearAttention : IGoldenAttention<KimiLinearAtt
 }
 
 [MlaAttention(
-    HiddenSize = 768, Heads = 64, QLoraRank = 1536,
+    Precision = MlaPrecision.High, HiddenSize = 768, Heads = 64, QLoraRank = 1536,
     RopeTheta = 1e7, ScaleQLora = true, ScaleKvLora = true)]
 public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlashAttention>
 {
@@ -76,7 +77,7 @@ public sealed partial class LongCatFlashAttention : IGoldenAttention<LongCatFlas
 }
 
 [MlaAttention(
-    HiddenSize = 320, Heads = 40, QLoraRank = 768, KvLoraRank = 256, QkNopeHeadDim = 64, QkRopeHeadDim = 32, VHeadDim = 64,
+    Precision = MlaPrecision.High, HiddenSize = 320, Heads = 40, QLoraRank = 768, KvLoraRank = 256, QkNopeHeadDim = 64, QkRopeHeadDim = 32, VHeadDim = 64,
     MaxPositionEmbeddings = 32768, RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attention>
 {
@@ -84,7 +85,7 @@ public sealed partial class MiniCpm3Attention : IGoldenAttention<MiniCpm3Attenti
 }
 
 [MlaAttention(
-    HiddenSize = 512, Heads = 32, QLoraRank = 1024, KvLoraRank = 256, QkNopeHeadDim = 64,
+    Precision = MlaPrecision.High, HiddenSize = 512, Heads = 32, QLoraRank = 1024, KvLoraRank = 256, QkNopeHeadDim = 64,
     MaxPositionEmbeddings = 1048576, RopeScaling = RopeScaling.Yarn, RopeFactor = 128, OriginalMaxPositionEmbeddings = 8192, Mscale = 1, MscaleAllDim = 1, Llama4ScalingBeta = 0.1)]
 public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attention>
 {
@@ -95,7 +96,7 @@ public sealed partial class Mistral4Attention : IGoldenAttention<Mistral4Attenti
 
 /// <summary>The tiny case with its pairs taken half-split.</summary>
 [MlaAttention(
-    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    Precision = MlaPrecision.High, HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
     RopeLayout = RopeLayout.HalfSplit)]
 public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairingAttention>
 {
@@ -104,7 +105,7 @@ public sealed partial class WrongPairingAttention : IGoldenAttention<WrongPairin
 
 /// <summary>The tiny case with the softmax scale of the cached row's width, (64 + 16)^-0.5.</summary>
 [MlaAttention(
-    HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
+    Precision = MlaPrecision.High, HiddenSize = 256, Heads = 8, QLoraRank = 96, KvLoraRank = 64, QkNopeHeadDim = 32, QkRopeHeadDim = 16, VHeadDim = 32,
     SoftmaxScale = 0.11180339887498948)]
 public sealed partial class WrongScaleAttention : IGoldenAttention<WrongScaleAttention>
 {

@@ -35,6 +35,8 @@ public sealed class RefusalTests
         }
 
         Assert.Contains("not Avx512Bf16 (Medium): ", cores.ToString(), StringComparison.Ordinal);
+        Assert.Equal(MlaPrecision.Highest, cores.Projections.Single(core => core.Runs).Precision);
+        Assert.All(cores.Projections.Where(core => !core.Runs), core => Assert.False(string.IsNullOrEmpty(core.Refusal)));
 
         // And they run: what a cache at the highest precision gives, bit for bit.
         Assert.Equal(Attend(MlaPrecision.Highest), Attend(MlaPrecision.Medium));

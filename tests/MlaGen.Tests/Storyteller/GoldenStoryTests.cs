@@ -54,6 +54,18 @@ public class GoldenStoryTests
         Assert.InRange(stories.Sum(session.CountRight), 1948, 1952);
     }
 
+    /// <summary>Decoded token by token, so that every answer goes through the cores of a precision.</summary>
+    [Theory]
+    [InlineData(MlaPrecision.High, 2)]
+    [InlineData(MlaPrecision.Medium, 10)]
+    public void Less_exact_products_answer_as_often(MlaPrecision precision, int apart)
+    {
+        RecallTest.Story[] stories = RecallTest.Read(StoryData.PathOf("recall.json"));
+        using Session session = new(chunk: 1, format: CacheFormat.BFloat16, precision: precision);
+
+        Assert.InRange(stories.Sum(session.CountRight), 1950 - apart, 1950 + apart);
+    }
+
     [Theory]
     [InlineData(WeightFormat.Int8Group32, 10)]
     [InlineData(WeightFormat.Int8Group64, 10)]
@@ -87,10 +99,10 @@ public class GoldenStoryTests
 
         private readonly LoadedModel _loaded;
 
-        public Session(int chunk, LoadedModel? loaded = null)
+        public Session(int chunk, LoadedModel? loaded = null, CacheFormat format = CacheFormat.Float32, MlaPrecision precision = MlaPrecision.Highest)
         {
             _loaded = loaded ?? StoryData.Loaded;
-            _session = new StorySession(_loaded.Model, _executor, texts: 1, CacheFormat.Float32, chunk);
+            _session = new StorySession(_loaded.Model, _executor, texts: 1, format, precision, chunk);
         }
 
         public int CountRight(RecallTest.Story story) => RecallTest.CountRight(_loaded, _session, story);

@@ -72,7 +72,7 @@ public class SeveralStoriesTests
         int[] first = [.. Enumerable.Range(1, 400)];
         int[] second = [.. first[..350], .. first[..20]];
         using MlaExecutor executor = new(2);
-        using StorySession session = new(StoryData.Loaded.Model, executor, texts: 3, CacheFormat.Float32, chunk: 0) { Form = MlaForm.Absorbed };
+        using StorySession session = new(StoryData.Loaded.Model, executor, texts: 3, CacheFormat.Float32, MlaPrecision.Highest, chunk: 0) { Form = MlaForm.Absorbed };
         Telling told = Feed(session, first, []);
         int pages = session.Cache.UsedPages;
 
@@ -90,7 +90,7 @@ public class SeveralStoriesTests
     public void A_text_starts_from_the_one_it_has_most_in_common_with_and_keeps_its_last_token_to_be_fed()
     {
         using MlaExecutor executor = new(1);
-        using StorySession session = new(StoryData.Loaded.Model, executor, texts: 5, CacheFormat.Float32, chunk: 0) { Form = MlaForm.Absorbed };
+        using StorySession session = new(StoryData.Loaded.Model, executor, texts: 5, CacheFormat.Float32, MlaPrecision.Highest, chunk: 0) { Form = MlaForm.Absorbed };
         Telling[] told = [Feed(session, [1, 2, 3], []), Feed(session, [1, 2, 3, 4, 5], []), Feed(session, [1, 2], [])];
 
         Assert.Equal(5, session.Start([1, 2, 3, 4, 5, 6], told).Length);

@@ -1,3 +1,5 @@
+using MlaGen.Runtime;
+
 namespace MlaGen.Tests.Weights;
 
 public class LinearTests
@@ -171,6 +173,131 @@ public class LinearTests
     }
 
     [Theory]
+    [InlineData(WeightFormat.Int8Group32, 32, 127, false)]
+    [InlineData(WeightFormat.Int8Group64, 64, 127, false)]
+    [InlineData(WeightFormat.Int4Group32, 32, 8, true)]
+    [InlineData(WeightFormat.Int4Group64, 64, 8, true)]
+    public void Weights_of_few_bits_are_those_of_the_rule_and_are_read_as_they_are_multiplied(WeightFormat format, int group, int steps, bool hasSign)
+    {
+        const int Inputs = 300;
+        const int Outputs = 37;
+        float[] weight = Values(Outputs * Inputs, seed: 1);
+        weight.AsSpan(5 * Inputs, group).Clear();
+        weight[6 * Inputs] = -(weight[(6 * Inputs) + 1] = 0.75f);
+        InMemoryCheckpoint checkpoint = new();
+        checkpoint.Add(Name + ".weight", [Outputs, Inputs], weight);
+        Linear linear = Linear.Load(checkpoint, Name, Inputs, Outputs, format: format);
+        float[] row = new float[Inputs];
+        for (int output = 0; output < Outputs; output++)
+        {
+            linear.ReadWeights(output, row);
+            for (int first = 0; first < Inputs; first += group)
+            {
+                float[] values = weight[((output * Inputs) + first)..((output * Inputs) + Math.Min(first + group, Inputs))];
+                float largest = values.MaxBy(MathF.Abs);
+                float scale = (float)(Half)(hasSign ? largest / -steps : MathF.Abs(largest) / steps);
+                float inverse = scale == 0 ? 0 : 1 / scale;
+                Assert.Equal(
+                    values.Select(value => Math.Clamp(MathF.Round(value * inverse), -steps, hasSign ? steps - 1 : steps) * scale),
+                    row.AsSpan(first, values.Length).ToArray());
+            }
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>("output", () => linear.ReadWeights(Outputs, row));
+        Assert.Throws<ArgumentException>("weights", () => linear.ReadWeights(0, row.AsSpan(1)));
+    }
+
+    [Theory]
+    [InlineData(TensorType.Float32)]
+    [InlineData(TensorType.BFloat16)]
+    [InlineData(TensorType.Float16)]
+    [InlineData(TensorType.Float8E4M3)]
+    public void Stored_weights_are_read_as_they_are_stored(TensorType type)
+    {
+        const int Inputs = 300;
+        InMemoryCheckpoint checkpoint = new();
+        byte[] codes = [.. Enumerable.Range(0, 256).Select(static code => (byte)((code & 0x7F) == 0x7F ? 0 : code))];
+        float[] values = [.. Enumerable.Range(0, 20 * Inputs).Select(i => Float8E4M3.ToSingle(codes[i * 7 % 256]))];
+        checkpoint.Add(Name + ".weight", [20, Inputs], values, type);
+        if (type == TensorType.Float8E4M3)
+        {
+            checkpoint.Add(Name + ".weight_scale", [20], [.. Enumerable.Range(1, 20).Select(static i => i / 16f)]);
+        }
+
+        Linear linear = Linear.Load(checkpoint, Name, Inputs, 20);
+
+        float[] row = new float[Inputs];
+        for (int output = 0; output < 20; output++)
+        {
+            linear.ReadWeights(output, row);
+            float scale = type == TensorType.Float8E4M3 ? (output + 1) / 16f : 1;
+            Assert.Equal(values[(output * Inputs)..((output + 1) * Inputs)].Select(value => value * scale), row);
+        }
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.Stored, MlaPrecision.Highest)]
+    [InlineData(WeightFormat.Stored, MlaPrecision.High)]
+    [InlineData(WeightFormat.Stored, MlaPrecision.Medium)]
+    [InlineData(WeightFormat.Int4Group32, MlaPrecision.Highest)]
+    public void A_row_of_each_of_several_layers_has_the_bits_of_each_alone(WeightFormat format, MlaPrecision precision)
+    {
+        (int Inputs, int Outputs)[] shapes = [(300, 601), (64, 4001), (1, 1), (513, 16), (300, 2900)];
+        InMemoryCheckpoint checkpoint = new();
+        Linear[] layers = new Linear[shapes.Length];
+        for (int i = 0; i < shapes.Length; i++)
+        {
+            checkpoint.Add($"{i}.weight", [shapes[i].Outputs, shapes[i].Inputs], Values(shapes[i].Outputs * shapes[i].Inputs, seed: i), TensorType.BFloat16);
+            checkpoint.Add($"{i}.bias", [shapes[i].Outputs], Values(shapes[i].Outputs, seed: 100 + i));
+            layers[i] = Linear.Load(checkpoint, $"{i}", shapes[i].Inputs, shapes[i].Outputs, bias: true, format);
+        }
+
+        float[] x = Values(shapes.Sum(static shape => shape.Inputs), seed: 50);
+        float[] expected = new float[shapes.Sum(static shape => shape.Outputs)];
+        int input = 0;
+        int output = 0;
+        foreach (Linear layer in layers)
+        {
+            layer.Multiply(x.AsSpan(input, layer.InFeatures), expected.AsSpan(output, layer.OutFeatures), 1, MlaExecutor.Shared, precision);
+            input += layer.InFeatures;
+            output += layer.OutFeatures;
+        }
+
+        foreach (int threads in new[] { 1, 2, 5 })
+        {
+            using MlaExecutor executor = new(threads);
+            float[] y = new float[expected.Length];
+            Linear.MultiplyEach(layers, x, y, executor, precision);
+            Assert.Equal(expected, y);
+            Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(364, 1), y.AsSpan(4602, 1), executor, precision);
+            Assert.Equal(expected, y);
+        }
+
+        Assert.Throws<ArgumentException>("inputs", () => Linear.MultiplyEach(layers, x.AsSpan(1), expected, MlaExecutor.Shared, precision));
+        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers, x, expected.AsSpan(1), MlaExecutor.Shared, precision));
+        Assert.Throws<ArgumentException>("outputs", () => Linear.MultiplyEach(layers.AsSpan(2, 1), x.AsSpan(0, 1), x.AsSpan(0, 1), MlaExecutor.Shared, precision));
+    }
+
+    [Fact]
+    public void Of_several_rows_that_cannot_be_kept_the_first_is_told_whatever_threads_do()
+    {
+        const int Inputs = 1024;
+        const int Outputs = 3000;
+        float[] weight = Values(Inputs * Outputs, seed: 1);
+        foreach (int row in new[] { 2900, 700, 1500, 701 })
+        {
+            weight[row * Inputs] = float.NaN;
+        }
+
+        InMemoryCheckpoint checkpoint = new();
+        checkpoint.Add(Name + ".weight", [Outputs, Inputs], weight);
+        for (int run = 0; run < 20; run++)
+        {
+            Assert.Contains("row 700 ", Assert.Throws<CheckpointException>(() => Linear.Load(checkpoint, Name, Inputs, Outputs, format: WeightFormat.Int8Group64)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
     [InlineData(float.NaN, "has a value in row 2 that is not finite")]
     [InlineData(float.PositiveInfinity, "has a value in row 2 that is not finite")]
     [InlineData(1e9f, "cannot be kept as Int4Group32: 1E+09 has no scale of half precision")]
@@ -264,7 +391,7 @@ public class LinearTests
         float[] y = new float[20 * 601];
         using MlaExecutor executor = new(2);
 
-        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => linear.Multiply(x, y, 20, executor, cancellationToken: new CancellationToken(canceled: true)));
         linear.Multiply(x, y, 20, executor);
 
         Assert.Equal(Multiply(linear, x, 20), y);
@@ -328,6 +455,7 @@ public class LinearTests
         Linear linear = new(300, 601, Values(300 * 601, seed: 1), Values(601, seed: 2));
         float[] x = Values(20 * 300, seed: 3);
         float[] y = new float[20 * 601];
+        Linear[] both = [linear, linear];
         using MlaExecutor executor = new(2);
 
         // A collection meanwhile takes the rest of a thread's allocation buffer away, which counts as allocated: not in every one of the rounds.
@@ -339,6 +467,7 @@ public class LinearTests
             linear.Multiply(x.AsSpan(0, 300), y.AsSpan(0, 601), 1);
             linear.Multiply(x, y, 20);
             linear.Multiply(x, y, 20, executor);
+            Linear.MultiplyEach(both, x.AsSpan(0, 600), y.AsSpan(0, 1202), executor);
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }

@@ -1,3 +1,4 @@
+using MlaGen.Generator.Model;
 using MlaGen.Generator.Planning;
 
 namespace MlaGen.Generator.Emission.MachineCode;
@@ -32,9 +33,11 @@ internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
     {
         string how = plan.HasTiles ? "tile by tile" : "two at a time";
         writer.Summary($"Scores of a block: score[token][column] = Σ row[token][d] · query[d][column], {plan.Depth} products each, {how}.");
-        RoutineText.Write(writer, "Scores", plan.HasTiles ? TileRoutines.Scores(plan) : PairRoutines.Scores(plan));
+        Routine("Scores", plan.HasTiles ? TileRoutines.Scores(plan) : PairRoutines.Scores(plan));
         writer.Line();
         writer.Summary($"Values of a block: sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i], {how}.");
-        RoutineText.Write(writer, "Values", plan.HasTiles ? TileRoutines.Values(plan) : PairRoutines.Values(plan));
+        Routine("Values", plan.HasTiles ? TileRoutines.Values(plan) : PairRoutines.Values(plan));
     }
+
+    private void Routine(string name, Routine routine) => RoutineText.Write(writer, $"protected override MachineRoutine {name}", routine);
 }

@@ -42,6 +42,6 @@ internal sealed class MatrixPrefillEmitter(CodeWriter writer, MatrixPrefillPlan 
     private void Product(string summary, ProductPlan product)
     {
         writer.Summary(summary);
-        RoutineText.Write(writer, product.Name, PairProducts.Assemble(product));
+        RoutineText.Write(writer, $"protected override MachineRoutine {product.Name}", PairProducts.Assemble(product));
     }
 }

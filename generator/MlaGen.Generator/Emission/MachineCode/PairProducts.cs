@@ -16,8 +16,8 @@ internal static class PairProducts
         builder =>
         {
             Assembler code = builder.Code;
-            code.mov(rax, ProductArguments.Left);
-            code.mov(r8, ProductArguments.Result);
+            code.mov(rax, PrefillArguments.Left);
+            code.mov(r8, PrefillArguments.Result);
             foreach (IGrouping<int, int> run in plan.RowTiles.GroupBy(static tile => tile))
             {
                 RowTiles(builder, plan, run.Key, run.Count());
@@ -29,14 +29,14 @@ internal static class PairProducts
     private static void RowTiles(RoutineBuilder builder, ProductPlan plan, int rows, int count)
     {
         Assembler code = builder.Code;
-        AssemblerMemoryOperand left = ProductArguments.Kept(0);
-        AssemblerMemoryOperand result = ProductArguments.Kept(1);
-        AssemblerMemoryOperand rowsLeft = ProductArguments.Kept(2);
-        AssemblerMemoryOperand right = ProductArguments.Kept(3);
+        AssemblerMemoryOperand left = PrefillArguments.Kept(0);
+        AssemblerMemoryOperand result = PrefillArguments.Kept(1);
+        AssemblerMemoryOperand rowsLeft = PrefillArguments.Kept(2);
+        AssemblerMemoryOperand right = PrefillArguments.Kept(3);
         string name = $"rows{rows}";
         if (plan.CountsRows)
         {
-            code.mov(r9, ProductArguments.Rows);
+            code.mov(r9, PrefillArguments.Rows);
             code.mov(rowsLeft, r9);
         }
         else
@@ -47,10 +47,10 @@ internal static class PairProducts
         Label again = builder.Begin(name);
         code.mov(left, rax);
         code.mov(result, r8);
-        code.mov(rdx, ProductArguments.Right);
+        code.mov(rdx, PrefillArguments.Right);
         if (plan.Columns == 0)
         {
-            code.mov(r10, ProductArguments.Columns);
+            code.mov(r10, PrefillArguments.Columns);
         }
         else
         {
@@ -97,7 +97,7 @@ internal static class PairProducts
 
         if (plan.Depth == 0)
         {
-            code.mov(r9, ProductArguments.Depth);
+            code.mov(r9, PrefillArguments.Depth);
         }
         else
         {
@@ -123,7 +123,7 @@ internal static class PairProducts
         code.jne(depth);
         if (plan.Accumulates)
         {
-            code.mov(r11, ProductArguments.Rescale);
+            code.mov(r11, PrefillArguments.Rescale);
             code.vmovups(first, __zmmword_ptr[r11]);
             code.vmovups(second, __zmmword_ptr[r11 + MatrixPlan.VectorBytes]);
         }

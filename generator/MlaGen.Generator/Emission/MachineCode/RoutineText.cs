@@ -2,16 +2,19 @@ using System.Globalization;
 
 namespace MlaGen.Generator.Emission.MachineCode;
 
-/// <summary>Writes the bytes of a routine, a line an instruction, with the listing beside them.</summary>
+/// <summary>Writes a routine: its bytes with the listing beside them.</summary>
 internal static class RoutineText
 {
     /// <summary>Bytes of an instruction at most: the listing stands behind them.</summary>
     private const int ListingColumn = 72;
 
-    /// <summary>Writes the property that a core gives its runtime a routine by.</summary>
-    public static void Write(CodeWriter writer, string name, Routine routine)
+    /// <summary>Writes a property that is the routine.</summary>
+    /// <param name="writer">Takes the text.</param>
+    /// <param name="declaration">What stands before the arrow.</param>
+    /// <param name="routine">The routine.</param>
+    public static void Write(CodeWriter writer, string declaration, Routine routine)
     {
-        writer.Line($"protected override MachineRoutine {name} => new MachineRoutine(");
+        writer.Line($"{declaration} => new MachineRoutine(");
         writer.Line("    new byte[]");
         writer.Line("    {");
         foreach (RoutineLine line in routine.Lines)

@@ -14,6 +14,10 @@ internal static class TileRoutines
     private const int TileRows = MatrixPlan.TileRows;
     private const int TileBytes = TileRows * MatrixPlan.VectorBytes;
 
+    /// <summary>Tiles of rows and of queries for what whole tiles leave of the depth.</summary>
+    private const int RowTail = MatrixPlan.Tiles - 2;
+    private const int QueryTail = MatrixPlan.Tiles - 1;
+
     /// <summary>
     /// <c>score[token][column] = Σ row[token][d] · query[d][column]</c>: cached rows are the left operand as they lie, pairs of queries the right one.
     /// </summary>
@@ -21,7 +25,7 @@ internal static class TileRoutines
         builder =>
         {
             Assembler code = builder.Code;
-            Configure(builder);
+            Configure(builder, plan.DepthTail);
             AssemblerMemoryOperand left = MatrixArguments.Kept(0);
             code.mov(rax, MatrixArguments.Tokens);
             code.mov(left, rax);
@@ -82,30 +86,38 @@ internal static class TileRoutines
         },
         Release);
 
-    /// <summary>All tiles are whole: eight of 16 rows of 64 bytes.</summary>
-    private static void Configure(RoutineBuilder builder)
+    /// <summary>Eight tiles of 16 rows of 64 bytes; where the depth is no whole tiles, the last two are as narrow and as low as what is left of it.</summary>
+    public static void Configure(RoutineBuilder builder, int depthTail = 0)
     {
         const int Palette = 0;
         const int RowBytes = 16;
         const int Rows = 48;
         byte[] configuration = new byte[MatrixPlan.VectorBytes];
         configuration[Palette] = 1;
-        for (int tile = 0; tile < 8; tile++)
+        for (int tile = 0; tile < MatrixPlan.Tiles; tile++)
         {
             configuration[RowBytes + (2 * tile)] = MatrixPlan.VectorBytes;
             configuration[Rows + tile] = TileRows;
         }
 
+        if (depthTail > 0)
+        {
+            configuration[RowBytes + (2 * RowTail)] = (byte)(sizeof(short) * depthTail);
+            configuration[Rows + QueryTail] = (byte)(depthTail / 2);
+        }
+
         builder.Code.ldtilecfg(__[builder.Constant("tiles", configuration)]);
     }
 
-    private static void Release(Assembler code)
+    /// <summary>Gives the tiles back.</summary>
+    public static void Release(Assembler code)
     {
         code.tilerelease();
         code.vzeroupper();
     }
 
-    private static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
+    /// <summary>A tile.</summary>
+    public static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
 
     /// <summary>A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores.</summary>
     private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count)
@@ -118,9 +130,10 @@ internal static class TileRoutines
         int sums = tokenTiles * panels;
 
         // Rows stay in their tiles for all queries of a step where there are tiles enough; else each is loaded before its product.
-        bool keepsRows = sums + tokenTiles + 1 <= MatrixPlan.Tiles;
+        int tiles = MatrixPlan.Tiles - plan.TailTiles;
+        bool keepsRows = sums + tokenTiles + 1 <= tiles;
         int rowTiles = keepsRows ? tokenTiles : 1;
-        int queryTiles = Math.Min(panels * plan.Terms, MatrixPlan.Tiles - sums - rowTiles);
+        int queryTiles = Math.Min(panels * plan.Terms, tiles - sums - rowTiles);
         string name = panels == 1 ? "panel" : "panels";
         if (count > 1)
         {
@@ -176,6 +189,17 @@ internal static class TileRoutines
         code.add(rdx, plan.Terms * TileBytes);
         code.cmp(rdx, end);
         code.jne(depth);
+        for (int i = 0; plan.DepthTail > 0 && i < panels * plan.Terms; i++)
+        {
+            (int panel, int term) = (i / plan.Terms, i % plan.Terms);
+            code.tileloaddt1(Tile(QueryTail), __[rdx + r11 + ((panel * plan.PanelBytes) + (term * MatrixPlan.VectorBytes))]);
+            for (int token = 0; token < tokenTiles; token++)
+            {
+                code.tileloadd(Tile(RowTail), __[rax + r10 + (token * TileRows * plan.RowBytes)]);
+                code.tdpbf16ps(Tile((token * panels) + panel), Tile(RowTail), Tile(QueryTail));
+            }
+        }
+
         code.mov(r11d, plan.ScoreBytes);
         for (int i = 0; i < sums; i++)
         {
@@ -183,7 +207,7 @@ internal static class TileRoutines
         }
 
         code.mov(r11d, plan.Terms * MatrixPlan.VectorBytes);
-        code.sub(rax, plan.RowBytes);
+        code.sub(rax, plan.RowBytes - (sizeof(short) * plan.DepthTail));
         code.add(rdx, (panels * plan.PanelBytes) - depthBytes);
         code.add(r8, panels * MatrixPlan.VectorBytes);
         if (count > 1)

@@ -12,7 +12,11 @@ internal static class CoreChoice
 
     /// <summary>Why a core cannot run, or null if it can.</summary>
     public static string? Refusal(AttentionCore core, CacheLayout layout, MlaPrecision precision)
-        => core.Precision > precision
-            ? FormattableString.Invariant($"its precision is {core.Precision}; {precision} is asked for")
-            : Targets.Refusal(core.Target) ?? RowReader.Refusal(core.Operand, layout) ?? core.Refusal;
+        => Refusal(core.Precision, precision) ?? Targets.Refusal(core.Target) ?? RowReader.Refusal(core.Operand, layout) ?? core.Refusal;
+
+    /// <summary>Why a precision is not exact enough, or null if it is.</summary>
+    /// <param name="found">How exactly a core multiplies.</param>
+    /// <param name="asked">The least exact products that are allowed.</param>
+    public static string? Refusal(MlaPrecision found, MlaPrecision asked) =>
+        found > asked ? FormattableString.Invariant($"its precision is {found}; {asked} is asked for") : null;
 }

@@ -98,10 +98,10 @@ internal sealed class IndexStage
     /// <summary>Projects the rows to index keys.</summary>
     public void ProjectKeys(IndexerWeights weights, Workspace hidden, int rows)
     {
-        _projections.Run(weights.Wk, hidden, rows, _keys);
+        _projections.RunExactly(weights.Wk, hidden, rows, _keys);
         if (weights.PoolGate is not null)
         {
-            _projections.Run(weights.PoolGate, hidden, rows, _poolGates);
+            _projections.RunExactly(weights.PoolGate, hidden, rows, _poolGates);
             _cachedRows.Reserve((long)rows * _indexer.KeyElements);
         }
     }
@@ -137,8 +137,8 @@ internal sealed class IndexStage
         Selection.Begin(_step.Batch.Rows, _rowCount, _indexer.MostUnselected);
         if (_rowCount > 0)
         {
-            _projections.Run(weights.WqB, queryLatent, _step.Batch.Rows, _queries);
-            _projections.Run(weights.WeightsProj, hidden, _step.Batch.Rows, _weights);
+            _projections.RunExactly(weights.WqB, queryLatent, _step.Batch.Rows, _queries);
+            _projections.RunExactly(weights.WeightsProj, hidden, _step.Batch.Rows, _weights);
             _rotates = true;
             for (int first = 0, count; first < _rowCount; first += count)
             {

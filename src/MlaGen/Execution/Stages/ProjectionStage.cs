@@ -13,6 +13,7 @@ internal sealed class ProjectionStage
     private readonly Workspace _packed;
 
     private Projection _projection = null!;
+    private ProductCore _core = null!;
     private Workspace _inputs = null!;
     private Workspace _outputs = null!;
     private int _rows;
@@ -28,53 +29,75 @@ internal sealed class ProjectionStage
         _multiply = Multiply;
     }
 
-    private static ProjectionKernels Kernels => ProjectionKernels.Current;
+    private RowPacking Packing => _core.Packing;
 
     private PackedMatrix Matrix => _projection.Matrix;
 
-    /// <summary>Projects rows <c>[rows, projection's columns]</c> to <c>[rows, projection's rows]</c>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(Projection projection, Workspace inputs, int rows, Workspace outputs)
-    {
-        _projection = projection;
-        _inputs = inputs;
-        _outputs = outputs;
-        _rows = rows;
-        outputs.Reserve((long)rows * Matrix.Rows);
-        long multiplications = (long)rows * Matrix.Rows * Matrix.Columns;
-        if (rows < ProjectionKernels.TiledRows)
-        {
-            _unitPanels = ProjectionKernels.StreamedPanels(Matrix);
-            _step.Run(_stream, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications);
-            return;
-        }
+    /// <summary>Projects rows <c>[rows, projection's columns]</c> to <c>[rows, projection's rows]</c>, as exactly as the batch's cache asks for.</summary>
+    public void Run(Projection projection, Workspace inputs, int rows, Workspace outputs) => Run(projection, inputs, rows, outputs, _step.Batch.Pool.Precision);
 
-        Reserve(rows, Matrix.Columns);
-        int chunks = ProjectionKernels.Units(rows, _chunkRows);
-        _step.Run(_pack, chunks * ProjectionKernels.Units(Matrix.Columns, ProjectionKernels.DepthBlock), multiplications);
-        _step.Run(_multiply, chunks * ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications);
-    }
+    /// <summary>The same at the highest precision, whatever the cache asks for: where the outputs decide what is attended to.</summary>
+    public void RunExactly(Projection projection, Workspace inputs, int rows, Workspace outputs) => Run(projection, inputs, rows, outputs, MlaPrecision.Highest);
 
     /// <summary>Takes the memory for products of so many rows.</summary>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns of the projection.</param>
     public void Reserve(int rows, int columns)
     {
+        foreach (PanelProducts format in PanelFormats.All)
+        {
+            _core = ProductCores.First(format, _step.Batch.Pool.Precision);
+            ReservePacked(rows, columns);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Run(Projection projection, Workspace inputs, int rows, Workspace outputs, MlaPrecision precision)
+    {
+        _projection = projection;
+        _core = ProductCores.First(Matrix.Products, precision);
+        _inputs = inputs;
+        _outputs = outputs;
+        _rows = rows;
+        outputs.Reserve((long)rows * Matrix.Rows);
+        long multiplications = (long)rows * Matrix.Rows * Matrix.Columns;
+        ReservePacked(rows, Matrix.Columns);
+        int blocks = ProjectionKernels.Units(Matrix.Columns, Packing.BlockDepth);
         if (rows < ProjectionKernels.TiledRows)
+        {
+            // Too little to share.
+            for (int block = 0; block < blocks && Packing.PacksFewRows; block++)
+            {
+                Pack(block, worker: 0);
+            }
+
+            _unitPanels = ProjectionKernels.StreamedPanels(Matrix);
+            _step.Run(_stream, ProjectionKernels.Units(Matrix.PanelCount, _unitPanels), multiplications);
+            return;
+        }
+
+        int chunks = ProjectionKernels.Units(rows, _chunkRows);
+        _step.Run(_pack, chunks * blocks, multiplications);
+        _step.Run(_multiply, chunks * ProjectionKernels.Units(Matrix.PanelCount, ProjectionKernels.TiledPanels), multiplications, _core.IsApart);
+    }
+
+    private void ReservePacked(int rows, int columns)
+    {
+        _chunkRows = rows < ProjectionKernels.TiledRows ? rows : ProjectionKernels.ChunkRows(rows);
+        if (rows < ProjectionKernels.TiledRows && !Packing.PacksFewRows)
         {
             return;
         }
 
-        _chunkRows = ProjectionKernels.ChunkRows(rows);
         int chunks = ProjectionKernels.Units(rows, _chunkRows);
-        _packed.Reserve(((long)(chunks - 1) * Kernels.PackedWidth(_chunkRows) * columns) + ((long)Kernels.PackedWidth(rows - ((chunks - 1) * _chunkRows)) * columns));
+        _packed.Reserve(((chunks - 1) * Packing.Length(_chunkRows, columns)) + Packing.Length(rows - ((chunks - 1) * _chunkRows), columns));
         foreach (WorkerSpace space in _step.WorkersOf(int.MaxValue))
         {
             space.Product.Reserve(ProjectionKernels.ScratchLength);
         }
     }
 
-    private long PackedStart(int chunk) => (long)chunk * Kernels.PackedWidth(_chunkRows) * Matrix.Columns;
+    private long PackedStart(int chunk) => chunk * Packing.Length(_chunkRows, Matrix.Columns);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Stream(int unit, int worker)
@@ -85,7 +108,7 @@ internal sealed class ProjectionStage
         for (int row = 0; row < _rows; row++)
         {
             Span<float> result = _outputs.Span(((long)row * Matrix.Rows) + first, count);
-            Matrix.Products.MultiplyRow(Matrix, firstPanel, ref _inputs.At((long)row * Matrix.Columns), result);
+            _core.MultiplyRow(Matrix, firstPanel, ref Packing.PacksFewRows ? ref _packed.Start : ref _inputs.Start, _rows, row, result);
             ProjectionKernels.AddBias(result, _projection.Bias, first);
         }
     }
@@ -93,16 +116,16 @@ internal sealed class ProjectionStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Pack(int unit, int worker)
     {
-        (int chunk, int block) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.Columns, ProjectionKernels.DepthBlock));
+        (int chunk, int block) = Math.DivRem(unit, ProjectionKernels.Units(Matrix.Columns, Packing.BlockDepth));
         int firstRow = chunk * _chunkRows;
         int rows = Math.Min(_chunkRows, _rows - firstRow);
-        int first = block * ProjectionKernels.DepthBlock;
-        Kernels.PackBlock(
+        int first = block * Packing.BlockDepth;
+        Packing.PackBlock(
             ref _inputs.At(((long)firstRow * Matrix.Columns) + first),
             Matrix.Columns,
             rows,
-            Math.Min(ProjectionKernels.DepthBlock, Matrix.Columns - first),
-            ref _packed.At(PackedStart(chunk) + ((long)first * Kernels.PackedWidth(rows))));
+            Math.Min(Packing.BlockDepth, Matrix.Columns - first),
+            ref _packed.At(PackedStart(chunk) + Packing.BlockStart(rows, first)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -115,7 +138,7 @@ internal sealed class ProjectionStage
         int first = firstPanel * PackedMatrix.PanelWidth;
         int count = Math.Min(ProjectionKernels.TiledPanels * PackedMatrix.PanelWidth, Matrix.Rows - first);
         long start = ((long)firstRow * Matrix.Rows) + first;
-        Matrix.Products.MultiplyPacked(
+        _core.MultiplyRows(
             Matrix,
             firstPanel,
             count,
@@ -123,8 +146,7 @@ internal sealed class ProjectionStage
             rows,
             ref _outputs.At(start),
             Matrix.Rows,
-            ref _step.Worker(worker).Product.Start,
-            wholeTiles: false);
+            ref _step.Worker(worker).Product.Start);
         for (int row = 0; row < rows; row++)
         {
             ProjectionKernels.AddBias(_outputs.Span(start + ((long)row * Matrix.Rows), count), _projection.Bias, first);

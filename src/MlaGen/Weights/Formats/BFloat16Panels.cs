@@ -5,6 +5,8 @@ namespace MlaGen.Runtime;
 /// <summary>Weights of bf16.</summary>
 internal readonly struct BFloat16Panels : IPanelFormat
 {
+    public static string Name => "bf16";
+
     public static TensorType Type => TensorType.BFloat16;
 
     public static int DepthBytes => PackedMatrix.PanelWidth * sizeof(ushort);

@@ -5,6 +5,8 @@ namespace MlaGen.Runtime;
 /// <summary>Weights of IEEE half precision.</summary>
 internal readonly struct Float16Panels : IPanelFormat
 {
+    public static string Name => "f16";
+
     public static TensorType Type => TensorType.Float16;
 
     public static int DepthBytes => PackedMatrix.PanelWidth * sizeof(ushort);

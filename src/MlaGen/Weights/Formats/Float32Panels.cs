@@ -5,6 +5,8 @@ namespace MlaGen.Runtime;
 /// <summary>Weights of 32-bit floats.</summary>
 internal readonly struct Float32Panels : IPanelFormat
 {
+    public static string Name => "f32";
+
     public static TensorType Type => TensorType.Float32;
 
     public static int DepthBytes => PackedMatrix.PanelWidth * sizeof(float);

@@ -6,6 +6,8 @@ namespace MlaGen.Runtime;
 /// <summary>Weights of e4m3 with a multiplier for each 128 inputs of an output, as checkpoints have them: a weight is <c>code · scale</c>, one float.</summary>
 internal readonly struct Float8Panels : IPanelFormat
 {
+    public static string Name => "f8-128";
+
     public static TensorType Type => TensorType.Float8E4M3;
 
     public static int DepthBytes => PackedMatrix.PanelWidth;

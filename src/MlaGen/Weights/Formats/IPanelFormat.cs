@@ -11,6 +11,9 @@ namespace MlaGen.Runtime;
 /// </remarks>
 internal interface IPanelFormat
 {
+    /// <summary>Its name in files, which is another's where anything of a panel's bytes is another.</summary>
+    static abstract string Name { get; }
+
     /// <summary>Type of the elements.</summary>
     static abstract TensorType Type { get; }
 

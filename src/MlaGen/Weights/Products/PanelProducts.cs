@@ -5,11 +5,17 @@ namespace MlaGen.Runtime;
 /// </summary>
 internal abstract class PanelProducts
 {
+    /// <summary>The format's name in files.</summary>
+    public abstract string Name { get; }
+
     /// <summary>Type of the elements.</summary>
     public abstract TensorType Type { get; }
 
     /// <summary>How the format is asked for.</summary>
     public abstract WeightFormat Format { get; }
+
+    /// <summary>Whether it is the one format that holds elements of its type as they are stored.</summary>
+    public bool IsStored => Format == WeightFormat.Stored && Type != TensorType.Int32;
 
     /// <summary>The products of a format, for this process's tier.</summary>
     /// <typeparam name="F">The format.</typeparam>
@@ -49,6 +55,13 @@ internal abstract class PanelProducts
     /// <param name="row">The inputs.</param>
     /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
     public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result);
+
+    /// <summary>Reads the weights of an output.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="panel">The panel of the output.</param>
+    /// <param name="lane">Its place there.</param>
+    /// <param name="weights">Takes <see cref="PackedMatrix.Columns"/> weights.</param>
+    public abstract void ReadRow(PackedMatrix matrix, int panel, int lane, Span<float> weights);
 
     /// <summary>
     /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.

@@ -167,8 +167,6 @@ internal sealed partial class PanelProducts<V, F>
     /// <summary>Asks for the next block of weights, a part of it before each tile: what is converted next then waits in the cache.</summary>
     private ref struct PanelStream
     {
-        private const int CacheLine = 64;
-
         private readonly int _panelBytes;
         private readonly int _blockBytes;
         private readonly int _step;

@@ -12,6 +12,12 @@ internal sealed partial class PanelProducts<V, F>
     /// <summary>Bytes of a panel that are asked for ahead of their use, beyond the page at whose end the processor's own prefetching stops.</summary>
     private const int StripPrefetch = 2048;
 
+    /// <summary>Bytes that are asked for at a time.</summary>
+    private const int CacheLine = 64;
+
+    /// <summary>Depths of a panel in as many bytes.</summary>
+    private static int LineDepth => CacheLine / F.DepthBytes;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref readonly float row, Span<float> result)
     {
@@ -40,6 +46,22 @@ internal sealed partial class PanelProducts<V, F>
         }
     }
 
+    public override void ReadRow(PackedMatrix matrix, int panel, int lane, Span<float> weights)
+    {
+        ref byte w = ref matrix.Panel(panel);
+        for (int first = 0; first < weights.Length; first += F.GroupDepth)
+        {
+            Lanes1 scale = F.LoadScales<Lanes1>(ref w, lane);
+            w = ref Unsafe.Add(ref w, F.GroupBytes);
+            foreach (ref float weight in weights.Slice(first, Math.Min(F.GroupDepth, weights.Length - first)))
+            {
+                Lanes1 value = F.Load(ref w, lane, scale);
+                Lanes1.Store(F.ScalesSums ? Lanes1.Multiply(value, scale) : value, ref weight);
+                w = ref Unsafe.Add(ref w, F.DepthBytes);
+            }
+        }
+    }
+
     /// <summary>Where a vector of a strip lies in its panel, counted from the strip's first: a constant in the loop.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Lane(int vector) => vector * V.Count % PanelWidth;
@@ -62,6 +84,8 @@ internal sealed partial class PanelProducts<V, F>
         nint p5 = Panels(5, matrix.PanelBytes);
         nint p6 = Panels(6, matrix.PanelBytes);
         nint p7 = Panels(7, matrix.PanelBytes);
+        nint nextStrip = Math.Max(0, Panels(StripVectors, matrix.PanelBytes) - matrix.PanelBytes);
+        nint bytes = matrix.PanelBytes;
         V total0 = V.Zero, total1 = V.Zero, total2 = V.Zero, total3 = V.Zero, total4 = V.Zero, total5 = V.Zero, total6 = V.Zero, total7 = V.Zero;
         for (int left = matrix.Columns; left > 0; left -= DepthBlock)
         {
@@ -77,27 +101,35 @@ internal sealed partial class PanelProducts<V, F>
                 V scales6 = F.LoadScales<V>(ref Unsafe.Add(ref w, p6), lane + Lane(6));
                 V scales7 = F.LoadScales<V>(ref Unsafe.Add(ref w, p7), lane + Lane(7));
                 w = ref Unsafe.Add(ref w, F.GroupBytes);
-                for (int k = Math.Min(F.GroupDepth, leftOfBlock); k > 0; k--)
+                bytes -= F.GroupBytes;
+                for (int leftOfGroup = Math.Min(F.GroupDepth, leftOfBlock); leftOfGroup > 0; leftOfGroup -= LineDepth)
                 {
-                    V input = V.Broadcast(x);
-                    sum0 = V.MultiplyAdd(input, F.Load(ref w, lane, scales0), sum0);
-                    sum1 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p1), lane + Lane(1), scales1), sum1);
-                    sum2 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p2), lane + Lane(2), scales2), sum2);
-                    sum3 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p3), lane + Lane(3), scales3), sum3);
-                    sum4 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p4), lane + Lane(4), scales4), sum4);
-                    sum5 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p5), lane + Lane(5), scales5), sum5);
-                    sum6 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p6), lane + Lane(6), scales6), sum6);
-                    sum7 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p7), lane + Lane(7), scales7), sum7);
-                    Prefetch.Ahead(ref w, StripPrefetch);
-                    Prefetch.Ahead(ref w, p1 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p2 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p3 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p4 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p5 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p6 + StripPrefetch);
-                    Prefetch.Ahead(ref w, p7 + StripPrefetch);
-                    x = ref Unsafe.Add(ref x, 1);
-                    w = ref Unsafe.Add(ref w, F.DepthBytes);
+                    // Behind the end of the panels lie those of the next strip, which others of this one are in between.
+                    nint ahead = bytes > StripPrefetch ? StripPrefetch : StripPrefetch + nextStrip;
+                    Prefetch.Ahead(ref w, ahead);
+                    Prefetch.Ahead(ref w, p1 + ahead);
+                    Prefetch.Ahead(ref w, p2 + ahead);
+                    Prefetch.Ahead(ref w, p3 + ahead);
+                    Prefetch.Ahead(ref w, p4 + ahead);
+                    Prefetch.Ahead(ref w, p5 + ahead);
+                    Prefetch.Ahead(ref w, p6 + ahead);
+                    Prefetch.Ahead(ref w, p7 + ahead);
+                    for (int k = Math.Min(LineDepth, leftOfGroup); k > 0; k--)
+                    {
+                        V input = V.Broadcast(x);
+                        sum0 = V.MultiplyAdd(input, F.Load(ref w, lane, scales0), sum0);
+                        sum1 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p1), lane + Lane(1), scales1), sum1);
+                        sum2 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p2), lane + Lane(2), scales2), sum2);
+                        sum3 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p3), lane + Lane(3), scales3), sum3);
+                        sum4 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p4), lane + Lane(4), scales4), sum4);
+                        sum5 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p5), lane + Lane(5), scales5), sum5);
+                        sum6 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p6), lane + Lane(6), scales6), sum6);
+                        sum7 = V.MultiplyAdd(input, F.Load(ref Unsafe.Add(ref w, p7), lane + Lane(7), scales7), sum7);
+                        x = ref Unsafe.Add(ref x, 1);
+                        w = ref Unsafe.Add(ref w, F.DepthBytes);
+                    }
+
+                    bytes -= CacheLine;
                 }
 
                 if (F.ScalesSums)

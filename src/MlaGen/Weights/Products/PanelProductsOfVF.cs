@@ -33,6 +33,8 @@ internal sealed partial class PanelProducts<V, F> : PanelProducts
         }
     }
 
+    public override string Name => F.Name;
+
     public override TensorType Type => F.Type;
 
     public override WeightFormat Format => F.Format;

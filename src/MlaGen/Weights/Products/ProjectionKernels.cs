@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace MlaGen.Runtime;
 
 /// <summary>What surrounds the products of rows with packed matrices, whatever their format: how the work is cut, and how rows are packed for it.</summary>
-internal abstract class ProjectionKernels
+internal abstract class ProjectionKernels : RowPacking
 {
     /// <summary>Products that are summed before the sum meets those of earlier blocks.</summary>
     public const int DepthBlock = 256;
@@ -69,16 +69,14 @@ internal abstract class ProjectionKernels
         }
     }
 
-    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows.</summary>
-    public abstract int PackedWidth(int rows);
+    public sealed override int BlockDepth => DepthBlock;
 
-    /// <summary>Packs one block of depth of up to <see cref="MostChunkRows"/> rows: <c>[tile][depth][rows of a tile]</c>.</summary>
-    /// <param name="rows">First element of the first row within the block.</param>
-    /// <param name="stride">Elements from a row to the next.</param>
-    /// <param name="count">Rows.</param>
-    /// <param name="depth">Elements of the block, at most <see cref="DepthBlock"/>.</param>
-    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
-    public abstract void PackBlock(ref readonly float rows, nint stride, int count, int depth, ref float packed);
+    public sealed override bool PacksFewRows => false;
+
+    public sealed override long BlockStart(int rows, int first) => (long)first * PackedWidth(rows);
+
+    /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows: a block is <c>[tile][depth][rows of a tile]</c>.</summary>
+    public abstract int PackedWidth(int rows);
 
     /// <summary>Packs all blocks of up to <see cref="MostChunkRows"/> rows, one after the other.</summary>
     /// <param name="rows">First row.</param>

@@ -10,7 +10,10 @@ internal static class PairArithmetic
     public static float Single(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
 
     /// <summary><c>sum + one · other</c>, rounded once.</summary>
-    public static float MultiplyAdd(float sum, ushort one, ushort other) => Flushed(MathF.FusedMultiplyAdd(Flushed(Single(one)), Flushed(Single(other)), Flushed(sum)));
+    public static float MultiplyAdd(float sum, ushort one, ushort other) => MultiplyAdd(sum, Single(one), Single(other));
+
+    /// <summary>The same of floats.</summary>
+    public static float MultiplyAdd(float sum, float one, float other) => Flushed(MathF.FusedMultiplyAdd(Flushed(one), Flushed(other), Flushed(sum)));
 
     /// <summary><c>one + other</c>.</summary>
     public static float Add(float one, float other) => Flushed(Flushed(one) + Flushed(other));

@@ -71,6 +71,7 @@ internal sealed class Processor
 
         Require(state[Register.RSP] == _stackEnd - CallersBytes, "the stack is not where it was");
         Require(state.Tiles.AreReleased, "the tiles were not released");
+        Require(state.Control == before.Control, "the control register of vectors is not what it was");
         for (int i = 0; i < 16; i++)
         {
             Span<byte> vector = state.Vectors[i];

@@ -9,6 +9,11 @@ internal sealed class ProcessorState(AddressSpace memory)
     /// <summary>Bytes of a whole vector.</summary>
     public const int VectorBytes = 64;
 
+    /// <summary>Nothing is trapped, nothing flushed.</summary>
+    private const uint InitialControl = 0x1F80;
+
+    private const uint FlushingControl = 0x8040;
+
     private readonly ulong[] _general = new ulong[16];
 
     /// <summary>Memory.</summary>
@@ -25,6 +30,17 @@ internal sealed class ProcessorState(AddressSpace memory)
 
     /// <summary>What the last instruction that compares left.</summary>
     public Flags Flags { get; set; }
+
+    /// <summary>The control register of vectors; of its bits those count that flush denormals.</summary>
+    public uint Control { get; set; } = InitialControl;
+
+    /// <summary>Whether denormal operands and results are taken as zeros.</summary>
+    public bool FlushesDenormals => (Control & FlushingControl) switch
+    {
+        0 => false,
+        FlushingControl => true,
+        _ => throw new InvalidOperationException("denormals are flushed of operands or of results alone, which is not known to the interpreter."),
+    };
 
     /// <summary>Address of the next instruction.</summary>
     public ulong Next { get; set; }

@@ -19,6 +19,9 @@ internal static class VectorInstructions
             }
         },
 
+        [Mnemonic.Stmxcsr] = static (state, in i) => state.Write(i, 0, state.Control),
+        [Mnemonic.Ldmxcsr] = static (state, in i) => state.Control = (uint)state.Read(i, 0),
+
         // Moves: the element is what a mask counts.
         [Mnemonic.Vmovups] = Move<uint>,
         [Mnemonic.Vmovdqu] = Move<uint>,
@@ -73,13 +76,13 @@ internal static class VectorInstructions
         [Mnemonic.Vpord] = static (state, in i) => Lanes<uint>(state, i, static (a, b, _) => a | b),
         [Mnemonic.Vpandd] = static (state, in i) => Lanes<uint>(state, i, static (a, b, _) => a & b),
         [Mnemonic.Vpaddd] = static (state, in i) => Lanes<uint>(state, i, static (a, b, _) => a + b),
-        [Mnemonic.Vaddps] = static (state, in i) => Lanes<float>(state, i, static (a, b, _) => a + b),
+        [Mnemonic.Vaddps] = static (state, in i) => Lanes<float>(state, i, state.FlushesDenormals ? static (a, b, _) => PairArithmetic.Add(a, b) : static (a, b, _) => a + b),
         [Mnemonic.Vsubps] = static (state, in i) => Lanes<float>(state, i, static (a, b, _) => a - b),
         [Mnemonic.Vmulps] = static (state, in i) => Lanes<float>(state, i, static (a, b, _) => a * b),
         [Mnemonic.Vmaxps] = static (state, in i) => Lanes<float>(state, i, static (a, b, _) => a > b ? a : b),
         [Mnemonic.Vfmadd132ps] = static (state, in i) => Lanes<float>(state, i, static (a, b, target) => MathF.FusedMultiplyAdd(target, b, a)),
         [Mnemonic.Vfmadd213ps] = static (state, in i) => Lanes<float>(state, i, static (a, b, target) => MathF.FusedMultiplyAdd(a, target, b)),
-        [Mnemonic.Vfmadd231ps] = static (state, in i) => Lanes<float>(state, i, static (a, b, target) => MathF.FusedMultiplyAdd(a, b, target)),
+        [Mnemonic.Vfmadd231ps] = static (state, in i) => Lanes<float>(state, i, state.FlushesDenormals ? static (a, b, target) => PairArithmetic.MultiplyAdd(target, a, b) : static (a, b, target) => MathF.FusedMultiplyAdd(a, b, target)),
         [Mnemonic.Vpslld] = static (state, in i) => ShiftLanes(state, i, static (value, by) => value << by),
         [Mnemonic.Vpsrld] = static (state, in i) => ShiftLanes(state, i, static (value, by) => value >> by),
 

@@ -1,0 +1,337 @@
+using Iced.Intel;
+using MlaGen.Generator.Planning;
+using static Iced.Intel.AssemblerRegisters;
+using static MlaGen.Generator.Emission.MachineCode.RoutineBuilder;
+
+namespace MlaGen.Generator.Emission.MachineCode;
+
+/// <summary>
+/// The routines of products of rows with weights, which belong to no class: the runtime has them, assembled beforehand, in a file that a test writes. Sizes are
+/// those of the runtime's BFloat16Packing. An output's products are added in order of the depth, whichever routine forms them: alone or among others, a row has the same bits.
+/// </summary>
+internal static class ProductRoutines
+{
+    /// <summary>Elements of a row's block: the depth that is worked on at a time.</summary>
+    public const int BlockDepth = 512;
+
+    /// <summary>Bytes from a row's block to the next row's: an odd number of cache lines, so that rows beside each other crowd no set of a cache.</summary>
+    public const int RowBytes = (2 * BlockDepth) + MatrixPlan.VectorBytes;
+
+    /// <summary>Bytes from the sums of a row to those of the next.</summary>
+    public const int SumBytes = 8 * MatrixPlan.VectorBytes;
+
+    /// <summary>Panels that a single row meets at once: enough sums to hide the latency of an addition.</summary>
+    public const int StripPanels = 8;
+
+    /// <summary>Bytes of a panel that are asked for ahead of their use, beyond the page at whose end the processor's own prefetching stops.</summary>
+    private const int StripPrefetch = 2048;
+
+    /// <summary>Every routine, by its name.</summary>
+    public static IReadOnlyList<(string Name, string Summary, Routine Routine)> All =>
+    [
+        ("PairRows12", "AVX512-BF16: tiles of 12 rows by two panels of weights in pairs.", PairRows(12)),
+        ("PairRows4", "AVX512-BF16: tiles of 4 rows by two panels of weights in pairs, for what remains of many rows.", PairRows(4)),
+        ("PairRow8", "AVX512-BF16: one row by eight panels of weights as they lie.", PairRow(StripPanels)),
+        ("PairRow1", "AVX512-BF16: one row by a panel of weights as it lies.", PairRow(1)),
+        .. Tiled("Medium", "inputs of one term", terms: 1),
+        .. Tiled("High", "inputs of two terms", terms: 2),
+    ];
+
+    private static IEnumerable<(string Name, string Summary, Routine Routine)> Tiled(string precision, string inputs, int terms)
+    {
+        yield return ($"TileRows32{precision}", $"AMX, {inputs}: two tiles of rows by two panels of weights in pairs.", TileRows(2, terms));
+        yield return ($"TileRows16{precision}", $"AMX, {inputs}: one tile of rows by two panels of weights in pairs.", TileRows(1, terms));
+        yield return ($"TileRow8{precision}", $"What AMX would add, {inputs}: one row by eight panels of weights as they lie.", TileRow(StripPanels, terms));
+        yield return ($"TileRow1{precision}", $"What AMX would add, {inputs}: one row by a panel of weights as it lies.", TileRow(1, terms));
+    }
+
+    /// <summary><c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: pairs of inputs broadcast, outputs of two panels in lanes.</summary>
+    private static Routine PairRows(int rows) => Assemble(
+        builder =>
+        {
+            const int Panels = 2;
+            Assembler code = builder.Code;
+            int sums = rows * Panels;
+            AssemblerRegisterZMM broadcast = Vector(sums + Panels);
+            code.mov(r10, ProductArguments.Rows);
+            code.mov(r8, ProductArguments.Sums);
+            code.mov(r11, ProductArguments.Tiles);
+            Label tiles = builder.Begin("tiles");
+            for (int i = 0; i < sums; i++)
+            {
+                code.vmovups(Vector(i), __zmmword_ptr[r8 + Sum(i)]);
+            }
+
+            code.mov(rax, r10);
+            code.mov(rdx, ProductArguments.Weights);
+            code.mov(r9, ProductArguments.Depth);
+            Label depth = builder.Begin("depth");
+            for (int panel = 0; panel < Panels; panel++)
+            {
+                code.vmovups(Vector(sums + panel), __zmmword_ptr[rdx + (panel * MatrixPlan.VectorBytes)]);
+            }
+
+            for (int row = 0; row < rows; row++)
+            {
+                code.vpbroadcastd(broadcast, __dword_ptr[rax + (row * RowBytes)]);
+                for (int panel = 0; panel < Panels; panel++)
+                {
+                    code.vdpbf16ps(Vector((row * Panels) + panel), Vector(sums + panel), broadcast);
+                }
+            }
+
+            code.add(rax, sizeof(int));
+            code.add(rdx, Panels * MatrixPlan.VectorBytes);
+            code.dec(r9);
+            code.jne(depth);
+            for (int i = 0; i < sums; i++)
+            {
+                code.vmovups(__zmmword_ptr[r8 + Sum(i)], Vector(i));
+            }
+
+            code.add(r10, rows * RowBytes);
+            code.add(r8, rows * SumBytes);
+            code.dec(r11);
+            code.jne(tiles);
+
+            static int Sum(int i) => (i / Panels * SumBytes) + (i % Panels * MatrixPlan.VectorBytes);
+        },
+        static code => code.vzeroupper());
+
+    /// <summary>The same for one row and panels that are streamed from memory: two depths become pairs in a register.</summary>
+    private static Routine PairRow(int panels) => Assemble(
+        builder =>
+        {
+            Assembler code = builder.Code;
+            AssemblerRegisterZMM broadcast = Vector(panels);
+            AssemblerRegisterZMM pairs = Vector(panels + 1);
+            AssemblerRegisterZMM places = Vector(31);
+            code.vmovups(places, __zmmword_ptr[PairPlaces(builder)]);
+            Panels(code, panels);
+            code.mov(r11, ProductArguments.Sums);
+            for (int i = 0; i < panels; i++)
+            {
+                code.vmovups(Vector(i), __zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)]);
+            }
+
+            code.mov(r10, ProductArguments.Rows);
+            code.mov(r11, ProductArguments.Depth);
+            Label depth = builder.Begin("depth");
+            code.vpbroadcastd(broadcast, __dword_ptr[r10]);
+            for (int i = 0; i < panels; i++)
+            {
+                code.vpermw(pairs, places, __zmmword_ptr[Panel(i)]);
+                code.vdpbf16ps(Vector(i), pairs, broadcast);
+                code.prefetcht0(__byte_ptr[Panel(i) + StripPrefetch]);
+            }
+
+            code.add(r10, sizeof(int));
+            MovePanels(code, panels, MatrixPlan.VectorBytes);
+            code.dec(r11);
+            code.jne(depth);
+            code.mov(r11, ProductArguments.Sums);
+            for (int i = 0; i < panels; i++)
+            {
+                code.vmovups(__zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)], Vector(i));
+            }
+        },
+        static code => code.vzeroupper());
+
+    /// <summary><c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: tiles of rows by two panels of outputs; the terms of a row follow each other at each step of the depth.</summary>
+    private static Routine TileRows(int rowTiles, int terms) => Assemble(
+        builder =>
+        {
+            const int Panels = 2;
+            Assembler code = builder.Code;
+            int sums = rowTiles * Panels;
+            int tileBytes = MatrixPlan.TileRows * terms * RowBytes;
+            AssemblerMemoryOperand left = ProductArguments.Kept(0);
+            AssemblerMemoryOperand rows = ProductArguments.Kept(1);
+            TileRoutines.Configure(builder);
+            code.mov(rax, ProductArguments.Tiles);
+            code.mov(left, rax);
+            code.mov(rax, ProductArguments.Rows);
+            code.mov(r8, ProductArguments.Sums);
+            code.mov(r10d, terms * RowBytes);
+            Label tiles = builder.Begin("tiles");
+            code.mov(rows, rax);
+            code.mov(r11d, SumBytes);
+            for (int i = 0; i < sums; i++)
+            {
+                code.tileloadd(TileRoutines.Tile(i), __[r8 + r11 + Sum(i)]);
+            }
+
+            code.mov(r11d, Panels * MatrixPlan.VectorBytes);
+            code.mov(rdx, ProductArguments.Weights);
+            code.mov(r9, ProductArguments.Depth);
+            Label depth = builder.Begin("depth");
+            for (int panel = 0; panel < Panels; panel++)
+            {
+                code.tileloadd(TileRoutines.Tile(sums + panel), __[rdx + r11 + (panel * MatrixPlan.VectorBytes)]);
+            }
+
+            for (int term = 0; term < terms; term++)
+            {
+                for (int row = 0; row < rowTiles; row++)
+                {
+                    AssemblerRegisterTMM inputs = TileRoutines.Tile(sums + Panels + row);
+                    code.tileloadd(inputs, __[rax + r10 + ((row * tileBytes) + (term * RowBytes))]);
+                    for (int panel = 0; panel < Panels; panel++)
+                    {
+                        code.tdpbf16ps(TileRoutines.Tile((row * Panels) + panel), inputs, TileRoutines.Tile(sums + panel));
+                    }
+                }
+            }
+
+            code.add(rax, MatrixPlan.VectorBytes);
+            code.add(rdx, MatrixPlan.TileRows * Panels * MatrixPlan.VectorBytes);
+            code.dec(r9);
+            code.jne(depth);
+            code.mov(r11d, SumBytes);
+            for (int i = 0; i < sums; i++)
+            {
+                code.tilestored(__[r8 + r11 + Sum(i)], TileRoutines.Tile(i));
+            }
+
+            code.mov(rax, rows);
+            code.add(rax, rowTiles * tileBytes);
+            code.add(r8, rowTiles * MatrixPlan.TileRows * SumBytes);
+            code.dec(left);
+            code.jne(tiles);
+
+            static int Sum(int i) => (i / Panels * MatrixPlan.TileRows * SumBytes) + (i % Panels * MatrixPlan.VectorBytes);
+        },
+        TileRoutines.Release);
+
+    /// <summary>
+    /// One row as tiles would multiply it, bit for bit, on any thread: at each step of the depth the products of even elements are added from zero on, those of odd ones
+    /// beside them, then both sums and what was there before, with denormals flushed as tiles flush them.
+    /// </summary>
+    private static Routine TileRow(int panels, int terms) => Assemble(
+        builder =>
+        {
+            const uint FlushedDenormals = 0x9FC0;
+            Assembler code = builder.Code;
+            AssemblerMemoryOperand control = __dword_ptr[rcx + ProductArguments.KeptOffset];
+            AssemblerMemoryOperand left = ProductArguments.Kept(1);
+            AssemblerRegisterZMM evenInput = Vector(16);
+            AssemblerRegisterZMM oddInput = Vector(17);
+            AssemblerRegisterZMM evenWeights = Vector(18);
+            AssemblerRegisterZMM oddWeights = Vector(19);
+            AssemblerRegisterZMM upper = Vector(30);
+            AssemblerRegisterZMM places = Vector(31);
+            code.stmxcsr(control);
+            code.ldmxcsr(__dword_ptr[builder.Constant("flushed", BitConverter.GetBytes(FlushedDenormals))]);
+            code.vmovups(places, __zmmword_ptr[PairPlaces(builder)]);
+            code.vpbroadcastd(upper, __dword_ptr[builder.Constant("upper", BitConverter.GetBytes(0xFFFF0000))]);
+            Panels(code, panels);
+            code.mov(r10, ProductArguments.Rows);
+            code.mov(r11, ProductArguments.Depth);
+            code.mov(left, r11);
+            Label depth = builder.Begin("depth");
+            for (int term = 0; term < terms; term++)
+            {
+                for (int i = 0; i < panels; i++)
+                {
+                    code.vpxord(Vector(i), Vector(i), Vector(i));
+                    code.vpxord(Vector(8 + i), Vector(8 + i), Vector(8 + i));
+                }
+
+                code.mov(r11d, MatrixPlan.TileRows);
+                Label pairs = builder.Begin($"pairs{term}");
+                code.vpbroadcastd(oddInput, __dword_ptr[r10]);
+                code.vpslld(evenInput, oddInput, 16);
+                code.vpandd(oddInput, oddInput, upper);
+                for (int i = 0; i < panels; i++)
+                {
+                    code.vpermw(oddWeights, places, __zmmword_ptr[Panel(i)]);
+                    code.vpslld(evenWeights, oddWeights, 16);
+                    code.vpandd(oddWeights, oddWeights, upper);
+                    code.vfmadd231ps(Vector(i), evenInput, evenWeights);
+                    code.vfmadd231ps(Vector(8 + i), oddInput, oddWeights);
+                    if (term == 0)
+                    {
+                        code.prefetcht0(__byte_ptr[Panel(i) + StripPrefetch]);
+                    }
+                }
+
+                code.add(r10, sizeof(int));
+                MovePanels(code, panels, MatrixPlan.VectorBytes);
+                code.dec(r11);
+                code.jne(pairs);
+                code.mov(r11, ProductArguments.Sums);
+                for (int i = 0; i < panels; i++)
+                {
+                    code.vaddps(Vector(i), Vector(i), Vector(8 + i));
+                    code.vaddps(Vector(i), Vector(i), __zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)]);
+                    code.vmovups(__zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)], Vector(i));
+                }
+
+                if (term + 1 < terms)
+                {
+                    MovePanels(code, panels, -MatrixPlan.TileRows * MatrixPlan.VectorBytes);
+                    code.add(r10, RowBytes - MatrixPlan.VectorBytes);
+                }
+            }
+
+            if (terms > 1)
+            {
+                code.sub(r10, (terms - 1) * RowBytes);
+            }
+
+            code.dec(left);
+            code.jne(depth);
+            code.ldmxcsr(control);
+        },
+        static code => code.vzeroupper());
+
+    /// <summary>Up to eight panels as far from each other as the arguments say: rax at the first, r8 at the fourth, r9 at the seventh.</summary>
+    private static void Panels(Assembler code, int panels)
+    {
+        code.mov(rax, ProductArguments.Weights);
+        if (panels > 1)
+        {
+            code.mov(rdx, ProductArguments.PanelBytes);
+            code.mov(r8, rax);
+            code.mov(r9, rax);
+            for (int i = 0; i < 3; i++)
+            {
+                code.add(r8, rdx);
+            }
+
+            for (int i = 0; i < 6; i++)
+            {
+                code.add(r9, rdx);
+            }
+        }
+    }
+
+    private static AssemblerMemoryOperand Panel(int panel)
+    {
+        AssemblerRegister64 first = (panel / 3) switch { 0 => rax, 1 => r8, _ => r9 };
+        return panel % 3 == 0 ? __[first] : __[first + (rdx * (panel % 3))];
+    }
+
+    private static void MovePanels(Assembler code, int panels, int bytes)
+    {
+        code.add(rax, bytes);
+        if (panels > 1)
+        {
+            code.add(r8, bytes);
+            code.add(r9, bytes);
+        }
+    }
+
+    /// <summary>For each word of a vector, which word it takes of two depths that follow each other: those of one output side by side.</summary>
+    private static Label PairPlaces(RoutineBuilder builder)
+    {
+        const int Words = MatrixPlan.VectorBytes / sizeof(short);
+        byte[] places = new byte[MatrixPlan.VectorBytes];
+        for (int i = 0; i < Words; i++)
+        {
+            places[2 * i] = (byte)((i / 2) + (i % 2 * (Words / 2)));
+        }
+
+        return builder.Constant("places", places);
+    }
+}
