@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -36,7 +37,7 @@ internal static class PairSoftmax
     {
         for (int column = 0; column < columns; column += Vector512<float>.Count)
         {
-            Vector512<uint> bits = Vector512.ShiftLeft(Vector512<uint>.One, Vector512<uint>.Indices + Vector512.Create((uint)column));
+            Vector512<uint> bits = Avx512F.ShiftLeftLogicalVariable(Vector512<uint>.One, Vector512<uint>.Indices + Vector512.Create((uint)column));
             ref float score = ref Unsafe.Add(ref scores, column);
             for (int token = 0; token < tokens; token++)
             {
