@@ -12,7 +12,7 @@ internal sealed class RandomCheckpoint : ICheckpoint
     private readonly Dictionary<string, long[]> _shapes;
 
     /// <summary>Elements of index keys that are zeros.</summary>
-    private readonly Range _indexZeros = .. 0;
+    private readonly Range _indexZeros = ..0;
 
     /// <param name="shape">The layer's dimensions.</param>
     public RandomCheckpoint(MlaShape shape) => _shapes = Shapes(shape);
@@ -23,7 +23,7 @@ internal sealed class RandomCheckpoint : ICheckpoint
         : this(model.Shape)
     {
         int rotary = model.Shape.QkRopeHeadDim;
-        _indexZeros = indexesByPlace ? .. 0 : model.IndexRotatesLast ? ^rotary.. : ..rotary;
+        _indexZeros = indexesByPlace ? ..0 : model.IndexRotatesLast ? ^rotary.. : ..rotary;
         _shapes.Add("indexer.wq_b.weight", [model.IndexHeads * model.IndexHeadDim, model.Shape.QLoraRank]);
         _shapes.Add("indexer.wk.weight", [model.IndexHeadDim, model.Shape.HiddenSize]);
         _shapes.Add(IndexNorm + "weight", [model.IndexHeadDim]);
@@ -38,7 +38,7 @@ internal sealed class RandomCheckpoint : ICheckpoint
     public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor)
     {
         tensor = _shapes.TryGetValue(name, out long[]? dimensions)
-            ? new RandomTensor { Name = name, Type = TensorType.BFloat16, Shape = [.. dimensions], Source = Source, Zeros = name.StartsWith(IndexNorm, StringComparison.Ordinal) ? _indexZeros : .. 0 }
+            ? new RandomTensor { Name = name, Type = TensorType.BFloat16, Shape = [.. dimensions], Source = Source, Zeros = name.StartsWith(IndexNorm, StringComparison.Ordinal) ? _indexZeros : ..0 }
             : null;
         return tensor is not null;
     }

@@ -73,6 +73,9 @@ internal abstract class DecoderFamily
 
     protected virtual float HeadScale => 1;
 
+    /// <summary>Rows of the residual for each token.</summary>
+    protected virtual int Streams => 1;
+
     /// <exception cref="ModelConfigException">There is no such family, or a number of it cannot be.</exception>
     public static DecoderFamily Create(ModelConfig model)
     {
@@ -97,7 +100,7 @@ internal abstract class DecoderFamily
     /// <param name="model">The names below <c>model.</c></param>
     /// <param name="root">The names beside it.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or has another shape or type.</exception>
-    public virtual Decoder Load(WeightSource model, WeightSource root)
+    public Decoder Load(WeightSource model, WeightSource root)
     {
         Embedding embedding = LoadEmbedding(model);
         return new()
@@ -107,15 +110,20 @@ internal abstract class DecoderFamily
             Norm = model.Norm("norm", Hidden, Epsilon),
             Head = LoadHead(embedding, root),
             HeadScale = HeadScale,
+            Streams = Streams,
+            Merge = LoadMerge(model),
         };
     }
 
-    protected Embedding LoadEmbedding(WeightSource model) => new(model.Linear("embed_tokens", Hidden, Model.VocabularySize), EmbeddingScale);
+    /// <summary>Loads what makes one hidden state of the streams, where there are several.</summary>
+    protected virtual StreamMix? LoadMerge(WeightSource model) => null;
 
-    protected Linear LoadHead(Embedding embedding, WeightSource root) =>
+    private Embedding LoadEmbedding(WeightSource model) => new(model.Linear("embed_tokens", Hidden, Model.VocabularySize), EmbeddingScale);
+
+    private Linear LoadHead(Embedding embedding, WeightSource root) =>
         Config.Flag("tie_word_embeddings", TiesByDefault) ? embedding.Table : root.Linear("lm_head", Hidden, Model.VocabularySize);
 
-    protected IDecoderLayer[] LoadLayers(WeightSource model)
+    private IDecoderLayer[] LoadLayers(WeightSource model)
     {
         List<IDecoderLayer> layers = [];
         for (int layer = 0; layer < Layers; layer++)

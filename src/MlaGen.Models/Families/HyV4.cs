@@ -3,14 +3,13 @@ namespace MlaGen.Models;
 /// <summary>Hunyuan Hy4 (transformers' <c>HYV4ForCausalLM</c>): DeepSeek-V3's experts, clamped, on a residual of several streams.</summary>
 internal sealed class HyV4 : SparseFamily
 {
-    private readonly int _streams;
     private readonly float _epsilon;
     private readonly float _magnitude;
 
     public HyV4(ModelConfig model)
         : base(model, RouterRules.DeepSeekV3)
     {
-        _streams = Config.Integer("hc_mult", 1, 64);
+        Streams = Config.Integer("hc_mult", 1, 64);
         _epsilon = (float)Config.Number("hc_eps", 0, 1, 1e-6);
         _magnitude = (float)Config.Number("hc_magnitude", 0, 1e6, 2);
         Limit = Config.Has("swiglu_limit") ? (float)Config.Number("swiglu_limit", 1e-6, 1e30) : float.PositiveInfinity;
@@ -28,33 +27,23 @@ internal sealed class HyV4 : SparseFamily
 
     protected override float Limit { get; }
 
-    public override Decoder Load(WeightSource model, WeightSource root)
-    {
-        Embedding embedding = LoadEmbedding(model);
-        return new()
-        {
-            Embedding = embedding,
-            Layers = LoadLayers(model),
-            Norm = model.Norm("norm", Hidden, Epsilon),
-            Head = LoadHead(embedding, root),
-            Streams = _streams,
-            Merge = LoadMix(model, "hc_pre.hc_head.hc_head_", _streams, scales: 1),
-        };
-    }
+    protected override int Streams { get; }
+
+    protected override StreamMix LoadMerge(WeightSource model) => LoadMix(model, "hc_pre.hc_head.hc_head_", Streams, scales: 1);
 
     protected override IDecoderLayer LoadLayer(WeightSource weights, int layer) => new HyperConnectedLayer(
-        LoadMix(weights, "hc_pre.hc_attn_layer.hc_", 2 * _streams, scales: 2),
+        LoadMix(weights, "hc_pre.hc_attn_layer.hc_", 2 * Streams, scales: 2),
         LoadNorm(weights, "input_layernorm", layer),
         weights.Attention("self_attn.", layer),
-        LoadMix(weights, "hc_pre.hc_mlp_layer.hc_", 2 * _streams, scales: 2),
+        LoadMix(weights, "hc_pre.hc_mlp_layer.hc_", 2 * Streams, scales: 2),
         LoadNorm(weights, "post_attention_layernorm", layer),
         LoadFeedForward(weights.At("mlp."), layer));
 
     private StreamMix LoadMix(WeightSource weights, string name, int mixes, int scales) => new(
-        new Linear(_streams * Hidden, mixes, weights.Floats($"{name}fn", mixes, _streams * Hidden)),
+        new Linear(Streams * Hidden, mixes, weights.Floats($"{name}fn", mixes, Streams * Hidden)),
         weights.Floats($"{name}scale", scales),
         weights.Floats($"{name}base", mixes),
-        _streams,
+        Streams,
         Epsilon,
         _epsilon,
         _magnitude);

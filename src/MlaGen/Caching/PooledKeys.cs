@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MlaGen.Runtime;
 
 namespace MlaGen;
 
@@ -11,7 +12,7 @@ namespace MlaGen;
 internal sealed class PooledKeys(int width, int poolTokens)
 {
     /// <summary>Keys that lie in one piece: whole blocks of the stage that scores them.</summary>
-    public const int ChunkKeys = 192;
+    private const int ChunkKeys = 4 * IndexStage.BlockKeys;
 
     private float[][] _chunks = [];
     private object? _source;

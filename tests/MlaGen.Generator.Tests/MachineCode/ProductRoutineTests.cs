@@ -6,23 +6,24 @@ using MlaGen.Tests.MachineCode.Interpreter;
 
 namespace MlaGen.Generator.Tests.MachineCode;
 
-/// <summary>The routines of products, which the runtime has in a file of its own: it is what is assembled here, and does what it says.</summary>
+/// <summary>The routines of products, which the runtime has in files of their own, one a core: they are what is assembled here, and do what they say.</summary>
 public sealed class ProductRoutineTests
 {
-    private static readonly string _file = Path.GetFullPath(Path.Combine(TestProject.Directory, "../../src/MlaGen/MachineCode/ProductRoutines.g.cs"));
-
     private static readonly Dictionary<string, Routine> _routines = ProductRoutines.All.ToDictionary(static routine => routine.Name, static routine => routine.Routine);
 
     [Fact]
-    public void The_runtimes_file_is_what_is_assembled()
+    public void The_runtimes_files_are_what_is_assembled()
     {
-        string text = Text();
-        if (Environment.GetEnvironmentVariable(Snapshot.AcceptVariable) == "1")
+        foreach ((string core, string text) in ProductRoutines.All.GroupBy(static routine => CoreOf(routine.Name)).Select(static core => (core.Key, Text([.. core]))))
         {
-            File.WriteAllText(_file, text);
-        }
+            string file = Path.GetFullPath(Path.Combine(TestProject.Directory, $"../../src/MlaGen/MachineCode/ProductRoutines.{core}.g.cs"));
+            if (Environment.GetEnvironmentVariable(Snapshot.AcceptVariable) == "1")
+            {
+                File.WriteAllText(file, text);
+            }
 
-        Assert.Equal(text, File.ReadAllText(_file));
+            Assert.Equal(text, File.ReadAllText(file));
+        }
     }
 
     public static TheoryData<string> Names => [.. _routines.Keys];
@@ -187,7 +188,10 @@ public sealed class ProductRoutineTests
         private static float Value(Random random) => (float)((2 * random.NextDouble()) - 1) * (random.Next(16) == 0 ? 1e-20f : random.Next(16) == 0 ? 1e-39f : 1);
     }
 
-    private static string Text()
+    private static string CoreOf(string routine) =>
+        routine.StartsWith("Pair", StringComparison.Ordinal) ? "Pairs" : routine.EndsWith("High", StringComparison.Ordinal) ? "TilesHigh" : "TilesMedium";
+
+    private static string Text((string Name, string Summary, Routine Routine)[] routines)
     {
         var writer = new Emission.CodeWriter();
         writer.Lines("""
@@ -200,10 +204,10 @@ public sealed class ProductRoutineTests
 
             """);
         writer.Summary("Machine code of products of rows with weights, an instruction a line. Each takes the address of a ProductArguments.");
-        using (writer.Braces("internal static class ProductRoutines"))
+        using (writer.Braces("internal static partial class ProductRoutines"))
         {
             bool first = true;
-            foreach ((string name, string summary, Routine routine) in ProductRoutines.All)
+            foreach ((string name, string summary, Routine routine) in routines)
             {
                 if (!first)
                 {

@@ -6,7 +6,7 @@ using static MlaGen.Generator.Emission.MachineCode.RoutineBuilder;
 namespace MlaGen.Generator.Emission.MachineCode;
 
 /// <summary>
-/// The routines of products of rows with weights, which belong to no class: the runtime has them, assembled beforehand, in a file that a test writes. Sizes are
+/// The routines of products of rows with weights, which belong to no class: the runtime has them, assembled beforehand, in files that a test writes. Sizes are
 /// those of the runtime's BFloat16Packing. An output's products are added in order of the depth, whichever routine forms them: alone or among others, a row has the same bits.
 /// </summary>
 internal static class ProductRoutines

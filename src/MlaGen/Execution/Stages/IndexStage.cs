@@ -9,7 +9,7 @@ namespace MlaGen.Runtime;
 internal sealed class IndexStage
 {
     /// <summary>Keys that are brought together at once, whole tiles: they stay in the first-level cache while the rows of a unit pass over them.</summary>
-    private const int BlockKeys = 4 * IndexKernels.TileKeys;
+    public const int BlockKeys = 4 * IndexKernels.TileKeys;
 
     /// <summary>Keys of a unit: few enough to share out a single row, whole blocks.</summary>
     private const int UnitKeys = 64 * BlockKeys;

@@ -46,6 +46,10 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
 
     private readonly Lock _writing = new();
     private volatile bool _written;
+    private nint _wholeTiles;
+    private nint _restTiles;
+    private nint _rowByStrip;
+    private nint _rowByPanel;
 
     public sealed override RowPacking Packing => Rows;
 
@@ -69,17 +73,26 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
         _ => $"weights of {format.Type.Name()} are multiplied as floats",
     };
 
-    /// <summary>Writes the routines where they can run.</summary>
-    /// <returns>Why the system refuses, or null.</returns>
-    protected abstract string? WriteRoutines();
+    /// <summary>The routine for rows in the largest tiles, with two panels of weights that lie in pairs.</summary>
+    protected abstract MachineRoutine WholeTiles { get; }
+
+    /// <summary>That for the rows which are left of them.</summary>
+    protected abstract MachineRoutine RestTiles { get; }
+
+    /// <summary>That for one row and eight panels.</summary>
+    protected abstract MachineRoutine RowByStrip { get; }
+
+    /// <summary>That for one row and one panel.</summary>
+    protected abstract MachineRoutine RowByPanel { get; }
 
     /// <summary>Multiplies rows, in whole tiles, with two panels of weights that lie in pairs.</summary>
     /// <param name="arguments">Where things are; tiles are filled in.</param>
     /// <param name="rows">Rows.</param>
     protected abstract void MultiplyTiles(ref ProductArguments arguments, int rows);
 
-    /// <summary>Multiplies one row with a panel, or with eight.</summary>
-    protected abstract void MultiplyPanels(ref ProductArguments arguments, bool isStrip);
+    protected void MultiplyWholeTiles(ref ProductArguments arguments) => Run(_wholeTiles, ref arguments);
+
+    protected void MultiplyRestTiles(ref ProductArguments arguments) => Run(_restTiles, ref arguments);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
@@ -178,7 +191,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                     arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
                     arguments.PanelBytes = matrix.PanelBytes;
                     arguments.Depth = done / stepDepth;
-                    MultiplyPanels(ref arguments, count == StripPanels);
+                    Run(count == StripPanels ? _rowByStrip : _rowByPanel, ref arguments);
                 }
 
                 arguments.Weights = (nint)weights;
@@ -198,7 +211,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                             new Span<byte>(target + (length * DepthBytes), (((int)arguments.Depth * stepDepth) - length) * DepthBytes).Clear();
                         }
 
-                        MultiplyPanels(ref arguments, count == StripPanels);
+                        Run(count == StripPanels ? _rowByStrip : _rowByPanel, ref arguments);
                     }
                 }
             }
@@ -297,15 +310,34 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
         MemoryMarshal.CreateSpan(ref pairs, (int)Unsafe.ByteOffset(ref pairs, ref end)).Clear();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Run(nint routine, ref ProductArguments arguments)
+    {
+        fixed (ProductArguments* given = &arguments)
+        {
+            ((delegate* unmanaged<ProductArguments*, void>)routine)(given);
+        }
+    }
+
     private string? Write()
     {
         using (Uninterrupted.Hold(_writing))
         {
-            if (!_written && WriteRoutines() is { } refusal)
+            if (_written)
+            {
+                return null;
+            }
+
+            Span<nint> addresses = stackalloc nint[4];
+            if (ExecutableMemory.TryWrite([WholeTiles.Code.ToArray(), RestTiles.Code.ToArray(), RowByStrip.Code.ToArray(), RowByPanel.Code.ToArray()], addresses) is { } refusal)
             {
                 return refusal;
             }
 
+            _wholeTiles = addresses[0] + WholeTiles.Entry;
+            _restTiles = addresses[1] + RestTiles.Entry;
+            _rowByStrip = addresses[2] + RowByStrip.Entry;
+            _rowByPanel = addresses[3] + RowByPanel.Entry;
             _written = true;
             return null;
         }
