@@ -17,7 +17,7 @@ internal static class MatrixPrefillPlanner
     /// <exception cref="InvalidOperationException">A tile would exceed the registers.</exception>
     public static IEnumerable<MatrixPrefillPlan> Plan(KernelShape shape)
     {
-        if (!shape.HasMachineCode || shape.KvLoraRank % MatrixPlan.TileDepth != 0 || shape.CacheRowElements % 2 != 0)
+        if (!shape.HasMachineCode || shape.KvLoraRank % MatrixPlan.TileDepth != 0)
         {
             yield break;
         }
@@ -50,9 +50,7 @@ internal static class MatrixPrefillPlanner
     private static MatrixPrefillPlan PlanAvx512Bf16(KernelShape d) => new(
         "Avx512Bf16",
         MlaPrecision.Medium,
-        Terms: 1,
         d.KvLoraRank,
-        2 * d.CacheRowElements,
         WholeMultiple(d.QkHeadDim, 2),
         WholeMultiple(d.QkNopeHeadDim, ProductPlan.TileColumns),
         KernelPlanner.BalancedTiles(d.VHeadDim, SimdTier.Vector512),

@@ -19,6 +19,9 @@ public abstract class DecompressedCore(CoreTarget target, RowOperand operand, De
     /// <summary>Whether there is room for the keys and values of a head.</summary>
     internal virtual bool HoldsTile(MlaShape shape) => Layout.KeyTile > 0 && Layout.KeyStride >= shape.QkHeadDim && Layout.ValueStride >= shape.VHeadDim;
 
+    /// <summary>Floats of memory that the keys of a tile take.</summary>
+    internal virtual int KeyLength => Layout.KeyTile * Layout.KeyStride;
+
     /// <summary>Floats of memory that the values of a tile take.</summary>
     internal virtual int ValueLength => Layout.KeyTile * Layout.ValueStride;
 

@@ -55,12 +55,21 @@ public abstract class DecompressedMatrixCore : DecompressedCore
 
     internal sealed override bool HoldsTile(MlaShape shape)
         => Layout.KeyTile > 0 && Matrix.TokenTile > 0 && Layout.KeyTile % Matrix.TokenTile == 0 && Layout.KeyTile % DecompressedMatrixLayout.TileColumns == 0
-            && Matrix.Terms > 0 && Matrix.KeyDepth >= shape.QkHeadDim && Matrix.KeyColumns >= shape.QkNopeHeadDim && Matrix.ValueRows >= shape.VHeadDim
-            && 2 * Layout.KeyStride >= Matrix.Terms * Matrix.KeyDepth && 2 * Layout.ValueStride >= Matrix.Terms * Layout.KeyTile && Layout.QueryTile == Layout.QueryPanel;
+            && Matrix.KeyDepth >= shape.QkHeadDim && Matrix.KeyDepth % 2 == 0 && Matrix.KeyColumns >= shape.QkNopeHeadDim && Matrix.ValueRows >= shape.VHeadDim
+            && Matrix.KeySumStride >= Math.Max(Matrix.KeyColumns, ScaledNumbers.WholeVectors(Matrix.KeyDepth)) && 2 * Layout.KeyStride >= ScaledNumbers.WholeVectors(Matrix.KeyDepth)
+            && 2 * Matrix.LatentStride >= shape.KvLoraRank && 2 * Layout.ValueStride >= Layout.KeyTile && Layout.QueryTile == Layout.QueryPanel;
+
+    internal sealed override int KeyLength => KeyScales + Layout.KeyTile;
 
     internal sealed override int ValueLength => Matrix.ValueRows * Layout.ValueStride;
 
-    internal sealed override int QueryFloats(MlaShape shape) => Matrix.Terms * Matrix.KeyDepth / 2;
+    /// <summary>Where the scales of keys stand: floats from the first key.</summary>
+    internal int KeyScales => Layout.KeyTile * Layout.KeyStride;
+
+    /// <summary>Where the scales of a panel of queries stand: floats from the panel's beginning.</summary>
+    internal int QueryScales => Layout.QueryPanel * (Matrix.KeyDepth / 2);
+
+    internal sealed override int QueryFloats(MlaShape shape) => (Matrix.KeyDepth / 2) + 1;
 
     internal sealed override int SumFloats(MlaShape shape) => Matrix.ValueRows;
 
@@ -72,14 +81,16 @@ public abstract class DecompressedMatrixCore : DecompressedCore
         int padded = PaddedKeys(tile.Tokens);
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
-        Multiply(Product.Scores, ref tile.Keys, ref tile.Queries, ref tile.Scores, ref rescale, rows: WholeTiles(tile.Tokens), columns, Matrix.KeyDepth);
+        ref float keyScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Keys), KeyScales);
+        ref float queryScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Queries), QueryScales);
+        Multiply(Product.Scores, ref tile.Keys, ref keyScales, ref tile.Queries, ref queryScales, ref tile.Scores, rows: WholeTiles(tile.Tokens), columns, Matrix.KeyDepth);
         if (tile.Masked)
         {
             PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
         }
 
         PairSoftmax.Apply(tile.Tokens, padded, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
-        Multiply(Product.Sums, ref tile.Values, ref scores, ref tile.Sums, ref rescale, Matrix.ValueRows, columns, depth: padded);
+        Multiply(Product.Sums, ref tile.Values, ref Unsafe.NullRef<float>(), ref scores, ref rescale, ref tile.Sums, Matrix.ValueRows, columns, depth: padded);
     }
 
     /// <summary>Keys of so many that the sums of values multiply: those beyond weigh nothing, but must be numbers.</summary>
@@ -88,20 +99,20 @@ public abstract class DecompressedMatrixCore : DecompressedCore
     /// <summary>Keys of so many that are decompressed.</summary>
     internal int WholeTiles(int keys) => WholeMultiple(keys, Matrix.TokenTile);
 
-    /// <summary>Writes <c>result[token][i] = Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
-    internal void MultiplyKeys(ref byte latents, int tokens, ref byte weights, int latent, ref float result)
-        => Multiply(Product.Keys, ref latents, ref weights, ref result, ref result, WholeTiles(tokens), Matrix.KeyColumns, latent);
+    /// <summary>Writes <c>result[token][i] = scale[token] · scale[i] · Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
+    internal void MultiplyKeys(ref byte latents, ref float latentScales, int tokens, ref byte weights, ref float weightScales, int latent, ref float result)
+        => Multiply(Product.Keys, ref latents, ref latentScales, ref weights, ref weightScales, ref result, WholeTiles(tokens), Matrix.KeyColumns, latent);
 
-    /// <summary>Writes <c>result[i][token] = Σ weight[i][d] · latent[d][token]</c> for whole pairs of panels of tokens.</summary>
-    internal void MultiplyValues(ref byte weights, ref byte latents, int tokens, int latent, ref float result)
-        => Multiply(Product.Values, ref weights, ref latents, ref result, ref result, Matrix.ValueRows, WholeMultiple(tokens, DecompressedMatrixLayout.TileColumns), latent);
+    /// <summary>Writes <c>result[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token]</c> for whole pairs of panels of tokens.</summary>
+    internal void MultiplyValues(ref byte weights, ref float weightScales, ref byte latents, ref float latentScales, int tokens, int latent, ref float result)
+        => Multiply(Product.Values, ref weights, ref weightScales, ref latents, ref latentScales, ref result, Matrix.ValueRows, WholeMultiple(tokens, DecompressedMatrixLayout.TileColumns), latent);
 
     private static (byte[] Code, int Entry) Bytes(MachineRoutine routine) => (routine.Code.ToArray(), routine.Entry);
 
     private static int WholeMultiple(int number, int of) => (number + of - 1) / of * of;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private unsafe void Multiply(Product product, ref byte left, ref byte right, ref float result, ref float rescale, int rows, int columns, int depth)
+    private unsafe void Multiply(Product product, ref byte left, ref float rowScales, ref byte right, ref float columnFactors, ref float result, int rows, int columns, int depth)
     {
         if (Target == CoreTarget.Amx && !TileThread.IsPrepared)
         {
@@ -110,7 +121,7 @@ public abstract class DecompressedMatrixCore : DecompressedCore
 
         // Scratch is pinned memory of the library's own; a cache's memory may be anybody's.
         fixed (byte* leftStart = &left, rightStart = &right)
-        fixed (float* resultStart = &result, rescaleStart = &rescale)
+        fixed (float* resultStart = &result, rowStart = &rowScales, columnStart = &columnFactors)
         {
             var arguments = new PrefillArguments
             {
@@ -120,7 +131,8 @@ public abstract class DecompressedMatrixCore : DecompressedCore
                 Rows = rows,
                 Columns = columns,
                 Depth = depth,
-                Rescale = (nint)rescaleStart,
+                ColumnFactors = (nint)columnStart,
+                RowScales = (nint)rowStart,
             };
             ((delegate* unmanaged<PrefillArguments*, void>)_routines[(int)product])(&arguments);
         }
@@ -136,11 +148,14 @@ public abstract class DecompressedMatrixCore : DecompressedCore
         public nint Rows;
         public nint Columns;
         public nint Depth;
-        public nint Rescale;
+        public nint ColumnFactors;
+        public nint RowScales;
         public nint Kept0;
         public nint Kept1;
         public nint Kept2;
         public nint Kept3;
+        public nint Kept4;
+        public nint Kept5;
     }
 }
 
@@ -166,6 +181,9 @@ public sealed class DecompressedMatrixLayout
     /// <summary>Elements of a value, padding included.</summary>
     public required int ValueRows { get; init; }
 
-    /// <summary>Terms of bfloat16 that operands are taken as.</summary>
-    public required int Terms { get; init; }
+    /// <summary>Floats from a latent to the next.</summary>
+    public required int LatentStride { get; init; }
+
+    /// <summary>Floats from a key that was just multiplied to the next: room for its rotary part.</summary>
+    public required int KeySumStride { get; init; }
 }

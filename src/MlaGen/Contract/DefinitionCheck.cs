@@ -40,7 +40,7 @@ internal static class DefinitionCheck
         {
             DecompressedLayout layout = core.Layout;
             Require(core.HoldsTile(shape), "a tile holds keys and values");
-            Require((core.Operand == RowOperand.Float32) != core is DecompressedMatrixCore, "keys and values are decompressed to floats, or to bfloat16 by machine code");
+            Require(core.Operand == RowOperand.Float32, "keys and values are decompressed from floats");
             Require(layout.QueryPanel > 0 && layout.QueryTile > 0 && layout.QueryTile % layout.QueryPanel == 0 && layout.ScoreStride >= layout.QueryTile, "a tile of queries is whole panels");
         }
     }

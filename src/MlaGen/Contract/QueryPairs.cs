@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
 
@@ -11,7 +12,7 @@ namespace MlaGen.Runtime;
 public sealed class QueryPairs : QueryPacking
 {
     /// <summary>Columns of a panel.</summary>
-    internal const int Width = BFloat16Pairs.Width;
+    internal const int Width = 16;
 
     private readonly int _terms;
 
@@ -39,6 +40,19 @@ public sealed class QueryPairs : QueryPacking
         int first = panel * Width;
         ref float floats = ref Unsafe.Add(ref packed, first * depth);
         PanelPacking.Pack(ref Unsafe.Add(ref queries, first * depth), depth, Math.Min(Width, heads - first), depth, scale, ref floats, Width);
-        BFloat16Pairs.Round(ref floats, depth, _terms, ref Unsafe.As<float, uint>(ref floats));
+        ref uint pairs = ref Unsafe.As<float, uint>(ref floats);
+        for (int d = 0; d < depth; d += 2)
+        {
+            var one = Vector512.LoadUnsafe(ref floats, (nuint)(d * Width));
+            var two = Vector512.LoadUnsafe(ref floats, (nuint)((d + 1) * Width));
+            Vector512<uint> firstOne = BFloat16Lanes.Round(one);
+            Vector512<uint> firstTwo = BFloat16Lanes.Round(two);
+            ref uint pair = ref Unsafe.Add(ref pairs, d / 2 * _terms * Width);
+            BFloat16Lanes.Pair(firstOne, firstTwo).StoreUnsafe(ref pair);
+            if (_terms == 2)
+            {
+                BFloat16Lanes.Pair(BFloat16Lanes.Rest(one, firstOne), BFloat16Lanes.Rest(two, firstTwo)).StoreUnsafe(ref pair, Width);
+            }
+        }
     }
 }

@@ -87,7 +87,7 @@ internal static class Warmup
         var cache = CacheLayout.Of<T>();
         DecompressedCore core = CoreChoice.First(T.Definition.Kernels.Decompressed, cache, cache.Precision);
         DecompressedLayout layout = core.Layout;
-        float[] keys = new float[layout.KeyTile * layout.KeyStride];
+        float[] keys = new float[core.KeyLength];
         float[] values = new float[core.ValueLength];
         float[] queries = new float[layout.QueryTile * core.QueryFloats(shape)];
         uint[] seen = new uint[layout.KeyTile];

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace MlaGen.Runtime;
@@ -70,29 +69,6 @@ internal static class BFloat16Lanes
         {
             float rest = values[i] - BFloat16Conversion.ToSingle(BFloat16Conversion.FromSingle(values[i]));
             Unsafe.Add(ref destination, i) = BFloat16Conversion.FromSingle(float.IsNaN(rest) ? 0 : rest);
-        }
-    }
-
-    /// <summary>Rounds floats that lie one after the other to as many terms as are asked for, one term of all of them after the other.</summary>
-    /// <param name="values">Floats; up to a whole vector may be read behind them.</param>
-    /// <param name="terms">1 or 2.</param>
-    /// <param name="destination">Takes the first terms; up to a whole vector may be written behind them.</param>
-    /// <param name="termElements">Elements from a term to the next: room for whole vectors.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Split(ReadOnlySpan<float> values, int terms, ref ushort destination, int termElements)
-    {
-        ref float source = ref MemoryMarshal.GetReference(values);
-        for (int i = 0; i < values.Length; i += 2 * Vector512<float>.Count)
-        {
-            Vector512<float> low = Vector512.LoadUnsafe(ref source, (nuint)i);
-            Vector512<float> high = Vector512.LoadUnsafe(ref source, (nuint)(i + Vector512<float>.Count));
-            Vector512<uint> firstLow = Round(low);
-            Vector512<uint> firstHigh = Round(high);
-            Vector512.Narrow(firstLow >> 16, firstHigh >> 16).StoreUnsafe(ref destination, (nuint)i);
-            if (terms == 2)
-            {
-                Vector512.Narrow(Rest(low, firstLow) >> 16, Rest(high, firstHigh) >> 16).StoreUnsafe(ref destination, (nuint)(termElements + i));
-            }
         }
     }
 }

@@ -8,8 +8,6 @@ namespace MlaGen.Tests.MachineCode;
 /// <summary>The decompressed form at each precision against the oracle on the stored rows, whichever core this machine runs, and what must not change a bit.</summary>
 public sealed class PrefillPrecisionTests
 {
-    private const int FewTokens = 8;
-
     private static readonly Dictionary<string, (MlaPrecision Precision, Lazy<TestLayer> Layer)> _layers = new()
     {
         ["medium"] = Layer<MediumPrefillAttention>(),
@@ -34,17 +32,17 @@ public sealed class PrefillPrecisionTests
         TestLayer layer = made.Value;
         foreach ((int cached, int tokens) in ((int, int)[])[(0, 1), (0, 2), (0, 11), (0, 13), (0, 31), (0, 33), (0, 65), (1, 32), (158, 34), (159, 34), (190, 3), (192, 1), (255, 2), (380, 70), (0, 420)])
         {
-            var text = new Continuation(layer, $"{name} {cached}", cached, tokens);
-            using AttentionRun run = layer.Open(new RunOptions { Form = MlaForm.Decompressed });
-            LatentSequence sequence = text.Start(run);
-            float[] output = run.Step(new Chunk(sequence, text.Prompt))[0];
-            OracleResult expected = AbsorbedOracle.Forward(layer.Spec, layer.Weights, text.Prompt.Hidden, text.Prompt.Positions, AttentionRun.Rows(sequence, layer.Spec.RowWidth));
-            
-            // As a whole: an output is a sum over heads, of which an element may be any size. Keys and values are rounded beside queries and rows;
-            // of a few outputs, over which little averages out, that is felt.
-            Tolerance tolerance = Tolerance.Of(precision).ForScores(expected.MaxScore);
-            double error = Compare.RelativeError<float, double>(output, expected.Output);
-            Assert.True(error <= (tokens < FewTokens ? 2 : 1) * tolerance.RelativeError, $"{tokens} behind {cached}: relative error {error:E3}, allowed {tolerance.RelativeError:E3}");
+            // Over few outputs little averages out. Scores of medium precision are nearly exact, so that its bound holds however large they are.
+            for (int draw = 0; draw < Math.Max(1, 12 / tokens); draw++)
+            {
+                var text = new Continuation(layer, $"{name} {cached} {draw}", cached, tokens);
+                using AttentionRun run = layer.Open(new RunOptions { Form = MlaForm.Decompressed });
+                LatentSequence sequence = text.Start(run);
+                float[] output = run.Step(new Chunk(sequence, text.Prompt))[0];
+                OracleResult expected = AbsorbedOracle.Forward(layer.Spec, layer.Weights, text.Prompt.Hidden, text.Prompt.Positions, AttentionRun.Rows(sequence, layer.Spec.RowWidth));
+                Tolerance tolerance = precision == MlaPrecision.Medium ? Tolerance.Of(precision) : Tolerance.Of(precision).ForScores(expected.MaxScore);
+                Compare.AssertClose<float, double>($"{tokens} behind {cached}, draw {draw}", output, expected.Output, tolerance);
+            }
         }
     }
 

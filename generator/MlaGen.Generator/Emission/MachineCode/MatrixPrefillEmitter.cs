@@ -24,17 +24,18 @@ internal sealed class MatrixPrefillEmitter(CodeWriter writer, MatrixPrefillPlan 
         writer.Line($"    KeyDepth = {plan.KeyDepth},");
         writer.Line($"    KeyColumns = {plan.KeyColumns},");
         writer.Line($"    ValueRows = {plan.ValueRows},");
-        writer.Line($"    Terms = {plan.Terms},");
+        writer.Line($"    LatentStride = {plan.LatentBytes / sizeof(float)},");
+        writer.Line($"    KeySumStride = {plan.KeySumBytes / sizeof(float)},");
         writer.Line("};");
     }
 
     public void Routines()
     {
-        Product("Keys of a head: key[token][i] = Σ latent[token][d] · weight[d][i].", plan.Keys);
+        Product("Keys of a head: key[token][i] = scale[token] · scale[i] · Σ latent[token][d] · weight[d][i].", plan.Keys);
         writer.Line();
-        Product("Values of a head, turned: value[i][token] = Σ weight[i][d] · latent[d][token].", plan.Values);
+        Product("Values of a head, turned: value[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token].", plan.Values);
         writer.Line();
-        Product("Scores of a panel of queries: score[token][query] = Σ key[token][d] · query[d][query].", plan.Scores);
+        Product("Scores of a panel of queries: score[token][query] = scale[token] · scale[query] · Σ key[token][d] · query[d][query].", plan.Scores);
         writer.Line();
         Product("Sums of values, turned: sum[i][query] = sum[i][query] · rescale[query] + Σ value[i][token] · probability[token][query].", plan.Sums);
     }

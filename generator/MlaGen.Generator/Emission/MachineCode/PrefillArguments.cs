@@ -21,13 +21,17 @@ internal static class PrefillArguments
     /// <summary>The depth, where the plan leaves it to the call.</summary>
     public static AssemblerMemoryOperand Depth => Word(5);
 
-    public static AssemblerMemoryOperand Rescale => Word(6);
+    /// <summary>Of each column the factor on its sums so far, or its scale.</summary>
+    public static AssemblerMemoryOperand ColumnFactors => Word(6);
+
+    /// <summary>Scales of rows, where numbers have any.</summary>
+    public static AssemblerMemoryOperand RowScales => Word(7);
 
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(7 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(8 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 11;
+    public const int Count = 14;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -211,14 +211,15 @@ internal static class KernelEmitter
             The decompressed attention core for {matrix.TargetText}, at precision {matrix.Precision}.
 
             What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {matrix.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {matrix.Queries} queries to them.
-            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. All operands are bfloat16, all sums float32.
+            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Latents, weights, keys and
+            queries are whole numbers of 16 bits with a scale for each vector that is multiplied, summed exactly in 32; values and probabilities are bfloat16, summed in float32.
 
             {PlanText.MatrixPrefill(matrix)}
             {PlanText.Form(plan.BreakEvenQueries)}
             Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
             memory, or the machine lacks an instruction, a managed core of these kernels runs.
             """;
-        return File(plan, account, $"internal sealed class Prefill{matrix.Name}() : DecompressedMatrixCore(CoreTarget.{matrix.Target}, MlaPrecision.{matrix.Precision}, RowOperand.{matrix.Operand}, s_layout, s_matrix)", namesKernels: false, writer =>
+        return File(plan, account, $"internal sealed class Prefill{matrix.Name}() : DecompressedMatrixCore(CoreTarget.{matrix.Target}, MlaPrecision.{matrix.Precision}, RowOperand.Float32, s_layout, s_matrix)", namesKernels: false, writer =>
         {
             var emitter = new MatrixPrefillEmitter(writer, matrix);
             emitter.Layouts();

@@ -146,7 +146,7 @@ internal sealed class DecompressedStage
             space.Shares.Reserve(Layout.QueryTile);
             space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.ScoreLength);
-            space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
+            space.Keys.Reserve(_core.KeyLength);
             space.Values.Reserve(_core.ValueLength);
             _tiles.Reserve(space, _groupHeads);
             _reader.Reserve(space.Rows, onlyRanges: _step.Definition.Indexer is null);

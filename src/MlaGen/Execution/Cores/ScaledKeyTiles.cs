@@ -5,34 +5,35 @@ using System.Runtime.Intrinsics;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Operands of bfloat16 for a core of machine code: keys <c>[tokens][terms][nope, rotary]</c>, turned values <c>[value][terms][tokens]</c>, queries in pairs,
-/// turned sums <c>[value][queries]</c>. Keys come from rows as they lie and from weights in pairs, turned values from rows of weights and from latents in pairs.
+/// Operands of 16 bits for a core of machine code. Whole numbers with a scale for each vector: latents <c>[tokens][latent]</c> and in pairs, key weights in pairs,
+/// value weights in rows, keys <c>[tokens][nope, rotary]</c>, queries in pairs. Bfloat16: turned values <c>[value][tokens]</c>. Turned sums are floats, <c>[value][queries]</c>.
 /// </summary>
-internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core) : KeyTiles(step, core)
+internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore core) : KeyTiles(step, core)
 {
-    private const int Width = BFloat16Pairs.Width;
+    private const int Width = ScaledNumbers.Width;
 
     private DecompressedMatrixLayout Matrix => core.Matrix;
 
     private int Latent => Shape.KvLoraRank;
 
-    private int RowBytes => sizeof(ushort) * Shape.CacheRowElements;
+    /// <summary>Words of 32 bits of a panel of weights, in pairs or as rows.</summary>
+    private int PanelWords => Latent / 2 * Width;
 
-    private int KeyBytes => sizeof(float) * Layout.KeyStride;
-
-    private int ValueBytes => sizeof(float) * Layout.ValueStride;
-
-    /// <summary>Words of 32 bits of a panel of key weights in pairs, and of as many rows of value weights.</summary>
-    private int PanelWords => Matrix.Terms * Latent / 2 * Width;
-
-    private int KeyWords => Matrix.KeyColumns / Width * PanelWords;
+    private int KeyPanels => Matrix.KeyColumns / Width;
 
     private int ValuePanels => (Matrix.ValueRows + Width - 1) / Width;
 
-    private int HeadWords => KeyWords + (ValuePanels * PanelWords);
+    private int KeyWords => KeyPanels * PanelWords;
 
-    /// <summary>Words of the latents of a tile in pairs; rows that had to be copied stand behind them.</summary>
+    /// <summary>Words of a head's weights; their scales stand behind them.</summary>
+    private int WeightWords => (KeyPanels + ValuePanels) * PanelWords;
+
+    private int HeadWords => WeightWords + ((KeyPanels + ValuePanels) * Width);
+
+    /// <summary>Words of the latents of a tile in pairs; the same as rows stand behind them, and then their scales.</summary>
     private int PairWords => Latent / 2 * Layout.KeyTile;
+
+    private int LatentWords => Matrix.LatentStride * Layout.KeyTile;
 
     /// <summary>Floats of a panel's outputs and statistics in <see cref="WorkerSpace.Apart"/>; values stand behind them.</summary>
     private int ApartFloats => (core.SumFloats(Shape) + 3) * Layout.QueryTile;
@@ -40,8 +41,9 @@ internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core
     public override void Reserve(WorkerSpace space, int heads)
     {
         space.Weights.Reserve((long)heads * HeadWords);
-        space.Packed.Reserve(PairWords + ((long)Layout.KeyTile * RowBytes / sizeof(float)));
-        space.Product.Reserve(Math.Max(Layout.KeyTile * Math.Max(Matrix.KeyColumns, Matrix.ValueRows), Width * Math.Max(Latent, Matrix.KeyDepth)));
+        space.Packed.Reserve((long)PairWords + LatentWords + Layout.KeyTile);
+        int panel = Width * Math.Max(Latent, Matrix.KeyDepth);
+        space.Product.Reserve(Math.Max(Layout.KeyTile * Math.Max(Matrix.KeySumStride, Matrix.ValueRows), panel + PanelWords));
         space.Apart.Reserve(ApartFloats + core.ValueLength);
     }
 
@@ -54,7 +56,8 @@ internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
             PanelPacking.Pack(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale, ref floats, Width);
-            BFloat16Pairs.Round(ref floats, Matrix.KeyDepth, Matrix.Terms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
+            ref float pairs = ref Unsafe.Add(ref packed, first * (Matrix.KeyDepth / 2));
+            ScaledNumbers.ScalePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref Unsafe.Add(ref packed, core.QueryScales + first));
         }
     }
 
@@ -67,96 +70,92 @@ internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core
         for (int head = 0; head < heads; head++)
         {
             ref uint weights = ref HeadWeights(head, space);
-            for (int i = 0; i < Matrix.KeyColumns / Width; i++)
+            ref float scales = ref Unsafe.As<uint, float>(ref Unsafe.Add(ref weights, WeightWords));
+            for (int i = 0; i < KeyPanels; i++)
             {
-                Pairs(matrix, i < keyPanels ? panel++ : -1, ref Unsafe.Add(ref weights, i * PanelWords), space);
+                ScalePanel(matrix, i < keyPanels ? panel++ : -1, ref Unsafe.Add(ref weights, i * PanelWords), ref Unsafe.Add(ref scales, i * Width), space);
             }
 
             for (int i = 0; i < ValuePanels; i++)
             {
                 // Pairs of sixteen outputs, turned, are rows of them.
                 ref uint rows = ref Unsafe.Add(ref weights, KeyWords + (i * PanelWords));
-                ref uint pairs = ref Unsafe.As<float, uint>(ref space.Product.Start);
-                Pairs(matrix, i < valuePanels ? panel++ : -1, ref pairs, space);
-                for (int term = 0; term < Matrix.Terms; term++)
+                ref uint pairs = ref Unsafe.As<float, uint>(ref space.Product.At(Width * Latent));
+                ScalePanel(matrix, i < valuePanels ? panel++ : -1, ref pairs, ref Unsafe.Add(ref scales, (KeyPanels + i) * Width), space);
+                for (int word = 0; word < Latent / 2; word += Width)
                 {
-                    for (int word = 0; word < Latent / 2; word += Width)
-                    {
-                        WordSquare.Turn(
-                            ref Unsafe.Add(ref pairs, ((word * Matrix.Terms) + term) * Width),
-                            Matrix.Terms * Width,
-                            ref Unsafe.Add(ref rows, (term * Latent / 2) + word),
-                            Matrix.Terms * Latent / 2);
-                    }
+                    WordSquare.Turn(ref Unsafe.Add(ref pairs, word * Width), Width, ref Unsafe.Add(ref rows, word), Latent / 2);
                 }
             }
         }
     }
 
-    /// <summary>Latents in pairs, for all heads; rows of a tile that is not whole are copied, with zeros behind them.</summary>
+    /// <summary>Latents as rows and in pairs, for all heads. Those that only fill up a tile may be anything, times zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override ref byte TakeRows(ref byte rows, int tokens, WorkerSpace space)
     {
-        ref byte taken = ref rows;
-        if (tokens < Layout.KeyTile)
-        {
-            taken = ref Unsafe.As<float, byte>(ref space.Packed.At(PairWords));
-            Span<byte> copy = MemoryMarshal.CreateSpan(ref taken, Layout.KeyTile * RowBytes);
-            MemoryMarshal.CreateReadOnlySpan(ref rows, tokens * RowBytes).CopyTo(copy);
-            copy[(tokens * RowBytes)..].Clear();
-        }
-
-        ref uint words = ref Unsafe.As<byte, uint>(ref taken);
+        ref float floats = ref Unsafe.As<byte, float>(ref rows);
         ref uint pairs = ref Unsafe.As<float, uint>(ref space.Packed.Start);
+        ref uint latents = ref Unsafe.Add(ref pairs, PairWords);
+        ScaledNumbers.ScaleRows(ref floats, Shape.CacheRowElements, tokens, Latent, ref Unsafe.As<uint, ushort>(ref latents), 2 * Matrix.LatentStride, ref space.Packed.At(PairWords + LatentWords));
+        space.Packed.Span(PairWords + LatentWords + tokens, Layout.KeyTile - tokens).Clear();
         for (int token = 0; token < Columns(tokens); token += Width)
         {
             for (int word = 0; word < Latent / 2; word += Width)
             {
                 WordSquare.Turn(
-                    ref Unsafe.Add(ref words, (token * (RowBytes / sizeof(uint))) + word),
-                    RowBytes / sizeof(uint),
+                    ref Unsafe.Add(ref latents, (token * Matrix.LatentStride) + word),
+                    Matrix.LatentStride,
                     ref Unsafe.Add(ref pairs, (token * (Latent / 2)) + (word * Width)),
                     Width);
             }
         }
 
-        return ref taken;
+        return ref rows;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Decompress(PackedMatrix matrix, ref byte rows, int tokens, int firstHead, int head, WorkerSpace space)
     {
-        ref byte weights = ref Unsafe.As<uint, byte>(ref HeadWeights(head, space));
+        ref float floats = ref Unsafe.As<byte, float>(ref rows);
+        ref uint weights = ref HeadWeights(head, space);
+        ref float scales = ref Unsafe.As<uint, float>(ref Unsafe.Add(ref weights, WeightWords));
+        ref byte pairs = ref Unsafe.As<float, byte>(ref space.Packed.Start);
+        ref byte latents = ref Unsafe.As<float, byte>(ref space.Packed.At(PairWords));
+        ref float latentScales = ref space.Packed.At(PairWords + LatentWords);
         ref float product = ref space.Product.Start;
-        ref byte keys = ref Unsafe.As<float, byte>(ref space.Keys.Start);
-        int rotary = sizeof(ushort) * Shape.QkRopeHeadDim;
-        int nope = sizeof(ushort) * Shape.QkNopeHeadDim;
-        int termBytes = sizeof(ushort) * Matrix.KeyDepth;
-        core.MultiplyKeys(ref rows, tokens, ref weights, Latent, ref product);
-        for (int token = 0; token < core.WholeTiles(tokens); token++)
+        core.MultiplyKeys(ref latents, ref latentScales, tokens, ref Unsafe.As<uint, byte>(ref weights), ref scales, Latent, ref product);
+        int nope = Shape.QkNopeHeadDim;
+        int rotary = Shape.QkRopeHeadDim;
+        for (int token = 0; token < tokens; token++)
         {
-            ref byte key = ref Unsafe.Add(ref keys, token * KeyBytes);
-            ref byte row = ref Unsafe.Add(ref rows, token * RowBytes);
-            BFloat16Lanes.Split(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref product, token * Matrix.KeyColumns), Shape.QkNopeHeadDim), Matrix.Terms, ref Unsafe.As<byte, ushort>(ref key), Matrix.KeyDepth);
-
-            // The rotary part is exact in one term; others, and what fills up the depth, are zeros.
-            Span<byte> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, nope), termBytes - nope);
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref row, sizeof(ushort) * Latent), rotary).CopyTo(rest);
+            Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref product, (token * Matrix.KeySumStride) + nope), Matrix.KeySumStride - nope);
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, (token * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
             rest[rotary..].Clear();
-            for (int term = 1; term < Matrix.Terms; term++)
-            {
-                MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, (term * termBytes) + nope), termBytes - nope).Clear();
-            }
         }
 
-        core.MultiplyValues(ref Unsafe.Add(ref weights, sizeof(uint) * KeyWords), ref Unsafe.As<float, byte>(ref space.Packed.Start), tokens, Latent, ref product);
+        ScaledNumbers.ScaleRows(
+            ref product,
+            Matrix.KeySumStride,
+            tokens,
+            ScaledNumbers.WholeVectors(Matrix.KeyDepth),
+            ref Unsafe.As<float, ushort>(ref space.Keys.Start),
+            2 * Layout.KeyStride,
+            ref space.Keys.At(core.KeyScales));
+
+        core.MultiplyValues(
+            ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)),
+            ref Unsafe.Add(ref scales, KeyPanels * Width),
+            ref pairs,
+            ref latentScales,
+            tokens,
+            Latent,
+            ref product);
         for (int i = 0; i < Matrix.ValueRows; i++)
         {
-            BFloat16Lanes.Split(
+            BFloat16Lanes.Round(
                 MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref product, i * Layout.KeyTile), Columns(tokens)),
-                Matrix.Terms,
-                ref Unsafe.As<float, ushort>(ref space.Values.At((long)i * Layout.ValueStride)),
-                Layout.KeyTile);
+                ref Unsafe.As<float, ushort>(ref space.Values.At((long)i * Layout.ValueStride)));
         }
     }
 
@@ -188,10 +187,7 @@ internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core
         for (int i = 0; i < Matrix.ValueRows; i++)
         {
             Span<ushort> value = MemoryMarshal.Cast<float, ushort>(copy.Slice(i * Layout.ValueStride, Layout.ValueStride));
-            for (int term = 0; term < Matrix.Terms; term++)
-            {
-                value.Slice((term * Layout.KeyTile) + tokens, Layout.KeyTile - tokens).Clear();
-            }
+            value[tokens..].Clear();
         }
 
         return ref Unsafe.As<float, byte>(ref MemoryMarshal.GetReference(copy));
@@ -238,18 +234,19 @@ internal sealed class PairKeyTiles(StepContext step, DecompressedMatrixCore core
 
     private ref uint HeadWeights(int head, WorkerSpace space) => ref Unsafe.As<float, uint>(ref space.Weights.At((long)head * HeadWords));
 
-    /// <summary>A panel of weights in pairs; zeros where there is none. The floats in between stand behind whatever <see cref="TakeHeads"/> turns.</summary>
+    /// <summary>Scales a panel of weights; zeros where there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Pairs(PackedMatrix matrix, int panel, ref uint pairs, WorkerSpace space)
+    private void ScalePanel(PackedMatrix matrix, int panel, ref uint pairs, ref float scales, WorkerSpace space)
     {
         if (panel < 0)
         {
             MemoryMarshal.CreateSpan(ref pairs, PanelWords).Clear();
+            MemoryMarshal.CreateSpan(ref scales, Width).Clear();
             return;
         }
 
-        ref float floats = ref space.Packed.Start;
+        ref float floats = ref space.Product.Start;
         matrix.Products.WidenPanel(matrix, panel, ref floats);
-        BFloat16Pairs.Round(ref floats, Latent, Matrix.Terms, ref pairs);
+        ScaledNumbers.ScalePanel(ref floats, Latent, ref pairs, ref scales);
     }
 }
