@@ -34,9 +34,6 @@ internal sealed record MatrixPrefillPlan(
     /// <summary>What its class is told apart by.</summary>
     public string Name => Target;
 
-    /// <summary>What it needs of the machine, in words.</summary>
-    public string TargetText => "AVX512-BF16";
-
     /// <summary>Elements of a value, padded.</summary>
     public int ValueRows => ValueTiles.Sum();
 

@@ -117,7 +117,7 @@ public sealed class ScaledNumbersTests
         }
     }
 
-    private static IEnumerable<(int[] Numbers, float Scale)> Panel(float[][] vectors)
+    private static (int[] Numbers, float Scale)[] Panel(float[][] vectors)
     {
         int depth = vectors[0].Length;
         float[] floats = [.. from d in Enumerable.Range(0, depth) from vector in vectors select vector[d]];
@@ -128,7 +128,7 @@ public sealed class ScaledNumbersTests
         return Enumerable.Range(0, Width).Select(column => (Enumerable.Range(0, depth).Select(d => (int)numbers[(((d / 2 * Width) + column) * 2) + (d % 2)]).ToArray(), scales[column])).ToArray();
     }
 
-    private static IEnumerable<(int[] Numbers, float Scale)> Rows(float[][] vectors)
+    private static (int[] Numbers, float Scale)[] Rows(float[][] vectors)
     {
         const int Apart = 3;
         int depth = vectors[0].Length;
