@@ -27,6 +27,7 @@ internal sealed class DecompressedStage
     private readonly KeyTiles _tiles;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
+    private readonly SelectionMasks _masks;
     private readonly TileSelection[] _selections;
     private Part[] _parts = [];
     private int[] _firstUnits = [];
@@ -44,10 +45,11 @@ internal sealed class DecompressedStage
         _tiles = KeyTiles.Of(step, core);
         _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
+        _masks = new SelectionMasks(step, Layout.QueryPanel);
         _selections = new TileSelection[step.Threads];
         for (int i = 0; i < _selections.Length; i++)
         {
-            _selections[i] = new TileSelection(Layout.KeyTile, Layout.QueryPanel);
+            _selections[i] = new TileSelection(_masks, Layout.KeyTile, Layout.QueryPanel);
         }
     }
 
@@ -56,7 +58,11 @@ internal sealed class DecompressedStage
     private DecompressedLayout Layout => _core.Layout;
 
     /// <summary>Forgets the entries of the last call.</summary>
-    public void Clear() => _partCount = _unitCount = 0;
+    public void Clear()
+    {
+        _partCount = _unitCount = 0;
+        _masks.Clear();
+    }
 
     /// <summary>Adds an entry of the batch.</summary>
     /// <param name="entry">The entry.</param>
@@ -77,7 +83,7 @@ internal sealed class DecompressedStage
                 $"The step's sequences, each with {Counted.Of(Shape.Heads, "head")} to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
         }
 
-        _parts[_partCount++] = new Part(entry, selection);
+        _parts[_partCount++] = new Part(entry, selection, selection is null ? 0 : _masks.Add(entry, selection));
         _unitCount = (int)units;
     }
 
@@ -98,6 +104,7 @@ internal sealed class DecompressedStage
         _groupHeads = GroupHeads(_unitCount);
         PlanUnits();
         ReserveWorkers(_unitCount, MostRows());
+        _masks.Run();
         _step.Run(_attend, _unitCount, long.MaxValue, apart: _core.Target == CoreTarget.Amx);
     }
 
@@ -186,7 +193,7 @@ internal sealed class DecompressedStage
     {
         int index = Array.BinarySearch(_firstUnits, 0, _partCount, unit);
         index = index < 0 ? ~index - 1 : index;
-        (BatchEntry entry, TokenSelection? selection) = _parts[index];
+        (BatchEntry entry, TokenSelection? selection, long masks) = _parts[index];
         (int chunk, int group) = Math.DivRem(unit - _firstUnits[index], Groups);
         int firstHead = group * _groupHeads;
         int heads = Math.Min(_groupHeads, Shape.Heads - firstHead);
@@ -201,7 +208,8 @@ internal sealed class DecompressedStage
         TileSelection selected = _selections[worker];
         if (selection is not null)
         {
-            selected.Begin(selection, entry.FirstRow + firstQuery, queries);
+            int stride = SelectionMasks.Stride(entry);
+            selected.Begin(masks + ((long)(firstQuery / Layout.QueryPanel) * stride), stride, queries);
         }
 
         var keys = KeySource.Range(entry.Sequence, entry.VisibleKeys(firstQuery + queries - 1));
@@ -485,7 +493,8 @@ internal sealed class DecompressedStage
     /// <summary>Rows of one sequence.</summary>
     /// <param name="Entry">Which.</param>
     /// <param name="Selection">Which of the keys that they see they attend to; null for all of them.</param>
-    private readonly record struct Part(BatchEntry Entry, TokenSelection? Selection);
+    /// <param name="Masks">Where the words of their first panel begin, if they select.</param>
+    private readonly record struct Part(BatchEntry Entry, TokenSelection? Selection, long Masks);
 
     /// <summary>Decompressed keys and values of a head.</summary>
     private readonly ref struct KeyTile(ref byte keys, ref byte values, int tokens)
