@@ -75,8 +75,8 @@ internal sealed class CommandLine
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
             Subcommand("projections", "The projections of a layer alone, with bf16 weights.", [ModelName, Rows, Precision], static (parsed, options, report) =>
                 ProjectionsCommand.Run(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Rows), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), options, report)),
-            Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest], static (parsed, options, report) =>
-                CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), options, report)),
+            Subcommand("compare", "MLA absorbed, MLA decompressed and multi-head attention over contexts from 64 tokens on.", [Heads, Longest, Precision], static (parsed, options, report) =>
+                CompareCommand.Run(Model.WithHeads(parsed.GetValue(Heads)), parsed.GetValue(Longest), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), options, report)),
             Subcommand("sparse", "One decoded token by sparse attention, part by part, and by dense attention, over contexts from 1024 tokens on.", [SparseName, SparseContext], static (parsed, options, report) =>
                 SparseCommand.Run(SparseModel.Named(parsed.GetValue(SparseName)!), parsed.GetValue(SparseContext), options, report)),
             Subcommand("prompt", "A whole prompt by sparse attention, and by dense attention.", [SparseName, PromptTokens, PromptStep], static (parsed, options, report) =>

@@ -13,7 +13,7 @@ internal static class CompareCommand
     /// <summary>Its table.</summary>
     internal static readonly Column[] Columns =
     [
-        Column.Kernel, Column.Context, Column.Threads, Column.KeyFloats, Column.OperationsPerToken, Column.Milliseconds, Column.TokensPerSecond,
+        Column.Kernel, Column.Context, Column.Threads, Column.Core, Column.KeyFloats, Column.OperationsPerToken, Column.Milliseconds, Column.TokensPerSecond,
         Column.ShareOfPeak, Column.Gigabytes, Column.BoundBy, Column.ShareOfRoofline, Column.Spread,
     ];
 
@@ -25,7 +25,7 @@ internal static class CompareCommand
     /// <summary>What a multi-head cache may take of the memory there is.</summary>
     private const double MostMemory = 0.6;
 
-    public static void Run(Model model, int longest, MeasurementOptions options, Report report)
+    public static void Run(Model model, int longest, MlaPrecision precision, MeasurementOptions options, Report report)
     {
         for (int context = Math.Min(ShortestContext, longest); context <= longest; context *= 2)
         {
@@ -42,26 +42,26 @@ internal static class CompareCommand
                 break;
             }
 
-            Measure(model, context, options, report);
+            Measure(model, context, precision, options, report);
         }
 
-        AddNotes(model, report);
+        AddNotes(model, precision, report);
         report.Show(
             $"One decoded token: MLA and multi-head attention, {model.Name}, {Counted.Of(model.Heads, "head")}",
             Columns);
     }
 
-    private static void Measure(Model model, int context, MeasurementOptions options, Report report)
+    private static void Measure(Model model, int context, MlaPrecision precision, MeasurementOptions options, Report report)
     {
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         MlaShape shape = model.Core.Shape;
         FmaPeak peak = new(crew);
         long absorption = 2 * Costs.KvBWeights(shape);
+        long absorbedOperations = absorption + (context * Costs.AbsorbedOperationsPerToken(shape));
         long mlaBytes = ((long)context * model.Core.Layout.RowBytes) + (sizeof(ushort) * Costs.KvBWeights(shape));
         long decompressedPerToken = Costs.DecompressionPerToken(shape) + Costs.DecompressedOperationsPerToken(shape);
-        using Workload absorbed = model.Core.Forward(
-            Absorbed, new Step(1, context, 1, MlaForm.Absorbed, absorption + (context * Costs.AbsorbedOperationsPerToken(shape)), mlaBytes), executor);
+        using Workload absorbed = model.Core.Forward(Absorbed, new Step(1, context, 1, MlaForm.Absorbed, absorbedOperations, mlaBytes), executor);
         using Workload decompressed = model.Core.Forward(
             Decompressed, new Step(1, context, 1, MlaForm.Decompressed, context * decompressedPerToken, mlaBytes), executor);
         HeadMajorCache cache = new(model.Heads, context, crew);
@@ -70,36 +70,65 @@ internal static class CompareCommand
         // Memory of the same size: what fits into a cache is read faster, and is judged by that.
         ReadBandwidth mlaRead = new(crew, "mla read", new float[mlaBytes / sizeof(float)]);
         ReadBandwidth mhaRead = new(crew, "mha read", cache.Keys, cache.Values);
+
+        // The same at a lesser precision on rows of bfloat16, judged by the instruction that its core multiplies with.
+        long roundedBytes = ((long)context * shape.CacheRowElements * sizeof(ushort)) + (sizeof(ushort) * Costs.KvBWeights(shape));
+        using ForwardWorkload? rounded = precision == MlaPrecision.Highest
+            ? null
+            : model.Core.Forward(AbsorbedAt(precision), new Step(1, context, 1, MlaForm.Absorbed, absorbedOperations, roundedBytes), executor, CacheFormat.BFloat16, precision);
+        CoreTarget? target = rounded?.Cores.Absorbed.Single(static core => core.Runs).Target;
+        MatrixPeak[] matrices = rounded is null ? [] : MatrixPeak.Of(rounded.Cores, crew);
+        MatrixPeak? matrix = matrices.FirstOrDefault(matrix => matrix.Target == target);
+        ReadBandwidth roundedRead = new(crew, "rounded read", new float[roundedBytes / sizeof(float)]);
         report.WithProgress(Counted.Of(context, "token"), progress =>
         {
-            Rounds rounds = Rounds.Run([peak, mlaRead, mhaRead, absorbed, decompressed, mha], options.Seconds * 3, progress);
-            Add(absorbed, mlaRead, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape));
-            Add(decompressed, mlaRead, shape.CacheRowElements, decompressedPerToken);
-            Add(mha, mhaRead, model.Heads * HeadMajorCache.Width, 4L * model.Heads * HeadMajorCache.Width);
+            Workload[] all = [peak, mlaRead, mhaRead, absorbed, decompressed, mha, .. rounded is null ? [] : (Workload[])[roundedRead, rounded], .. matrix is null ? [] : (Workload[])[matrix]];
+            Rounds rounds = Rounds.Run(all, options.Seconds * 3, progress);
+            Add(absorbed, mlaRead, peak, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape));
+            Add(decompressed, mlaRead, peak, shape.CacheRowElements, decompressedPerToken);
+            if (rounded is not null)
+            {
+                Add(rounded, roundedRead, matrix ?? (Workload)peak, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape), target);
+            }
 
-            void Add(Workload workload, ReadBandwidth read, long keyFloats, long operationsPerToken)
+            Add(mha, mhaRead, peak, model.Heads * HeadMajorCache.Width, 4L * model.Heads * HeadMajorCache.Width);
+
+            void Add(Workload workload, ReadBandwidth read, Workload arithmetic, long keyFloats, long operationsPerToken, CoreTarget? core = null)
             {
                 Measurement measurement = Measurement.Of(rounds, workload, peak, options.Threads) with
                 {
                     Heads = model.Heads,
                     Context = context,
-                    Cache = model.Cache,
+                    Cache = core is null ? model.Cache : Model.Called(CacheFormat.BFloat16),
+                    Precision = core is null ? null : Model.Called(precision),
+                    Core = core?.ToString().ToLowerInvariant(),
                     KeyFloatsPerToken = keyFloats,
                     OperationsPerToken = operationsPerToken,
                 };
-                report.Add(measurement.WithRoofline(rounds, workload, read));
+                report.Add(measurement.WithRoofline(rounds, workload, read, arithmetic));
             }
         });
+        foreach (MatrixPeak each in matrices)
+        {
+            each.Dispose();
+        }
     }
 
-    private static void AddNotes(Model model, Report report)
+    /// <summary>What tables call the absorbed form at a precision.</summary>
+    private static string AbsorbedAt(MlaPrecision precision) => precision == MlaPrecision.Highest ? Absorbed : $"{Absorbed} {Model.Called(precision)}";
+
+    private static void AddNotes(Model model, MlaPrecision precision, Report report)
     {
         int row = model.Core.Shape.CacheRowElements;
         int full = 2 * model.Heads * HeadMajorCache.Width;
         report.Note(FormattableString.Invariant($"Keys and values of a token: {full:#,0} floats in multi-head attention, {row} in MLA, where the latent is both: {(double)full / row:0.00} times fewer."));
-        report.Note(Crossover(report.Measurements, Absorbed, "mha"));
+        foreach (string absorbed in (IEnumerable<string>)(precision == MlaPrecision.Highest ? [Absorbed] : [Absorbed, AbsorbedAt(precision)]))
+        {
+            report.Note(Crossover(report.Measurements, absorbed, "mha"));
+            report.Note(Crossover(report.Measurements, absorbed, Decompressed));
+        }
+
         report.Note(Crossover(report.Measurements, Decompressed, "mha"));
-        report.Note(Crossover(report.Measurements, Absorbed, Decompressed));
         int[] slow = [.. report.Measurements.Where(static m => m.Kernel == "mha" && m.ShareOfRoofline < 0.8).Select(static m => m.Context!.Value)];
         report.Note(slow.Length == 0
             ? "The multi-head kernel reaches at least 80 % of its own roofline at every context."

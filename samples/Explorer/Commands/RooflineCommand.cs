@@ -1,6 +1,7 @@
 using Explorer.Measuring;
 using Explorer.Models;
 using Explorer.Output;
+using MlaGen;
 
 namespace Explorer.Commands;
 
@@ -41,10 +42,17 @@ internal static class RooflineCommand
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
         ReadBandwidth dram = ReadBandwidth.OfDram(crew);
-        report.WithProgress("FMA peak and DRAM read bandwidth", progress =>
+        MatrixPeak[] matrices = MatrixPeak.Of(Model.Named(LayerModel).Core.CoresAt(MlaPrecision.Medium), crew);
+        report.WithProgress("peaks of arithmetic and DRAM read bandwidth", progress =>
         {
-            Rounds rounds = Rounds.Run([peak, dram], options.Seconds, progress);
+            Rounds rounds = Rounds.Run([peak, .. matrices, dram], options.Seconds, progress);
             report.Add(Measurement.Of(rounds, peak, peak, options.Threads));
+            foreach (MatrixPeak matrix in matrices)
+            {
+                report.Add(Measurement.Of(rounds, matrix, peak, options.Threads));
+                matrix.Dispose();
+            }
+
             report.Add(Measurement.Of(rounds, dram, peak, options.Threads).WithDram(rounds, dram, dram));
         });
     }

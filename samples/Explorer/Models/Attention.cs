@@ -31,7 +31,9 @@ internal abstract class Attention
     /// <param name="kernel">What tables call it.</param>
     /// <param name="step">What it computes.</param>
     /// <param name="executor">What it runs on.</param>
-    public abstract Workload Forward(string kernel, Step step, MlaExecutor executor);
+    /// <param name="format">How the cache keeps tokens; null for the class's own way.</param>
+    /// <param name="precision">How exactly attention multiplies.</param>
+    public abstract ForwardWorkload Forward(string kernel, Step step, MlaExecutor executor, CacheFormat? format = null, MlaPrecision precision = MlaPrecision.Highest);
 }
 
 /// <summary>The same, of one generated class.</summary>
@@ -52,5 +54,6 @@ internal sealed class Attention<T>(double softmaxScale) : Attention
 
     public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format, MlaPrecision precision) => new DecodeWorkload<T>(context, executor, format, precision);
 
-    public override Workload Forward(string kernel, Step step, MlaExecutor executor) => new ForwardWorkload<T>(kernel, step, T.Load(new RandomCheckpoint(T.Shape), "", layer: 0), executor);
+    public override ForwardWorkload Forward(string kernel, Step step, MlaExecutor executor, CacheFormat? format, MlaPrecision precision)
+        => new ForwardWorkload<T>(kernel, step, T.Load(new RandomCheckpoint(T.Shape), "", layer: 0), executor, format ?? Layout.Format, precision);
 }

@@ -13,8 +13,15 @@ namespace Explorer.Models;
 internal sealed record Step(int Sequences, int Context, int NewTokens, MlaForm Form, long Operations, long Bytes);
 
 /// <summary>A layer's <c>Forward</c>, rolled back after each run so that all runs are alike.</summary>
+internal abstract class ForwardWorkload : Workload
+{
+    /// <summary>Which cores run, and why no better ones.</summary>
+    public abstract MlaCores Cores { get; }
+}
+
+/// <summary>The same, of one generated class.</summary>
 /// <typeparam name="T">The generated class.</typeparam>
-internal sealed class ForwardWorkload<T> : Workload
+internal sealed class ForwardWorkload<T> : ForwardWorkload
     where T : class, IMlaAttention<T>
 {
     private readonly string _kernel;
@@ -25,12 +32,12 @@ internal sealed class ForwardWorkload<T> : Workload
     private readonly float[] _hidden;
     private readonly float[] _output;
 
-    public ForwardWorkload(string kernel, Step step, T layer, MlaExecutor executor)
+    public ForwardWorkload(string kernel, Step step, T layer, MlaExecutor executor, CacheFormat format, MlaPrecision precision)
     {
         _kernel = kernel;
         _step = step;
         _layer = layer;
-        _cache = new FilledCache<T>(step.Sequences, step.Context, step.NewTokens, CacheLayout.Of<T>().Format, MlaPrecision.Highest);
+        _cache = new FilledCache<T>(step.Sequences, step.Context, step.NewTokens, format, precision);
         _batch = _cache.CreateBatch(executor, step.Sequences * step.NewTokens);
         _batch.Form = step.Form;
         _hidden = RandomData.Floats(step.Sequences * step.NewTokens * T.Shape.HiddenSize, seed: 3);
@@ -42,6 +49,8 @@ internal sealed class ForwardWorkload<T> : Workload
     public override long Operations => _step.Operations;
 
     public override long Bytes => _step.Bytes;
+
+    public override MlaCores Cores => _cache.Cores;
 
     public override void Run()
     {

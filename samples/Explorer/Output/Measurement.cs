@@ -176,9 +176,11 @@ internal sealed record Measurement
         };
     }
 
-    /// <summary>The same beside the nearer of two limits: arithmetic, and reading as much memory as the kernel does.</summary>
-    public Measurement WithRoofline(Rounds rounds, Workload kernel, ReadBandwidth read)
+    /// <summary>The same beside the nearer of two limits: the peak of what it multiplies with, and reading as much memory as the kernel does.</summary>
+    public Measurement WithRoofline(Rounds rounds, Workload kernel, ReadBandwidth read, Workload arithmetic)
     {
+        RoundTimes arithmetics = rounds.Median(kernel, arithmetic);
+        double shareOfArithmetic = kernel.Operations / arithmetics.Seconds / (arithmetic.Operations / arithmetics.ReferenceSeconds);
         RoundTimes median = rounds.Median(kernel, read);
         double bandwidth = read.Bytes / median.ReferenceSeconds / 1e9;
         double shareOfRead = kernel.Bytes / median.Seconds / 1e9 / bandwidth;
@@ -186,8 +188,8 @@ internal sealed record Measurement
         {
             TokensPerSecond = Significant(1e3 / Ms),
             ReadGigabytesPerSecond = Significant(bandwidth),
-            BoundBy = shareOfRead > ShareOfPeak ? "memory" : "arithmetic",
-            ShareOfRoofline = Significant(Math.Max(shareOfRead, ShareOfPeak)),
+            BoundBy = shareOfRead > shareOfArithmetic ? "memory" : "arithmetic",
+            ShareOfRoofline = Significant(Math.Max(shareOfRead, shareOfArithmetic)),
         };
     }
 

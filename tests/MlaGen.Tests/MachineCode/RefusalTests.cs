@@ -18,20 +18,41 @@ public sealed class RefusalTests
     public async Task A_process_without_vector_instructions_runs_managed_cores()
         => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(Managed_cores_run_and_say_why)}", (Child, "intrinsics"), ("DOTNET_EnableHWIntrinsic", "0")));
 
+    [Fact]
+    public async Task A_process_that_the_system_gives_no_executable_memory_runs_managed_cores()
+    {
+        if (ExecutionFilter.IsSupported)
+        {
+            Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(Managed_cores_run_and_say_why)}", (Child, "system"), ("DOTNET_EnableWriteXorExecute", "0")));
+        }
+    }
+
     [ChildFact(Child)]
     public void Managed_cores_run_and_say_why()
     {
-        bool isSwitch = Environment.GetEnvironmentVariable(Child) == "switch";
-        AppContext.SetSwitch(ExecutableMemory.Switch, isSwitch);
+        string? refusal = null;
+        switch (Environment.GetEnvironmentVariable(Child))
+        {
+            case "switch":
+                AppContext.SetSwitch(ExecutableMemory.Switch, true);
+                refusal = $"the application has switched machine code off ({ExecutableMemory.Switch})";
+                break;
+            case "system":
+                ExecutionFilter.Set();
+                refusal = "the system lets no memory that was written to be executed (Permission denied)";
+                break;
+        }
+
         MlaCores cores = MlaCores.Of<Medium16Attention>();
         MlaCore running = cores.Absorbed.Single(core => core.Runs);
         Assert.Equal((SimdTiers.Current.ToString(), MlaPrecision.Highest), (running.Target.ToString(), running.Precision));
         MlaCore[] refused = [.. cores.Absorbed.Where(core => core.Target is CoreTarget.Amx or CoreTarget.Avx512Bf16)];
         Assert.Equal(3, refused.Length);
         Assert.All(refused, core => Assert.False(string.IsNullOrEmpty(core.Refusal)));
-        if (isSwitch && MatrixInstructions.Avx512Bf16Refusal is null)
+        if (refusal is not null && MatrixInstructions.Avx512Bf16Refusal is null)
         {
-            Assert.Contains(refused, core => core.Refusal!.Contains(ExecutableMemory.Switch, StringComparison.Ordinal));
+            Assert.Contains(refused, core => core.Refusal == refusal);
+            Assert.Contains($"not Avx512Bf16 (Medium): {refusal}", cores.ToString(), StringComparison.Ordinal);
         }
 
         Assert.Contains("not Avx512Bf16 (Medium): ", cores.ToString(), StringComparison.Ordinal);
