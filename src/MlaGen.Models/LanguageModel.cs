@@ -24,7 +24,7 @@ public abstract class LanguageModel
                 options.Progress?.Report(new LoadProgress(layer + 1, config.AttentionLayers));
                 return loaded;
             },
-            (tensors, name, inFeatures, outFeatures) => Linear.Load(tensors, name, inFeatures, outFeatures, format: options.Weights));
+            (tensors, name, inFeatures, outFeatures, bias) => Linear.Load(tensors, name, inFeatures, outFeatures, bias, options.Weights));
         using PackedWeights? kept = options.KeepWeights ? PackedWeights.Open(KeptPath(directory, options.Weights), checkpoint, options.Weights) : null;
         ICheckpoint weights = (ICheckpoint?)kept ?? checkpoint;
         (string model, string root) = Prefixes(checkpoint);

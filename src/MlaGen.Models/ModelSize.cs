@@ -35,7 +35,11 @@ public readonly record struct ModelSize(long Attention, long Others)
                 exact += attention.Weights(layer);
                 return null!;
             },
-            (_, _, inFeatures, outFeatures) => Count(ref others, (long)inFeatures * outFeatures))
+            (_, _, inFeatures, outFeatures, bias) =>
+            {
+                exact += bias ? outFeatures : 0;
+                return Count(ref others, (long)inFeatures * outFeatures);
+            })
         {
             Exact = (_, _, inFeatures, outFeatures) => Count(ref exact, (long)inFeatures * outFeatures),
             Floats = (_, _, shape) =>

@@ -133,6 +133,11 @@ internal static class ClassEmitter
             writer.Line($"    OriginalMaxPositionEmbeddings = {spec.Rope.OriginalMaxPositionEmbeddings},");
         }
 
+        if (spec.AttentionBias)
+        {
+            writer.Line("    HasBias = true,");
+        }
+
         if (spec.OutputGate != OutputGate.None)
         {
             writer.Line($"    OutputGate = {Mla}OutputGate.{spec.OutputGate},");

@@ -12,6 +12,7 @@ internal sealed class AttentionFit
     private readonly RotaryConfig _rotary;
     private readonly IndexerConfig? _indexer;
     private readonly DecoderFamily _family;
+    private readonly bool _hasBias;
 
     /// <exception cref="ModelConfigException">A number of the attention cannot be.</exception>
     public AttentionFit(ModelConfig model)
@@ -29,6 +30,7 @@ internal sealed class AttentionFit
             config.Integer("qk_rope_head_dim", 0, Most),
             config.Integer("v_head_dim", 1, Most, _family.DerivesVHeadDim ? Math.Max(1, model.HiddenSize / heads) : null),
             model.MaxPositions);
+        _hasBias = config.Flag("attention_bias", false);
         _rotary = RotaryConfig.Read(model, _shape.QkRopeHeadDim, _family.ScalesScores);
         _indexer = IndexerConfig.Read(model, _shape.QkRopeHeadDim > 0);
     }
@@ -85,6 +87,7 @@ internal sealed class AttentionFit
             differences.Add($"pairs of the rotary part are {_family.RopeLayout}, but the class has {definition.RopeLayout}");
         }
 
+        CompareWords("attention_bias", Answer(_hasBias), Answer(definition.HasBias));
         CompareWords("the gate on the output", $"{_family.OutputGate}", $"{definition.OutputGate}");
         CompareWords("whether heads have sinks", Answer(_family.HasSinks), Answer(definition.HasSinks));
         CompareIndexer();

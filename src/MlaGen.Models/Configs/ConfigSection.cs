@@ -16,6 +16,9 @@ internal sealed class ConfigSection(string file, JsonElement json, string path =
 
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>Whether the key is there and says null, which a few take for something else than its absence.</summary>
+    public bool IsNull(string key) => json.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+
     public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };
 
     public int Integer(string key, int least, int most, int? absent = null)

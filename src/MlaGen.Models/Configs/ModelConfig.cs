@@ -61,8 +61,8 @@ public sealed class ModelConfig
         ConfigSection root = new(file, JsonFile.Read(file));
         ConfigSection text = root.Section("text_config") ?? root;
         ModelConfig config = new(file, text);
-        PackedWeightsRules.Check(root);
-        PackedWeightsRules.Check(text);
+        QuantizationRules.Check(root);
+        QuantizationRules.Check(text);
 
         string generation = Path.Combine(directory, "generation_config.json");
         if (System.IO.File.Exists(generation))

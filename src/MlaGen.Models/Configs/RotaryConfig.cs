@@ -27,7 +27,7 @@ internal sealed record RotaryConfig
         string type = rope is null ? "default" : rope.Has("rope_type") || rope.Has("type") ? rope.Word(rope.Has("rope_type") ? "rope_type" : "type", null, "default", "yarn", "longrope") : "default";
 
         // Older configurations keep the base beside the scaling, newer ones inside it.
-        double theta = (rope is not null && rope.Has("rope_theta") ? rope : config).Number("rope_theta", 1.000001, 1e15, 10000);
+        double theta = (rope is not null && rope.Has("rope_theta") ? rope : config).Number("rope_theta", 1.000001, 1e15, model.Family.DefaultRopeTheta);
         float[] powers = [.. Enumerable.Range(0, width / 2).Select(i => (float)Math.Pow((float)theta, (float)(2 * i) / width))];
         if (rope is null || type == "default")
         {

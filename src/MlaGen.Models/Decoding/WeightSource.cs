@@ -13,15 +13,15 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
     public IAttention Attention(string name, int cacheLayer) => loading.Attention(checkpoint, prefix + name, cacheLayer);
 
     /// <summary>A matrix of those that make up the model's size.</summary>
-    public Linear Linear(string name, int inFeatures, int outFeatures) => loading.Linear(checkpoint, prefix + name, inFeatures, outFeatures);
+    public Linear Linear(string name, int inFeatures, int outFeatures, bool bias = false) => loading.Linear(checkpoint, prefix + name, inFeatures, outFeatures, bias);
 
     /// <summary>A small matrix whose errors would matter: kept as it is stored.</summary>
     public Linear Exact(string name, int inFeatures, int outFeatures) => loading.Exact(checkpoint, prefix + name, inFeatures, outFeatures);
 
     public RmsNorm Norm(string name, int width, float epsilon) => new(Floats($"{name}.weight", width), epsilon);
 
-    public Mlp Mlp(int hidden, int width, string gate = "gate_proj", float limit = float.PositiveInfinity) =>
-        new(Linear(gate, hidden, width), Linear("up_proj", hidden, width), Linear("down_proj", width, hidden), limit);
+    public Mlp Mlp(int hidden, int width, string gate = "gate_proj", float limit = float.PositiveInfinity, bool bias = false) =>
+        new(Linear(gate, hidden, width, bias), Linear("up_proj", hidden, width, bias), Linear("down_proj", width, hidden, bias), limit);
 
     /// <summary>The routed experts, each with matrices of its own or all in one tensor.</summary>
     public Mlp[] Experts(ExpertSettings settings, int hidden, float limit)
@@ -91,8 +91,8 @@ internal sealed class WeightSource(ICheckpoint checkpoint, string prefix, Weight
 
 /// <summary>What is done to weights when they are loaded.</summary>
 /// <param name="Attention">Loads the attention below a prefix, as a layer of the cache.</param>
-/// <param name="Linear">Loads a matrix.</param>
-internal sealed record WeightLoading(Func<ICheckpoint, string, int, IAttention> Attention, Func<ICheckpoint, string, int, int, Linear> Linear)
+/// <param name="Linear">Loads a matrix, and its bias if it is to have one.</param>
+internal sealed record WeightLoading(Func<ICheckpoint, string, int, IAttention> Attention, Func<ICheckpoint, string, int, int, bool, Linear> Linear)
 {
     /// <summary>Loads a matrix as it is stored.</summary>
     public Func<ICheckpoint, string, int, int, Linear> Exact { get; init; } = static (checkpoint, name, inFeatures, outFeatures) => MlaGen.Linear.Load(checkpoint, name, inFeatures, outFeatures);

@@ -37,31 +37,33 @@ internal sealed record ExpertSettings
 
     /// <summary>Reads the keys that all descendants of DeepSeek-V2 share.</summary>
     /// <exception cref="ModelConfigException">A number cannot be.</exception>
-    public static ExpertSettings Read(ConfigSection config, RouterRules rules)
+    public static ExpertSettings Read(ConfigSection config, RouterRules rules, ExpertDefaults defaults)
     {
         int routed = config.Integer("n_routed_experts", 1, MostExperts);
         int width = config.Integer("moe_intermediate_size", 1, 1 << 20);
         bool grouped = rules.Groups != GroupScore.None;
 
         // Two best are asked of every group.
-        int groups = grouped ? config.Integer("n_group", 1, Math.Max(1, rules.Groups == GroupScore.TwoBest ? routed / 2 : routed), 1) : 1;
-        int chosenGroups = grouped ? config.Integer("topk_group", 1, groups, 1) : 1;
+        int groups = grouped ? config.Integer("n_group", 1, Math.Max(1, rules.Groups == GroupScore.TwoBest ? routed / 2 : routed), defaults.Groups) : 1;
+        int chosenGroups = grouped ? config.Integer("topk_group", 1, groups, defaults.ChosenGroups) : 1;
         if (routed % groups != 0)
         {
             throw config.Wrong("n_group", FormattableString.Invariant($"a number that divides n_routed_experts, {routed}"), FormattableString.Invariant($"{groups}"));
         }
 
         config.Integer("moe_layer_freq", 1, 1, 1);
+        int most = routed / groups * chosenGroups;
+        int chosen = config.Integer("num_experts_per_tok", 1, most, defaults.Chosen);
         return new ExpertSettings
         {
             Routed = routed,
-            Chosen = config.Integer("num_experts_per_tok", 1, routed / groups * chosenGroups),
+            Chosen = chosen <= most ? chosen : throw config.Wrong("num_experts_per_tok", FormattableString.Invariant($"a number from 1 to {most}"), FormattableString.Invariant($"nothing, which is {chosen}")),
             Groups = groups,
             ChosenGroups = chosenGroups,
             Width = width,
-            SharedWidth = config.Integer("n_shared_experts", 0, 1 << 10, 0) * width,
+            SharedWidth = (config.IsNull("n_shared_experts") ? 0 : config.Integer("n_shared_experts", 0, 1 << 10, defaults.Shared)) * width,
             Normalize = config.Flag("norm_topk_prob", true),
-            Scale = (float)config.Number("routed_scaling_factor", 0, 1e6, 1),
+            Scale = (float)config.Number("routed_scaling_factor", 0, 1e6, defaults.Scale),
         };
     }
 }

@@ -6,8 +6,8 @@ internal sealed class AXK2 : SparseFamily
     private readonly int _rank;
 
     public AXK2(ModelConfig model)
-        : base(model, RouterRules.DeepSeekV3 with { Groups = model.Text.Has("n_group") ? GroupScore.TwoBest : GroupScore.None, Dropped = 0 }) =>
-        _rank = Config.Integer("gated_norm_rank", 1, 1 << 16);
+        : base(model, RouterRules.DeepSeekV3 with { Groups = model.Text.Has("n_group") ? GroupScore.TwoBest : GroupScore.None, Dropped = 0 }, ExpertDefaults.DeepSeekV3 with { DenseLayers = 1, ChosenGroups = null }) =>
+        _rank = Config.Integer("gated_norm_rank", 1, 1 << 16, 16);
 
     public override RopeLayout RopeLayout => RopeLayout.Interleaved;
 

@@ -8,6 +8,8 @@ internal abstract class DecoderFamily
 {
     private const int MostWidth = 1 << 20;
 
+    private readonly bool _isTied;
+
     private static readonly (string Types, Func<ModelConfig, DecoderFamily> Create)[] _all =
     [
         ("deepseek_v2", static model => new DeepSeekV2(model)),
@@ -26,9 +28,10 @@ internal abstract class DecoderFamily
     protected DecoderFamily(ModelConfig model)
     {
         Model = model;
-        Epsilon = (float)Config.Number("rms_norm_eps", 1e-12, 0.1, 1e-6);
+        Epsilon = (float)Config.Number("rms_norm_eps", 1e-12, 0.1, DefaultEpsilon);
         Config.Word("hidden_act", "silu", "silu");
-        Config.Flag("mlp_bias", false);
+        _isTied = Config.Flag("tie_word_embeddings", TiesByDefault);
+        _ = HasMlpBias;
     }
 
     /// <summary>The families, for messages.</summary>
@@ -65,6 +68,15 @@ internal abstract class DecoderFamily
 
     /// <summary>Whether an absent <c>v_head_dim</c> is <c>hidden_size / num_attention_heads</c>.</summary>
     public virtual bool DerivesVHeadDim => false;
+
+    /// <summary>The rotary base where <c>rope_theta</c> is absent.</summary>
+    public virtual double DefaultRopeTheta => 10000;
+
+    /// <summary>Epsilon of the norms outside attention where <c>rms_norm_eps</c> is absent.</summary>
+    protected virtual double DefaultEpsilon => 1e-6;
+
+    /// <summary>Whether the matrices of dense feed-forward parts have biases.</summary>
+    protected virtual bool HasMlpBias => false;
 
     /// <summary>Whether the head is the embedding where <c>tie_word_embeddings</c> is absent.</summary>
     protected virtual bool TiesByDefault => false;
@@ -121,7 +133,7 @@ internal abstract class DecoderFamily
     private Embedding LoadEmbedding(WeightSource model) => new(model.Linear("embed_tokens", Hidden, Model.VocabularySize), EmbeddingScale);
 
     private Linear LoadHead(Embedding embedding, WeightSource root) =>
-        Config.Flag("tie_word_embeddings", TiesByDefault) ? embedding.Table : root.Linear("lm_head", Hidden, Model.VocabularySize);
+        _isTied ? embedding.Table : root.Linear("lm_head", Hidden, Model.VocabularySize);
 
     private IDecoderLayer[] LoadLayers(WeightSource model)
     {
@@ -143,7 +155,7 @@ internal abstract class DecoderFamily
     protected virtual INorm LoadNorm(WeightSource weights, string name, int layer) => weights.Norm(name, Hidden, Epsilon);
 
     /// <summary>Loads the dense feed-forward part.</summary>
-    protected virtual IFeedForward LoadFeedForward(WeightSource weights, int layer) => weights.Mlp(Hidden, Width("intermediate_size"));
+    protected virtual IFeedForward LoadFeedForward(WeightSource weights, int layer) => weights.Mlp(Hidden, Width("intermediate_size"), bias: HasMlpBias);
 
     protected int Width(string key) => Config.Integer(key, 1, MostWidth);
 }

@@ -1,9 +1,12 @@
 namespace MlaGen.Models;
 
 /// <summary>DeepSeek-V2 and V2-Lite (transformers' <c>DeepseekV2ForCausalLM</c>): softmax scores that are scaled and never normalised.</summary>
-internal sealed class DeepSeekV2(ModelConfig model) : SparseFamily(model, Rules(model.Text))
+internal sealed class DeepSeekV2(ModelConfig model) : SparseFamily(
+    model, Rules(model.Text), new ExpertDefaults(DenseLayers: 0, Chosen: null, Shared: 2, Groups: null, ChosenGroups: null, Scale: 1))
 {
     public override RopeLayout RopeLayout => RopeLayout.Interleaved;
+
+    protected override bool HasMlpBias => Config.Flag("mlp_bias", false);
 
     private static RouterRules Rules(ConfigSection config)
     {

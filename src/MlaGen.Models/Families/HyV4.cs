@@ -7,12 +7,12 @@ internal sealed class HyV4 : SparseFamily
     private readonly float _magnitude;
 
     public HyV4(ModelConfig model)
-        : base(model, RouterRules.DeepSeekV3)
+        : base(model, RouterRules.DeepSeekV3, ExpertDefaults.DeepSeekV3 with { DenseLayers = 1, Groups = 1, ChosenGroups = 1, Scale = 2.827 })
     {
-        Streams = Config.Integer("hc_mult", 1, 64);
+        Streams = Config.Integer("hc_mult", 1, 64, 4);
         _epsilon = (float)Config.Number("hc_eps", 0, 1, 1e-6);
         _magnitude = (float)Config.Number("hc_magnitude", 0, 1e6, 2);
-        Limit = Config.Has("swiglu_limit") ? (float)Config.Number("swiglu_limit", 1e-6, 1e30) : float.PositiveInfinity;
+        Limit = (float)Config.Number("swiglu_limit", 1e-6, 1e30, 10);
     }
 
     public override RopeLayout RopeLayout => RopeLayout.HalfSplit;
@@ -22,6 +22,8 @@ internal sealed class HyV4 : SparseFamily
     public override bool HasSinks => true;
 
     public override IndexerRules Indexer => new(RopeLayout.HalfSplit, RotatesLast: true, NormEpsilon: Epsilon, Frequency: 4);
+
+    protected override double DefaultEpsilon => 1e-5;
 
     protected override string GateName => "linear_gate";
 

@@ -14,22 +14,26 @@ internal sealed class LongCatFlash : DecoderFamily
     {
         Layers = Config.Integer("num_layers", 1, ModelConfig.MostLayers / 2);
         int routed = Config.Integer("n_routed_experts", 1, ExpertSettings.MostExperts);
-        int identities = Config.Integer("zero_expert_num", 0, ExpertSettings.MostExperts, 0);
+        int identities = Config.IsNull("zero_expert_num") ? 0 : Config.Integer("zero_expert_num", 0, ExpertSettings.MostExperts, 256);
         Config.Word("zero_expert_type", "identity", "identity");
         _ = Width("ffn_hidden_size");
         _experts = new ExpertSettings
         {
             Routed = routed,
             Identities = identities,
-            Chosen = Config.Integer("moe_topk", 1, routed + identities),
+            Chosen = Config.Integer("moe_topk", 1, routed + identities, Math.Min(12, routed + identities)),
             Width = Width("expert_ffn_hidden_size"),
-            Scale = (float)Config.Number("routed_scaling_factor", 0, 1e6, 1),
+            Scale = (float)Config.Number("routed_scaling_factor", 0, 1e6, 6),
         };
     }
 
     public override int Layers { get; }
 
     public override int AttentionLayers => 2 * Layers;
+
+    public override double DefaultRopeTheta => 1e7;
+
+    protected override double DefaultEpsilon => 1e-5;
 
     public override RopeLayout RopeLayout => RopeLayout.Interleaved;
 

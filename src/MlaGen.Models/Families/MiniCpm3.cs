@@ -9,9 +9,11 @@ internal sealed class MiniCpm3 : DecoderFamily
         : base(model)
     {
         _ = Width("intermediate_size");
-        EmbeddingScale = (float)Config.Number("scale_emb", 0, 1e6, 1);
-        _branchScale = (float)(Config.Number("scale_depth", 0, 1e6, 1) / Math.Sqrt(Layers));
-        HeadScale = (float)(Config.Number("dim_model_base", 1, 1 << 20, Hidden) / Hidden);
+        EmbeddingScale = (float)Config.Number("scale_emb", 0, 1e6, 12);
+
+        // A null says that nothing is scaled; a key that is absent does not.
+        _branchScale = Config.IsNull("scale_depth") ? 1 : (float)(Config.Number("scale_depth", 0, 1e6, 1.4) / Math.Sqrt(Layers));
+        HeadScale = Config.IsNull("dim_model_base") ? 1 : (float)(Config.Number("dim_model_base", 1, 1 << 20, 256) / Hidden);
     }
 
     public override RopeLayout RopeLayout => RopeLayout.HalfSplit;
@@ -19,6 +21,10 @@ internal sealed class MiniCpm3 : DecoderFamily
     public override bool ScalesScores => false;
 
     public override bool DerivesVHeadDim => true;
+
+    protected override double DefaultEpsilon => 1e-5;
+
+    protected override bool HasMlpBias => Config.Flag("mlp_bias", false);
 
     protected override bool TiesByDefault => true;
 

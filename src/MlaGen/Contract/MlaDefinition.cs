@@ -50,6 +50,9 @@ public sealed class MlaDefinition
     /// <summary>Positions over which <see cref="Llama4ScalingBeta"/> counts one step.</summary>
     public int OriginalMaxPositionEmbeddings { get; init; } = 1;
 
+    /// <summary>Whether the projections to the latents and that of the output have biases (<c>attention_bias</c>).</summary>
+    public bool HasBias { get; init; }
+
     /// <summary>What the output of a head is multiplied by.</summary>
     public OutputGate OutputGate { get; init; }
 

@@ -90,6 +90,7 @@ partial class OddAttention : global::MlaGen.IMlaAttention<global::Models.OddAtte
 
         // cosine and sine factor = 1
         RopeAttentionFactor = 1f,
+        HasBias = true,
 
         // New tokens from which on a long context is cheaper decompressed: R(n+v) / ((2R+r) - (n+r+v)), R latent, n + r key, v value.
         BreakEvenQueries = 20,

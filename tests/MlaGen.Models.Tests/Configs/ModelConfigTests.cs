@@ -18,10 +18,16 @@ public class ModelConfigTests
     [InlineData("deepseek-v3", "n_group", "8", "n_group: expected a number from 1 to 4, found 8")]
     [InlineData("deepseek-v3", "topk_group", "5", "topk_group: expected a number from 1 to 4, found 5")]
     [InlineData("deepseek-v3", "num_experts_per_tok", "5", "num_experts_per_tok: expected a number from 1 to 4, found 5")]
-    [InlineData("deepseek-v3", "first_k_dense_replace", "-1", "first_k_dense_replace: expected a number from 0 to 3, found -1")]
+    [InlineData("deepseek-v3", "first_k_dense_replace", "-1", "first_k_dense_replace: expected a number from 0 to 4096, found -1")]
     [InlineData("deepseek-v3", "moe_layer_freq", "2", "moe_layer_freq: expected a number from 1 to 1, found 2")]
     [InlineData("deepseek-v3", "hidden_act", "\"gelu\"", "hidden_act: expected \"silu\", found \"gelu\"")]
     [InlineData("deepseek-v3", "scoring_func", "\"softmax\"", "scoring_func: expected \"sigmoid\", found \"softmax\"")]
+    [InlineData("deepseek-v3", "tie_word_embeddings", "1", "tie_word_embeddings: expected true or false, found 1")]
+    [InlineData("deepseek-v2", "mlp_bias", "\"no\"", "mlp_bias: expected true or false, found \"no\"")]
+    [InlineData("deepseek-v2", "n_group", null, "n_group: expected a number from 1 to 8, found nothing")]
+    [InlineData("deepseek-v2", "num_experts_per_tok", null, "num_experts_per_tok: expected a number from 1 to 4, found nothing")]
+    [InlineData("axk2", "n_group", "2", "topk_group: expected a number from 1 to 2, found nothing")]
+    [InlineData("moonlight", "quantization_config", "{\"quant_method\": \"gptq\", \"bits\": 4}", "quantization_config.quant_method: expected \"fp8\" or \"compressed-tensors\" or")]
     [InlineData("deepseek-v3", "rope_parameters/rope_type", "\"dynamic\"", "rope_parameters.rope_type: expected \"default\" or \"yarn\" or \"longrope\", found \"dynamic\"")]
     [InlineData("deepseek-v3", "rope_parameters/factor", "-2", "rope_parameters.factor: expected a number from 1 to 1000000000, found -2")]
     [InlineData("deepseek-v2", "topk_method", "\"noaux_tc\"", "topk_method: expected \"greedy\" or \"group_limited_greedy\", found \"noaux_tc\"")]
@@ -40,6 +46,14 @@ public class ModelConfigTests
         Assert.StartsWith($"{directory.Config}: {problem}", error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_an_absent_key_stands_for_has_its_range_too()
+    {
+        using ModelDirectory directory = new ModelDirectory("moonlight").With("n_routed_experts", "4").With("num_experts_per_tok", null);
+
+        Assert.Contains("num_experts_per_tok: expected a number from 1 to 4, found nothing, which is 8", Assert.Throws<ModelConfigException>(() => ModelConfig.Read(directory.Path)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("kv_lora_rank", "48", "kv_lora_rank is 48, but the class has 32")]
     [InlineData("num_attention_heads", "8", "num_attention_heads is 8, but the class has 4")]
@@ -47,6 +61,7 @@ public class ModelConfigTests
     [InlineData("rope_parameters/factor", "20", "the softmax scale is")]
     [InlineData("rope_parameters/rope_theta", "50000", "rotary pair 1 turns by")]
     [InlineData("rope_parameters/mscale", "0.5", "the factor on cosine and sine is")]
+    [InlineData("attention_bias", "true", "attention_bias is yes, but the class has no")]
     [InlineData("rope_interleave", "false", "pairs of the rotary part are HalfSplit, but the class has Interleaved")]
     public void A_model_that_fits_no_class_says_what_differs_and_which_two_lines_would_add_one(string key, string? json, string difference)
     {

@@ -120,11 +120,7 @@ public class PackedExpertsTests
             File.Delete(file);
         }
 
-        long end = 0;
-        string header = string.Join(',', tensors.Select(tensor =>
-            FormattableString.Invariant($"\"{tensor.Name}\":{{\"dtype\":\"{tensor.Type}\",\"shape\":[{string.Join(',', tensor.Shape)}],\"data_offsets\":[{end},{end += tensor.Data.Length}]}}")));
-        byte[] json = Encoding.UTF8.GetBytes($"{{{header}}}");
-        File.WriteAllBytes(Path.Combine(directory, "model.safetensors"), [.. BitConverter.GetBytes((long)json.Length), .. json, .. tensors.SelectMany(static tensor => tensor.Data)]);
+        SafetensorsText.Write(Path.Combine(directory, "model.safetensors"), tensors);
     }
 
     private static float[] Scores(ModelDirectory directory, ModelOptions options)

@@ -1,15 +1,25 @@
 namespace MlaGen.Models;
 
 /// <summary>
-/// What <c>quantization_config</c> has to say where weights are packed as compressed-tensors does (<c>pack-quantized</c>): symmetric codes of four bits. Which weights they
-/// are, and in which groups, is found in the checkpoint.
+/// What <c>quantization_config</c> may say: fp8 of tools whose scales are read, or weights packed as compressed-tensors does (<c>pack-quantized</c>), symmetric codes of four
+/// bits. Which weights they are, and in which groups, is found in the checkpoint.
 /// </summary>
-internal static class PackedWeightsRules
+internal static class QuantizationRules
 {
-    /// <exception cref="ModelConfigException">They are packed in another way.</exception>
+    /// <exception cref="ModelConfigException">Weights are kept in a way that is not read.</exception>
     public static void Check(ConfigSection config)
     {
-        if (config.Section("quantization_config") is not { } quantization || !quantization.IsText("format") || quantization.Text("format") != "pack-quantized")
+        if (config.Section("quantization_config") is not { } quantization)
+        {
+            return;
+        }
+
+        if (quantization.Has("quant_method"))
+        {
+            quantization.Word("quant_method", null, "fp8", "compressed-tensors", "fbgemm_fp8", "modelopt", "quark");
+        }
+
+        if (!quantization.IsText("format") || quantization.Text("format") != "pack-quantized")
         {
             return;
         }
