@@ -121,11 +121,13 @@ public sealed class PoolTests
         using LatentSequence fork = sequence.Fork();
         sequence.Truncate(kept);
         fork.Truncate(kept);
-        run.Batch.Add(sequence, 20);
-        run.Forward(elsewhere.Hidden);
-        run.Batch.Rollback();
 
         run.Feed(sequence, _prompt.Slice(kept, Tokens - kept), chunk: 9).AssertSame(expected);
+
+        // A step that is taken back cuts, too.
+        run.Batch.Add(fork, 20);
+        run.Forward(elsewhere.Hidden);
+        run.Batch.Rollback();
         run.Feed(fork, _prompt.Slice(kept, Tokens - kept), chunk: 9).AssertSame(expected);
     }
 
