@@ -69,8 +69,8 @@ internal sealed class CommandLine
         {
             Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache, Precision], static (parsed, options, report) =>
                 DecodeCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
-            Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context], static (parsed, options, report) =>
-                PrefillCommand.Run(Shape(parsed, Context), parsed.GetValue(Context), options, report)),
+            Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context, Cache, Precision], static (parsed, options, report) =>
+                PrefillCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
                 LayerCommand.Run(Reaching(Model.Named(parsed.GetValue(ModelName)!), parsed.GetValue(Cached) + 1), parsed.GetValue(Cached), parsed.GetValue(Batch), options, report)),
             Subcommand("projections", "The projections of a layer alone, with bf16 weights.", [ModelName, Rows, Precision], static (parsed, options, report) =>

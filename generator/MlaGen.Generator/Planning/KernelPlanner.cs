@@ -33,7 +33,13 @@ internal static class KernelPlanner
     public static KernelPlan Plan(KernelShape shape)
     {
         var tiers = new EquatableArray<TierPlan>(SimdTier.All.Select(tier => new TierPlan(tier, PlanDecode(tier, shape), PlanPrefill(tier, shape))));
-        return new(shape, tiers, BreakEvenQueries(shape), _keySplit, new EquatableArray<MatrixPlan>(MatrixPlanner.Plan(shape, tiers[0].Decode)));
+        return new(
+            shape,
+            tiers,
+            BreakEvenQueries(shape),
+            _keySplit,
+            new EquatableArray<MatrixPlan>(MatrixPlanner.Plan(shape, tiers[0].Decode)),
+            new EquatableArray<MatrixPrefillPlan>(MatrixPrefillPlanner.Plan(shape)));
     }
 
     /// <summary>The core, if every method of it stays within the limits.</summary>

@@ -12,31 +12,39 @@ internal static class PrefillCommand
     /// <summary>Its table.</summary>
     internal static readonly Column[] Columns =
     [
-        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
+        Column.Kernel, Column.Tier, Column.Heads, Column.Context, Column.Threads, Column.Cache, Column.Precision, Column.Core, Column.Milliseconds, Column.Gflops, Column.FmaPeak,
         Column.ShareOfPeak, Column.Speedup, Column.PeakSpeedup, Column.Spread,
     ];
 
-    public static void Run(Model model, int context, MeasurementOptions options, Report report)
+    public static void Run(Model model, CacheFormat format, MlaPrecision precision, int context, MeasurementOptions options, Report report)
     {
-        Measure(model, context, options, report);
+        Measure(model, format, precision, context, options, report);
         report.Show(
             $"Prefill core: {model.Name}, {Counted.Of(model.Heads, "head")}",
             Columns);
     }
 
-    public static void Measure(Model model, int context, MeasurementOptions options, Report report)
+    public static void Measure(Model model, int context, MeasurementOptions options, Report report) => Measure(model, model.Core.Layout.Format, MlaPrecision.Highest, context, options, report);
+
+    private static void Measure(Model model, CacheFormat format, MlaPrecision precision, int context, MeasurementOptions options, Report report)
     {
         using MlaExecutor executor = new(options.Threads);
         using Crew crew = new(options.Threads);
         FmaPeak peak = new(crew);
         Step step = Prompt(model.Core, context);
-        using Workload prefill = model.Core.Forward("prefill", step, executor);
-        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Forward("prefill", step, executor));
+        using ForwardWorkload prefill = model.Core.Forward("prefill", step, executor, format, precision);
+        using OneThread? one = OneThread.Beside(options.Threads, executor => model.Core.Forward("prefill", step, executor, format, precision));
+        string? asked = precision == MlaPrecision.Highest ? null : Model.Called(precision);
+        string? core = asked is null ? null : prefill.Cores.Decompressed.First(static core => core.Runs).Target.ToString().ToLowerInvariant();
         report.WithProgress($"prefill, {Counted.Of(model.Heads, "head")}, {Counted.Of(context, "token")}", progress =>
         {
             Rounds rounds = Rounds.Run([peak, prefill, .. OneThread.Workloads(one)], options.Seconds, progress);
-            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads).WithSpeedup(rounds, prefill, peak, one) with { Heads = model.Heads, Context = context, Cache = model.Cache });
+            report.Add(Measurement.Of(rounds, prefill, peak, options.Threads).WithSpeedup(rounds, prefill, peak, one) with { Heads = model.Heads, Context = context, Cache = Model.Called(format), Precision = asked, Core = core });
         });
+        if (asked is not null)
+        {
+            report.Note(prefill.Cores.ToString());
+        }
     }
 
     /// <summary>A prompt from its beginning.</summary>

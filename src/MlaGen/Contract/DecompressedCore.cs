@@ -15,6 +15,21 @@ public abstract class DecompressedCore(CoreTarget target, RowOperand operand, De
     /// <summary>Attends to a tile of keys and values: updates the tile's sums and statistics.</summary>
     /// <param name="tile">What to work on.</param>
     public abstract void Attend(ref DecompressedTile tile);
+
+    /// <summary>Whether there is room for the keys and values of a head.</summary>
+    internal virtual bool HoldsTile(MlaShape shape) => Layout.KeyTile > 0 && Layout.KeyStride >= shape.QkHeadDim && Layout.ValueStride >= shape.VHeadDim;
+
+    /// <summary>Floats of memory that the keys of a tile take.</summary>
+    internal virtual int KeyLength => Layout.KeyTile * Layout.KeyStride;
+
+    /// <summary>Floats of memory that the values of a tile take.</summary>
+    internal virtual int ValueLength => Layout.KeyTile * Layout.ValueStride;
+
+    /// <summary>Floats of memory that a packed query takes.</summary>
+    internal virtual int QueryFloats(MlaShape shape) => shape.QkHeadDim;
+
+    /// <summary>Floats of memory that the sums of a query take.</summary>
+    internal virtual int SumFloats(MlaShape shape) => shape.VHeadDim;
 }
 
 /// <summary>What a decompressed core's plan decides about whoever calls it. Emitted once a core.</summary>
@@ -30,7 +45,7 @@ public sealed class DecompressedLayout
     /// <summary>Floats from a key to the next: room for whole product tiles.</summary>
     public required int KeyStride { get; init; }
 
-    /// <summary>Floats from a value to the next: room for whole product tiles.</summary>
+    /// <summary>Floats from a value to the next, or, where values are turned, from one of their elements to the next: room for whole product tiles.</summary>
     public required int ValueStride { get; init; }
 
     /// <summary>Most queries of a tile.</summary>

@@ -39,8 +39,8 @@ internal static class DefinitionCheck
         foreach (DecompressedCore core in definition.Kernels.Decompressed)
         {
             DecompressedLayout layout = core.Layout;
-            Require(layout.KeyTile > 0 && layout.KeyStride >= shape.QkHeadDim && layout.ValueStride >= shape.VHeadDim, "a tile holds keys and values");
-            Require(core.Operand == RowOperand.Float32, "keys and values are decompressed to floats");
+            Require(core.HoldsTile(shape), "a tile holds keys and values");
+            Require(core.Operand == RowOperand.Float32, "keys and values are decompressed from floats");
             Require(layout.QueryPanel > 0 && layout.QueryTile > 0 && layout.QueryTile % layout.QueryPanel == 0 && layout.ScoreStride >= layout.QueryTile, "a tile of queries is whole panels");
         }
     }

@@ -28,7 +28,7 @@ internal static class Warmup
         }
 
         AttendLatent<T>(executor);
-        AttendTiles<T>();
+        AttendTiles<T>(executor);
         foreach (PanelProducts format in PanelFormats.All)
         {
             // Attention keeps its weights as they are stored.
@@ -80,28 +80,40 @@ internal static class Warmup
     }
 
     /// <summary>The class's decompressed core, which takes no weights either: every number of keys up to the widest tile's, then every number of queries.</summary>
-    private static void AttendTiles<T>()
+    private static void AttendTiles<T>(MlaExecutor executor)
         where T : class, IMlaAttention<T>
     {
         MlaShape shape = T.Shape;
         var cache = CacheLayout.Of<T>();
         DecompressedCore core = CoreChoice.First(T.Definition.Kernels.Decompressed, cache, cache.Precision);
         DecompressedLayout layout = core.Layout;
-        float[] keys = new float[layout.KeyTile * layout.KeyStride];
-        float[] values = new float[layout.KeyTile * layout.ValueStride];
-        float[] queries = new float[layout.QueryTile * shape.QkHeadDim];
+        float[] keys = new float[core.KeyLength];
+        float[] values = new float[core.ValueLength];
+        float[] queries = new float[layout.QueryTile * core.QueryFloats(shape)];
         uint[] seen = new uint[layout.KeyTile];
         float[] scores = new float[layout.ScoreLength];
-        float[] output = new float[layout.QueryTile * shape.VHeadDim];
+        float[] output = new float[layout.QueryTile * core.SumFloats(shape)];
         float[] statistics = new float[3 * layout.QueryTile];
-        for (int tokens = 1; tokens <= Math.Min(TileTokens, layout.KeyTile); tokens++)
+        if (core.Target == CoreTarget.Amx)
         {
-            Attend(tokens, layout.QueryPanel);
+            executor.RunApart((_, _) => AttendAll(), 1, CancellationToken.None);
+        }
+        else
+        {
+            AttendAll();
         }
 
-        for (int columns = layout.QueryPanel; columns <= layout.QueryTile; columns += layout.QueryPanel)
+        void AttendAll()
         {
-            Attend(layout.KeyTile, columns);
+            for (int tokens = 1; tokens <= Math.Min(TileTokens, layout.KeyTile); tokens++)
+            {
+                Attend(tokens, layout.QueryPanel);
+            }
+
+            for (int columns = layout.QueryPanel; columns <= layout.QueryTile; columns += layout.QueryPanel)
+            {
+                Attend(layout.KeyTile, columns);
+            }
         }
 
         void Attend(int tokens, int columns)

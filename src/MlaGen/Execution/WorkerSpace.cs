@@ -43,6 +43,12 @@ internal sealed class WorkerSpace(WorkingMemory memory)
     /// <summary>Their values.</summary>
     public Workspace SelectedValues { get; } = memory.Add();
 
+    /// <summary>Weights of the heads in hand, as a product takes them.</summary>
+    public Workspace Weights { get; } = memory.Add();
+
+    /// <summary>Of each query of a tile the factor that its sums take at last.</summary>
+    public Workspace Shares { get; } = memory.Add();
+
     /// <summary>Outputs and statistics of a panel of queries of which only one counts.</summary>
     public Workspace Apart { get; } = memory.Add();
 }

@@ -18,7 +18,7 @@ internal static partial class MatrixInstructions
     private static readonly Lazy<string?> _avx512Bf16 = new(FindAvx512Bf16);
     private static readonly Lazy<string?> _amx = new(FindAmx);
 
-    /// <summary>Why <c>vdpbf16ps</c> cannot be used, or null if it can.</summary>
+    /// <summary>Why <c>vdpbf16ps</c> and <c>vpdpwssd</c> cannot be used, or null if it can.</summary>
     public static string? Avx512Bf16Refusal => _avx512Bf16.Value;
 
     /// <summary>Why <c>tdpbf16ps</c> cannot be used, or null if it can: the process then has the permission.</summary>
@@ -32,7 +32,7 @@ internal static partial class MatrixInstructions
             return $"it needs {SimdTier.Vector512}; processor and runtime of this process offer {SimdTiers.Current} at most";
         }
 
-        return (Leaf(7, 1).Eax >> 5 & 1) == 0 ? "the processor has no AVX512-BF16" : null;
+        return (Leaf(7, 1).Eax >> 5 & 1) == 0 ? "the processor has no AVX512-BF16" : (Leaf(7, 0).Ecx >> 11 & 1) == 0 ? "the processor has no AVX512-VNNI" : null;
     }
 
     private static string? FindAmx()
@@ -64,15 +64,15 @@ internal static partial class MatrixInstructions
             : "tiles need an alternate signal stack, which is written for Linux";
     }
 
-    private static (int Eax, int Edx) Leaf(int leaf, int part)
+    private static (int Eax, int Ecx, int Edx) Leaf(int leaf, int part)
     {
         if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < leaf || (part > 0 && X86Base.CpuId(leaf, 0).Eax < part))
         {
             return default;
         }
 
-        (int eax, _, _, int edx) = X86Base.CpuId(leaf, part);
-        return (eax, edx);
+        (int eax, _, int ecx, int edx) = X86Base.CpuId(leaf, part);
+        return (eax, ecx, edx);
     }
 
     private static unsafe int States(nint address) => ((delegate* unmanaged<int>)address)();

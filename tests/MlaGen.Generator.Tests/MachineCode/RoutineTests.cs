@@ -13,7 +13,7 @@ public sealed class RoutineTests
     /// <summary>What routines may consist of beside general instructions, by target.</summary>
     private static readonly Dictionary<string, CpuidFeature[]> _features = new()
     {
-        ["Avx512Bf16"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AVX512_BF16],
+        ["Avx512Bf16"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AVX512_BF16, CpuidFeature.AVX512_VNNI],
         ["Avx512"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW],
         ["Amx"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AMX_TILE, CpuidFeature.AMX_BF16],
     };

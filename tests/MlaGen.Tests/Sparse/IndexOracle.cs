@@ -71,8 +71,29 @@ internal sealed record IndexOracle(OracleSpec Spec, int TopK, int Heads, int Hea
             .OrderByDescending(key => Score(queries[query], headWeights[query], keys[key])).ThenBy(static key => key).Take(TopK).Order().ToArray())];
     }
 
+    /// <summary>Keys of whole pools: element by element the sum of a pool's keys, weighed by a softmax over its tokens.</summary>
+    /// <param name="keys">Keys of tokens <c>[tokens][width]</c>.</param>
+    /// <param name="gates">What weighs them, before the place in the pool adds its own <c>[tokens][width]</c>.</param>
+    /// <param name="embedding">What the place adds <c>[poolTokens, width]</c>.</param>
+    public static double[][] Pool(double[][] keys, double[][] gates, float[] embedding)
+    {
+        int width = keys[0].Length;
+        int poolTokens = embedding.Length / width;
+        return [.. Enumerable.Range(0, keys.Length / poolTokens).Select(pool => Enumerable.Range(0, width).Select(d =>
+        {
+            double[] logits = [.. Enumerable.Range(0, poolTokens).Select(token => gates[(pool * poolTokens) + token][d] + embedding[(token * width) + d])];
+            OracleMath.Softmax(logits);
+            return Enumerable.Range(0, poolTokens).Sum(token => logits[token] * keys[(pool * poolTokens) + token][d]);
+        }).ToArray())];
+    }
+
     private void Rotate(Span<double> values, int position)
     {
+        if (Spec.QkRopeHeadDim == 0)
+        {
+            return;
+        }
+
         OracleRope rope = Spec.Rope with { Layout = Layout };
         Span<double> part = RotatesLast ? values[^Spec.QkRopeHeadDim..] : values[..Spec.QkRopeHeadDim];
         rope.Rotate(part, position, rope.InverseFrequencies(Spec.QkRopeHeadDim));

@@ -162,12 +162,6 @@ public sealed class PoolTests
     {
         double[][] keys = _oracle.Keys(_weights, _prompt.Hidden, _prompt.Positions);
         double[][] gates = [.. OracleMath.Linear(OracleMath.Widen(_prompt.Hidden), _prompt.Width, _weights["indexer.index_kpool_compress_gate"].Values).Chunk(SparseTestLayers.IndexHeadDim)];
-        float[] embedding = _weights["indexer.index_kpool_compress_ape"].Values;
-        return [.. Enumerable.Range(0, Tokens / PoolTokens).Select(pool => Enumerable.Range(0, SparseTestLayers.IndexHeadDim).Select(d =>
-        {
-            double[] logits = [.. Enumerable.Range(0, PoolTokens).Select(token => gates[(pool * PoolTokens) + token][d] + embedding[(token * SparseTestLayers.IndexHeadDim) + d])];
-            OracleMath.Softmax(logits);
-            return Enumerable.Range(0, PoolTokens).Sum(token => logits[token] * keys[(pool * PoolTokens) + token][d]);
-        }).ToArray())];
+        return IndexOracle.Pool(keys, gates, _weights["indexer.index_kpool_compress_ape"].Values);
     }
 }

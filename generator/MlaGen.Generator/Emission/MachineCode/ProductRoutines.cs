@@ -227,7 +227,7 @@ internal static class ProductRoutines
 
     /// <summary>
     /// One row as tiles would multiply it, bit for bit, on any thread: at each step of the depth the products of even elements are added from zero on, those of odd ones
-    /// beside them, then both sums and what was there before, with denormals flushed as tiles flush them.
+    /// beside them, then both sums and what was there before, with denormals flushed as tiles flush them. Weights become floats once for all terms of the row.
     /// </summary>
     private static Routine TileRow(int panels, int terms) => Assemble(
         builder =>
@@ -236,12 +236,13 @@ internal static class ProductRoutines
             Assembler code = builder.Code;
             AssemblerMemoryOperand control = __dword_ptr[rcx + ProductArguments.KeptOffset];
             AssemblerMemoryOperand left = ProductArguments.Kept(1);
-            AssemblerRegisterZMM evenInput = Vector(16);
-            AssemblerRegisterZMM oddInput = Vector(17);
-            AssemblerRegisterZMM evenWeights = Vector(18);
-            AssemblerRegisterZMM oddWeights = Vector(19);
+            AssemblerRegisterZMM evenWeights = Vector(20);
+            AssemblerRegisterZMM oddWeights = Vector(21);
             AssemblerRegisterZMM upper = Vector(30);
             AssemblerRegisterZMM places = Vector(31);
+
+            // As many panels at a time as have sums of all terms in registers.
+            int group = Math.Min(panels, StripPanels / terms);
             code.stmxcsr(control);
             code.ldmxcsr(__dword_ptr[builder.Constant("flushed", BitConverter.GetBytes(FlushedDenormals))]);
             code.vmovups(places, __zmmword_ptr[PairPlaces(builder)]);
@@ -251,30 +252,35 @@ internal static class ProductRoutines
             code.mov(r11, ProductArguments.Depth);
             code.mov(left, r11);
             Label depth = builder.Begin("depth");
-            for (int term = 0; term < terms; term++)
+            for (int first = 0; first < panels; first += group)
             {
-                for (int i = 0; i < panels; i++)
+                for (int i = 0; i < terms * group; i++)
                 {
-                    code.vpxord(Vector(i), Vector(i), Vector(i));
-                    code.vpxord(Vector(8 + i), Vector(8 + i), Vector(8 + i));
+                    code.vpxord(Even(i), Even(i), Even(i));
+                    code.vpxord(Odd(i), Odd(i), Odd(i));
                 }
 
                 code.mov(r11d, MatrixPlan.TileRows);
-                Label pairs = builder.Begin($"pairs{term}");
-                code.vpbroadcastd(oddInput, __dword_ptr[r10]);
-                code.vpslld(evenInput, oddInput, 16);
-                code.vpandd(oddInput, oddInput, upper);
-                for (int i = 0; i < panels; i++)
+                Label pairs = builder.Begin(panels > group ? $"pairs{first / group}" : "pairs");
+                for (int term = 0; term < terms; term++)
                 {
-                    code.vpermw(oddWeights, places, __zmmword_ptr[Panel(i)]);
+                    code.vpbroadcastd(OddInput(term), __dword_ptr[r10 + (term * RowBytes)]);
+                    code.vpslld(EvenInput(term), OddInput(term), 16);
+                    code.vpandd(OddInput(term), OddInput(term), upper);
+                }
+
+                for (int i = 0; i < group; i++)
+                {
+                    code.vpermw(oddWeights, places, __zmmword_ptr[Panel(first + i)]);
                     code.vpslld(evenWeights, oddWeights, 16);
                     code.vpandd(oddWeights, oddWeights, upper);
-                    code.vfmadd231ps(Vector(i), evenInput, evenWeights);
-                    code.vfmadd231ps(Vector(8 + i), oddInput, oddWeights);
-                    if (term == 0)
+                    for (int term = 0; term < terms; term++)
                     {
-                        code.prefetcht0(__byte_ptr[Panel(i) + StripPrefetch]);
+                        code.vfmadd231ps(Even((term * group) + i), EvenInput(term), evenWeights);
+                        code.vfmadd231ps(Odd((term * group) + i), OddInput(term), oddWeights);
                     }
+
+                    code.prefetcht0(__byte_ptr[Panel(first + i) + StripPrefetch]);
                 }
 
                 code.add(r10, sizeof(int));
@@ -282,28 +288,32 @@ internal static class ProductRoutines
                 code.dec(r11);
                 code.jne(pairs);
                 code.mov(r11, ProductArguments.Sums);
-                for (int i = 0; i < panels; i++)
+                for (int i = 0; i < terms * group; i++)
                 {
-                    code.vaddps(Vector(i), Vector(i), Vector(8 + i));
-                    code.vaddps(Vector(i), Vector(i), __zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)]);
-                    code.vmovups(__zmmword_ptr[r11 + (i * MatrixPlan.VectorBytes)], Vector(i));
+                    AssemblerMemoryOperand sum = __zmmword_ptr[r11 + ((first + (i % group)) * MatrixPlan.VectorBytes)];
+                    code.vaddps(Even(i), Even(i), Odd(i));
+                    code.vaddps(Even(i), Even(i), sum);
+                    code.vmovups(sum, Even(i));
                 }
 
-                if (term + 1 < terms)
+                if (first + group < panels)
                 {
                     MovePanels(code, panels, -MatrixPlan.TileRows * MatrixPlan.VectorBytes);
-                    code.add(r10, RowBytes - MatrixPlan.VectorBytes);
+                    code.sub(r10, MatrixPlan.VectorBytes);
                 }
-            }
-
-            if (terms > 1)
-            {
-                code.sub(r10, (terms - 1) * RowBytes);
             }
 
             code.dec(left);
             code.jne(depth);
             code.ldmxcsr(control);
+
+            static AssemblerRegisterZMM Even(int sum) => Vector(sum);
+
+            static AssemblerRegisterZMM Odd(int sum) => Vector(StripPanels + sum);
+
+            static AssemblerRegisterZMM EvenInput(int term) => Vector((2 * StripPanels) + (2 * term));
+
+            static AssemblerRegisterZMM OddInput(int term) => Vector((2 * StripPanels) + (2 * term) + 1);
         },
         static code => code.vzeroupper());
 

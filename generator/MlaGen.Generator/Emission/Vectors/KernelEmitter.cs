@@ -23,6 +23,8 @@ internal static class KernelEmitter
         "MlaGen.Runtime.AbsorbedLayout",
         "MlaGen.Runtime.DecompressedCore",
         "MlaGen.Runtime.DecompressedLayout",
+        "MlaGen.Runtime.DecompressedMatrixCore",
+        "MlaGen.Runtime.DecompressedMatrixLayout",
         "MlaGen.Runtime.DecompressedTile",
         "MlaGen.Runtime.MachineRoutine",
         "MlaGen.Runtime.MatrixCore",
@@ -64,6 +66,11 @@ internal static class KernelEmitter
         {
             yield return new EmittedFile($"{prefix}.Decode.{matrix.Name}.g.cs", Matrix(plan, matrix));
         }
+
+        foreach (MatrixPrefillPlan matrix in plan.MatrixPrefill)
+        {
+            yield return new EmittedFile($"{prefix}.Prefill.{matrix.Name}.g.cs", MatrixPrefill(plan, matrix));
+        }
     }
 
     private static string List(KernelPlan plan)
@@ -77,7 +84,7 @@ internal static class KernelEmitter
             writer.Line("public static readonly MlaKernels Instance = new()");
             writer.Line("{");
             writer.Line($"    Absorbed = new AbsorbedCore[] {{ {string.Join(", ", plan.Matrix.Select(matrix => $"new Decode{matrix.Name}()").Concat(plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()")))} }},");
-            writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()"))} }},");
+            writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.MatrixPrefill.Select(matrix => $"new Prefill{matrix.Name}()").Concat(plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()")))} }},");
             writer.Line("};");
         });
     }
@@ -191,6 +198,31 @@ internal static class KernelEmitter
         {
             var emitter = new MatrixCoreEmitter(writer, matrix);
             emitter.Layouts(plan.KeySplit);
+            writer.Line();
+            emitter.Routines();
+        });
+    }
+
+    private static string MatrixPrefill(KernelPlan plan, MatrixPrefillPlan matrix)
+    {
+        KernelShape d = plan.Shape;
+        string account =
+            $"""
+            The decompressed attention core for AVX512-BF16 and AVX512-VNNI, at precision {matrix.Precision}.
+
+            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {matrix.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {matrix.Queries} queries to them.
+            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Latents, weights, keys and queries
+            are whole numbers of 16 bits with a scale for each vector that is multiplied, summed exactly in 32; values and probabilities are bfloat16, summed in float32.
+
+            {PlanText.MatrixPrefill(matrix)}
+            {PlanText.Form(plan.BreakEvenQueries)}
+            Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
+            memory, or the machine lacks an instruction, a managed core of these kernels runs.
+            """;
+        return File(plan, account, $"internal sealed class Prefill{matrix.Name}() : DecompressedMatrixCore(CoreTarget.{matrix.Target}, MlaPrecision.{matrix.Precision}, RowOperand.Float32, s_layout, s_matrix)", namesKernels: false, writer =>
+        {
+            var emitter = new MatrixPrefillEmitter(writer, matrix);
+            emitter.Layouts();
             writer.Line();
             emitter.Routines();
         });

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -22,6 +23,28 @@ internal static class PairSoftmax
         for (int column = 0; column < columns; column += Vector512<float>.Count)
         {
             Column(tokens, paddedTokens, columns, stride, ref Unsafe.Add(ref scores, column), ref Unsafe.Add(ref statistics, column));
+        }
+    }
+
+    /// <summary>Sets to -infinity what a column does not attend to.</summary>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="stride">Floats from a token's scores to the next's.</param>
+    /// <param name="scores">Scores.</param>
+    /// <param name="seen">Of each token a word, whose bit i says whether column i attends to it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Mask(int tokens, int columns, int stride, ref float scores, ref uint seen)
+    {
+        for (int column = 0; column < columns; column += Vector512<float>.Count)
+        {
+            Vector512<uint> bits = Avx512F.ShiftLeftLogicalVariable(Vector512<uint>.One, Vector512<uint>.Indices + Vector512.Create((uint)column));
+            ref float score = ref Unsafe.Add(ref scores, column);
+            for (int token = 0; token < tokens; token++)
+            {
+                Vector512<uint> hidden = Vector512.Equals(Vector512.Create(Unsafe.Add(ref seen, token)) & bits, Vector512<uint>.Zero);
+                Vector512.ConditionalSelect(hidden.AsSingle(), Vector512.Create(float.NegativeInfinity), Vector512.LoadUnsafe(ref score)).StoreUnsafe(ref score);
+                score = ref Unsafe.Add(ref score, stride);
+            }
         }
     }
 

@@ -4,20 +4,21 @@ using System.Runtime.CompilerServices;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Which keys of a tile some queries attend to: of each panel of queries a word a key, whose bit i says whether query i of the panel does, for those keys
-/// that any query attends to. Tiles are taken one after the other, and lie where they do without a selection: where a sum is rescaled depends on nothing else.
+/// Which keys of a tile some queries attend to: those that any of them does, and for each of these a word of each panel of queries. Tiles lie where they do
+/// without a selection: where a sum is rescaled depends on nothing else.
 /// </summary>
+/// <param name="masks">What the queries attend to.</param>
 /// <param name="keyTile">Keys of a tile at most.</param>
-/// <param name="panel">Queries of a panel, up to 32.</param>
-internal sealed class TileSelection(int keyTile, int panel)
+/// <param name="panel">Queries of a panel.</param>
+internal sealed class TileSelection(SelectionMasks masks, int keyTile, int panel)
 {
     private readonly int[] _tokens = new int[keyTile];
     private readonly uint[] _any = new uint[keyTile];
     private uint[] _seen = [];
-    private int[] _next = [];
-    private TokenSelection _selection = null!;
-    private int _firstRow;
-    private int _queries;
+    private long _start;
+    private int _stride;
+    private int _panels;
+    private int _first;
 
     /// <summary>How many of the tile's keys any query attends to.</summary>
     public int Count { get; private set; }
@@ -28,52 +29,37 @@ internal sealed class TileSelection(int keyTile, int panel)
     /// <summary>Takes the memory for so many queries.</summary>
     public void Reserve(int queries)
     {
-        if (_next.Length < queries)
+        long words = (long)Panels(queries) * keyTile;
+        if (_seen.Length < words)
         {
-            _next = new int[queries];
-            _seen = new uint[(long)Panels(queries) * keyTile];
+            _seen = new uint[words];
         }
     }
 
-    /// <summary>Goes back before the first tile.</summary>
-    /// <param name="selection">What the queries attend to.</param>
-    /// <param name="firstRow">The first query's row in the batch.</param>
+    /// <summary>Takes some queries.</summary>
+    /// <param name="start">Where the words of their first panel begin.</param>
+    /// <param name="stride">Words from a panel to the next.</param>
     /// <param name="queries">How many there are.</param>
-    public void Begin(TokenSelection selection, int firstRow, int queries)
+    public void Begin(long start, int stride, int queries)
     {
         Reserve(queries);
-        _selection = selection;
-        _firstRow = firstRow;
-        _queries = queries;
-        _next.AsSpan(0, queries).Clear();
+        _start = start;
+        _stride = stride;
+        _panels = Panels(queries);
     }
 
-    /// <summary>Goes on to a tile, behind the one before.</summary>
+    /// <summary>Goes to a tile.</summary>
     /// <param name="first">Its first token.</param>
     /// <param name="count">Its tokens.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Take(int first, int count)
     {
-        int panels = Panels(_queries);
+        _first = first;
         Span<uint> any = _any.AsSpan(0, count);
         any.Clear();
-        for (int i = 0; i < panels; i++)
+        for (int i = 0; i < _panels; i++)
         {
-            Span<uint> seen = _seen.AsSpan(i * keyTile, count);
-            seen.Clear();
-            for (int query = i * panel; query < Math.Min(_queries, (i + 1) * panel); query++)
-            {
-                ReadOnlySpan<int> tokens = _selection.Tokens(_firstRow + query);
-                int next = _next[query];
-                for (; next < tokens.Length && tokens[next] - first < count; next++)
-                {
-                    seen[tokens[next] - first] |= 1u << (query - (i * panel));
-                }
-
-                _next[query] = next;
-            }
-
-            TensorPrimitives.BitwiseOr(any, seen, any);
+            TensorPrimitives.BitwiseOr(any, Words(i, count), any);
         }
 
         Count = 0;
@@ -86,12 +72,13 @@ internal sealed class TileSelection(int keyTile, int panel)
         }
 
         IsWhole = Count == count;
-        for (int i = 0; i < panels && !IsWhole; i++)
+        for (int i = 0; i < _panels && !IsWhole; i++)
         {
-            Span<uint> seen = _seen.AsSpan(i * keyTile, count);
-            for (int key = 0; key < Count; key++)
+            ReadOnlySpan<uint> words = Words(i, count);
+            Span<uint> seen = _seen.AsSpan(i * keyTile, Count);
+            for (int key = 0; key < seen.Length; key++)
             {
-                seen[key] = seen[_tokens[key] - first];
+                seen[key] = words[_tokens[key] - first];
             }
         }
     }
@@ -100,7 +87,9 @@ internal sealed class TileSelection(int keyTile, int panel)
     public KeySource Keys(LatentSequence sequence) => KeySource.List(sequence, _tokens, 0, Count);
 
     /// <summary>For each of them, which queries of a panel do.</summary>
-    public Span<uint> Seen(int panelIndex) => _seen.AsSpan(panelIndex * keyTile, Count);
+    public Span<uint> Seen(int panelIndex) => IsWhole ? Words(panelIndex, Count) : _seen.AsSpan(panelIndex * keyTile, Count);
+
+    private Span<uint> Words(int panelIndex, int count) => masks.Words(_start + ((long)panelIndex * _stride) + _first, count);
 
     private int Panels(int queries) => (queries + panel - 1) / panel;
 }

@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 
 namespace MlaGen.Runtime;
 
@@ -24,8 +24,10 @@ internal sealed class DecompressedStage
 
     private readonly StepContext _step;
     private readonly DecompressedCore _core;
+    private readonly KeyTiles _tiles;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
+    private readonly SelectionMasks _masks;
     private readonly TileSelection[] _selections;
     private Part[] _parts = [];
     private int[] _firstUnits = [];
@@ -40,23 +42,27 @@ internal sealed class DecompressedStage
     {
         _step = step;
         _core = core;
-        _reader = RowReader.Create(RowOperand.Float32, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
+        _tiles = KeyTiles.Of(step, core);
+        _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
+        _masks = new SelectionMasks(step, Layout.QueryPanel);
         _selections = new TileSelection[step.Threads];
         for (int i = 0; i < _selections.Length; i++)
         {
-            _selections[i] = new TileSelection(Layout.KeyTile, Layout.QueryPanel);
+            _selections[i] = new TileSelection(_masks, Layout.KeyTile, Layout.QueryPanel);
         }
     }
-
-    private static ProjectionKernels Kernels => ProjectionKernels.Current;
 
     private MlaShape Shape => _step.Shape;
 
     private DecompressedLayout Layout => _core.Layout;
 
     /// <summary>Forgets the entries of the last call.</summary>
-    public void Clear() => _partCount = _unitCount = 0;
+    public void Clear()
+    {
+        _partCount = _unitCount = 0;
+        _masks.Clear();
+    }
 
     /// <summary>Adds an entry of the batch.</summary>
     /// <param name="entry">The entry.</param>
@@ -77,7 +83,7 @@ internal sealed class DecompressedStage
                 $"The step's sequences, each with {Counted.Of(Shape.Heads, "head")} to decompress, make {units} units of work; {int.MaxValue} can be counted. It needs fewer sequences."));
         }
 
-        _parts[_partCount++] = new Part(entry, selection);
+        _parts[_partCount++] = new Part(entry, selection, selection is null ? 0 : _masks.Add(entry, selection));
         _unitCount = (int)units;
     }
 
@@ -98,7 +104,8 @@ internal sealed class DecompressedStage
         _groupHeads = GroupHeads(_unitCount);
         PlanUnits();
         ReserveWorkers(_unitCount, MostRows());
-        _step.Run(_attend, _unitCount, long.MaxValue);
+        _masks.Run();
+        _step.Run(_attend, _unitCount, long.MaxValue, apart: _core.Target == CoreTarget.Amx);
     }
 
     /// <summary>Takes the memory for an entry of so many rows.</summary>
@@ -139,16 +146,16 @@ internal sealed class DecompressedStage
         long columns = (long)_groupHeads * Tiles(Math.Min(MostQueries, queries)) * Layout.QueryTile;
         foreach (WorkerSpace space in _step.WorkersOf(units))
         {
-            space.Queries.Reserve(columns * Shape.QkHeadDim);
-            space.Output.Reserve(columns * Shape.VHeadDim);
+            space.Queries.Reserve(columns * QueryFloats);
+            space.Output.Reserve(columns * SumFloats);
             space.Statistics.Reserve(3 * columns);
             space.Seen.Reserve(Layout.KeyTile);
+            space.Shares.Reserve(Layout.QueryTile);
             space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
             space.Scores.Reserve(Layout.ScoreLength);
-            space.Keys.Reserve((long)Layout.KeyTile * Layout.KeyStride);
-            space.Values.Reserve((long)Layout.KeyTile * Layout.ValueStride);
-            space.Packed.Reserve((long)Kernels.PackedWidth(Layout.KeyTile) * Shape.KvLoraRank);
-            space.Product.Reserve(ProjectionKernels.ScratchLength);
+            space.Keys.Reserve(_core.KeyLength);
+            space.Values.Reserve(_core.ValueLength);
+            _tiles.Reserve(space, _groupHeads);
             _reader.Reserve(space.Rows, onlyRanges: _step.Definition.Indexer is null);
         }
 
@@ -169,7 +176,11 @@ internal sealed class DecompressedStage
     }
 
     /// <summary>Floats of a panel's outputs in <see cref="WorkerSpace.Apart"/>; its statistics follow.</summary>
-    private int ApartOutputs => Layout.QueryPanel * Shape.VHeadDim;
+    private int ApartOutputs => Layout.QueryPanel * SumFloats;
+
+    private int QueryFloats => _core.QueryFloats(Shape);
+
+    private int SumFloats => _core.SumFloats(Shape);
 
     private int Tiles(int queries) => (queries + Layout.QueryTile - 1) / Layout.QueryTile;
 
@@ -182,7 +193,7 @@ internal sealed class DecompressedStage
     {
         int index = Array.BinarySearch(_firstUnits, 0, _partCount, unit);
         index = index < 0 ? ~index - 1 : index;
-        (BatchEntry entry, TokenSelection? selection) = _parts[index];
+        (BatchEntry entry, TokenSelection? selection, long masks) = _parts[index];
         (int chunk, int group) = Math.DivRem(unit - _firstUnits[index], Groups);
         int firstHead = group * _groupHeads;
         int heads = Math.Min(_groupHeads, Shape.Heads - firstHead);
@@ -190,12 +201,15 @@ internal sealed class DecompressedStage
         int queries = Math.Min(MostQueries, entry.Queries - firstQuery);
         WorkerSpace space = _step.Worker(worker);
         int tiles = Tiles(queries);
+        PackedMatrix matrix = _weights.KvBProj.Matrix;
         PackQueries(entry.FirstRow + firstQuery, queries, firstHead, heads, tiles, space);
+        _tiles.TakeHeads(matrix, firstHead, heads, space);
         Initialise(heads * tiles, space);
         TileSelection selected = _selections[worker];
         if (selection is not null)
         {
-            selected.Begin(selection, entry.FirstRow + firstQuery, queries);
+            int stride = SelectionMasks.Stride(entry);
+            selected.Begin(masks + ((long)(firstQuery / Layout.QueryPanel) * stride), stride, queries);
         }
 
         var keys = KeySource.Range(entry.Sequence, entry.VisibleKeys(firstQuery + queries - 1));
@@ -216,18 +230,17 @@ internal sealed class DecompressedStage
             ref byte encoded = ref selection is null || selected.IsWhole
                 ? ref _reader.Rows(keys, _step.Layer, firstKey, tokens, space.Rows)
                 : ref _reader.Rows(selected.Keys(entry.Sequence), _step.Layer, 0, tokens, space.Rows);
-            ref float rows = ref Unsafe.As<byte, float>(ref encoded);
-            PackRows(ref rows, tokens, space);
+            ref byte rows = ref _tiles.TakeRows(ref encoded, tokens, space);
             for (int head = 0; head < heads; head++)
             {
-                Decompress(ref rows, tokens, firstHead + head, space);
-                var decompressed = new KeyTile(ref space.Keys.Start, ref space.Values.Start, tokens);
+                _tiles.Decompress(matrix, ref rows, tokens, firstHead, head, space);
                 if (selection is not null)
                 {
-                    AttendSelected(selected, queries, head * tiles, decompressed, space);
+                    AttendSelected(selected, queries, head * tiles, tokens, space);
                     continue;
                 }
 
+                var decompressed = new KeyTile(ref Unsafe.As<float, byte>(ref space.Keys.Start), ref Unsafe.As<float, byte>(ref space.Values.Start), tokens);
                 for (int tile = 0; tile < tiles; tile++)
                 {
                     AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, decompressed, space);
@@ -251,14 +264,13 @@ internal sealed class DecompressedStage
         {
             for (int head = 0; head < heads; head++)
             {
-                PanelPacking.Pack(
+                _tiles.PackQueries(
                     ref _queries.At(((long)(firstRow + first) * stride) + ((firstHead + head) * depth)),
                     stride,
                     Math.Min(Layout.QueryPanel, queries - first),
-                    depth,
                     _step.Definition.SoftmaxScale,
-                    ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * depth),
-                    Layout.QueryPanel);
+                    ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * QueryFloats),
+                    space);
             }
         }
     }
@@ -267,59 +279,11 @@ internal sealed class DecompressedStage
     private void Initialise(int tiles, WorkerSpace space)
     {
         int length = tiles * Layout.QueryTile;
-        space.Output.Span(0, length * Shape.VHeadDim).Clear();
+        space.Output.Span(0, length * SumFloats).Clear();
         for (int tile = 0; tile < tiles; tile++)
         {
             space.Statistics.Span(3L * tile * Layout.QueryTile, Layout.QueryTile).Fill(float.NegativeInfinity);
             space.Statistics.Span(((3L * tile) + 1) * Layout.QueryTile, 2 * Layout.QueryTile).Clear();
-        }
-    }
-
-    /// <summary>Cached rows as the products take them; too few are not worth packing.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackRows(ref float rows, int tokens, WorkerSpace space)
-    {
-        if (tokens < ProjectionKernels.TiledRows)
-        {
-            return;
-        }
-
-        int depth = Shape.KvLoraRank;
-        Kernels.Pack(ref rows, Shape.CacheRowElements, tokens, depth, ref space.Packed.Start);
-    }
-
-    /// <summary>Keys <c>[tokens][nope, rotary]</c> and values <c>[tokens][value]</c> of a head from cached rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Decompress(ref float rows, int tokens, int head, WorkerSpace space)
-    {
-        PackedMatrix matrix = _weights.KvBProj.Matrix;
-        int elements = Shape.CacheRowElements;
-        int keyStride = Layout.KeyStride;
-        ref float keys = ref space.Keys.Start;
-        ref float values = ref space.Values.Start;
-        int keyPanel = head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
-        int valuePanel = keyPanel + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
-        if (tokens < ProjectionKernels.TiledRows)
-        {
-            for (int token = 0; token < tokens; token++)
-            {
-                ref float row = ref Unsafe.Add(ref rows, token * elements);
-                matrix.Products.MultiplyRow(matrix, keyPanel, ref row, space.Keys.Span(token * keyStride, Shape.QkNopeHeadDim));
-                matrix.Products.MultiplyRow(matrix, valuePanel, ref row, space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim));
-            }
-        }
-        else
-        {
-            ref float product = ref space.Product.Start;
-            matrix.Products.MultiplyPacked(matrix, keyPanel, Shape.QkNopeHeadDim, ref space.Packed.Start, tokens, ref keys, keyStride, ref product, wholeTiles: true);
-            matrix.Products.MultiplyPacked(matrix, valuePanel, Shape.VHeadDim, ref space.Packed.Start, tokens, ref values, Layout.ValueStride, ref product, wholeTiles: true);
-        }
-
-        int rotary = Shape.QkRopeHeadDim;
-        for (int token = 0; token < tokens; token++)
-        {
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref rows, (token * elements) + Shape.KvLoraRank), rotary)
-                .CopyTo(space.Keys.Span((token * keyStride) + Shape.QkNopeHeadDim, rotary));
         }
     }
 
@@ -349,11 +313,15 @@ internal sealed class DecompressedStage
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
             int tokens = Visible(entry, firstQuery + first + last, firstKey, keys.Tokens);
             int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
-            if (!AreValuesFinite(keys, seenByAll, tokens))
+            if (!_tiles.AreValuesFinite(seenByAll, tokens, space))
             {
                 for (int column = panel; column <= last; column++)
                 {
-                    AttendApart(place, column, panel, keys.First(Visible(entry, firstQuery + first + column, firstKey, tokens)), space);
+                    int own = Visible(entry, firstQuery + first + column, firstKey, tokens);
+                    if (own > 0)
+                    {
+                        AttendApart(place, column, panel, new KeyTile(ref keys.Keys, ref _tiles.ValuesBefore(own, space), own), space);
+                    }
                 }
             }
             else if (tokens > 0)
@@ -383,15 +351,14 @@ internal sealed class DecompressedStage
     /// <param name="selected">Which keys of the tile each query attends to.</param>
     /// <param name="queries">Queries of the unit.</param>
     /// <param name="place">Where the first tile's queries, outputs and statistics stand.</param>
-    /// <param name="keys">Keys and values that any query attends to.</param>
+    /// <param name="tokens">Keys and values that any query attends to.</param>
     /// <param name="space">Memory of the thread.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AttendSelected(TileSelection selected, int queries, int place, KeyTile keys, WorkerSpace space)
+    private void AttendSelected(TileSelection selected, int queries, int place, int tokens, WorkerSpace space)
     {
-        bool areFinite = AreValuesFinite(keys, 0, keys.Tokens);
+        bool areFinite = _tiles.AreValuesFinite(0, tokens, space);
+        var keys = new KeyTile(ref Unsafe.As<float, byte>(ref space.Keys.Start), ref Unsafe.As<float, byte>(ref space.Values.Start), tokens);
         ref uint together = ref Unsafe.As<float, uint>(ref space.Seen.Start);
-        ref float key = ref space.SelectedKeys.Start;
-        ref float value = ref space.SelectedValues.Start;
         for (int first = 0; first < queries; first += Layout.QueryPanel)
         {
             (int tile, int panel) = Math.DivRem(first, Layout.QueryTile);
@@ -412,38 +379,28 @@ internal sealed class DecompressedStage
                 {
                     if ((seen[token] & own) != 0)
                     {
-                        keys.Key(token, Layout.KeyStride, Shape.QkHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, count * Layout.KeyStride), Shape.QkHeadDim));
-                        keys.Value(token, Layout.ValueStride, Shape.VHeadDim).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref value, count * Layout.ValueStride), Shape.VHeadDim));
+                        space.Keys.Span(token * Layout.KeyStride, Shape.QkHeadDim).CopyTo(space.SelectedKeys.Span(count * Layout.KeyStride, Shape.QkHeadDim));
+                        space.Values.Span(token * Layout.ValueStride, Shape.VHeadDim).CopyTo(space.SelectedValues.Span(count * Layout.ValueStride, Shape.VHeadDim));
                         Unsafe.Add(ref together, count++) = seen[token];
                     }
                 }
 
-                var gathered = new KeyTile(ref key, ref value, count);
+                var gathered = new KeyTile(ref Unsafe.As<float, byte>(ref space.SelectedKeys.Start), ref Unsafe.As<float, byte>(ref space.SelectedValues.Start), count);
+                if (count == 0)
+                {
+                    continue;
+                }
+
                 if (!areFinite)
                 {
                     AttendApart(place + tile, panel + pass, panel, gathered, space);
                 }
-                else if (count > 0)
+                else
                 {
                     AttendColumns(place + tile, panel, Layout.QueryPanel, gathered, ref together, space);
                 }
             }
         }
-    }
-
-    /// <summary>Whether some of a tile's values may be multiplied by the zeros that stand for tokens which a query does not attend to.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool AreValuesFinite(KeyTile keys, int first, int end)
-    {
-        for (int token = first; token < end; token++)
-        {
-            if (!RowMath.Current.AreFinite(keys.Value(token, Layout.ValueStride, Shape.VHeadDim)))
-            {
-                return false;
-            }
-        }
-
-        return true;
     }
 
     /// <summary>
@@ -453,26 +410,20 @@ internal sealed class DecompressedStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AttendApart(int place, int query, int panel, KeyTile keys, WorkerSpace space)
     {
-        if (keys.Tokens == 0)
-        {
-            return;
-        }
-
-        int width = Shape.VHeadDim;
         int column = query - panel;
         long firstOutput = ((long)place * Layout.QueryTile) + panel;
-        Span<float> output = space.Output.Span((firstOutput + column) * width, width);
-        Span<float> outputApart = space.Apart.Span(column * width, width);
+        ref float sums = ref space.Output.At(firstOutput * SumFloats);
+        ref float apart = ref space.Apart.Start;
         long statistics = (3L * place * Layout.QueryTile) + query;
-        output.CopyTo(outputApart);
+        _tiles.CopySums(column, ref sums, ref apart);
         for (int i = 0; i < 3; i++)
         {
             space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column) = space.Statistics.At(statistics + ((long)i * Layout.QueryTile));
         }
 
-        Attend(firstOutput, Layout.QueryPanel, keys, ref Unsafe.NullRef<uint>(), ref space.Apart.Start, ref space.Apart.At(ApartOutputs), space);
+        Attend(firstOutput, Layout.QueryPanel, keys, ref Unsafe.NullRef<uint>(), ref apart, ref space.Apart.At(ApartOutputs), space);
 
-        outputApart.CopyTo(output);
+        _tiles.CopySums(column, ref apart, ref sums);
         for (int i = 0; i < 3; i++)
         {
             space.Statistics.At(statistics + ((long)i * Layout.QueryTile)) = space.Apart.At(ApartOutputs + (i * Layout.QueryTile) + column);
@@ -488,7 +439,7 @@ internal sealed class DecompressedStage
             columns,
             keys,
             ref seen,
-            ref space.Output.At(column * Shape.VHeadDim),
+            ref space.Output.At(column * SumFloats),
             ref space.Statistics.At((3L * place * Layout.QueryTile) + first),
             space);
     }
@@ -498,10 +449,10 @@ internal sealed class DecompressedStage
     {
         var tile = new DecompressedTile
         {
-            Keys = ref Unsafe.As<float, byte>(ref keys.Keys),
-            Values = ref Unsafe.As<float, byte>(ref keys.Values),
+            Keys = ref keys.Keys,
+            Values = ref keys.Values,
             Tokens = keys.Tokens,
-            Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * Shape.QkHeadDim)),
+            Queries = ref Unsafe.As<float, byte>(ref space.Queries.At(column * QueryFloats)),
             Columns = columns,
             Seen = ref seen,
             Masked = !Unsafe.IsNullRef(ref seen),
@@ -516,18 +467,25 @@ internal sealed class DecompressedStage
     private void Finish(int firstRow, int queries, int firstHead, int heads, int tiles, WorkerSpace space)
     {
         int width = Shape.VHeadDim;
-        for (int query = 0; query < queries; query++)
+        for (int tile = 0; tile < tiles; tile++)
         {
-            (int tile, int column) = Math.DivRem(query, Layout.QueryTile);
+            int first = tile * Layout.QueryTile;
+            Span<float> shares = space.Shares.Span(0, Math.Min(Layout.QueryTile, queries - first));
             for (int head = 0; head < heads; head++)
             {
                 int place = (head * tiles) + tile;
-                long statistics = (3L * place * Layout.QueryTile) + column;
                 float sink = _weights.Sinks is null ? float.NegativeInfinity : _weights.Sinks.Values[firstHead + head];
-                RowMath.Current.Scale(
-                    space.Output.Span((((long)place * Layout.QueryTile) + column) * width, width),
-                    AttentionSums.Share(space.Statistics.At(statistics), space.Statistics.At(statistics + Layout.QueryTile), sink),
-                    _output.Span((((long)(firstRow + query) * Shape.Heads) + firstHead + head) * width, width));
+                for (int column = 0; column < shares.Length; column++)
+                {
+                    long statistics = (3L * place * Layout.QueryTile) + column;
+                    shares[column] = AttentionSums.Share(space.Statistics.At(statistics), space.Statistics.At(statistics + Layout.QueryTile), sink);
+                }
+
+                _tiles.Divide(
+                    ref space.Output.At((long)place * Layout.QueryTile * SumFloats),
+                    shares,
+                    ref _output.At((((long)(firstRow + first) * Shape.Heads) + firstHead + head) * width),
+                    (nint)Shape.Heads * width);
             }
         }
     }
@@ -535,20 +493,17 @@ internal sealed class DecompressedStage
     /// <summary>Rows of one sequence.</summary>
     /// <param name="Entry">Which.</param>
     /// <param name="Selection">Which of the keys that they see they attend to; null for all of them.</param>
-    private readonly record struct Part(BatchEntry Entry, TokenSelection? Selection);
+    /// <param name="Masks">Where the words of their first panel begin, if they select.</param>
+    private readonly record struct Part(BatchEntry Entry, TokenSelection? Selection, long Masks);
 
     /// <summary>Decompressed keys and values of a head.</summary>
-    private readonly ref struct KeyTile(ref float keys, ref float values, int tokens)
+    private readonly ref struct KeyTile(ref byte keys, ref byte values, int tokens)
     {
-        public readonly ref float Keys = ref keys;
-        public readonly ref float Values = ref values;
+        public readonly ref byte Keys = ref keys;
+        public readonly ref byte Values = ref values;
         public readonly int Tokens = tokens;
 
         /// <summary>The first of them alone.</summary>
         public KeyTile First(int tokens) => new(ref Keys, ref Values, tokens);
-
-        public ReadOnlySpan<float> Key(int token, int stride, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Keys, token * stride), length);
-
-        public ReadOnlySpan<float> Value(int token, int stride, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref Values, token * stride), length);
     }
 }

@@ -73,4 +73,10 @@ internal abstract class PanelProducts
     /// <param name="panels">Panels of the range.</param>
     /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums.</param>
     public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result);
+
+    /// <summary>Writes a panel as floats, <c>[depth][<see cref="PackedMatrix.PanelWidth"/>]</c>.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="panel">Which panel.</param>
+    /// <param name="widened">Takes the floats.</param>
+    public abstract void WidenPanel(PackedMatrix matrix, int panel, ref float widened);
 }

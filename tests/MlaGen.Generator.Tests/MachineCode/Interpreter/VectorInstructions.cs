@@ -95,6 +95,7 @@ internal static class VectorInstructions
         [Mnemonic.Vcvtneps2bf16] = static (state, in i) => Convert<float, ushort>(state, i, PairArithmetic.Round),
         [Mnemonic.Vcvtne2ps2bf16] = RoundTwo,
         [Mnemonic.Vdpbf16ps] = static (state, in i) => Lanes<uint>(state, i, MultiplyPairs),
+        [Mnemonic.Vpdpwssd] = static (state, in i) => Lanes<int>(state, i, static (one, other, sum) => unchecked(sum + ((short)one * (short)other) + ((one >> 16) * (other >> 16)))),
     };
 
     /// <summary>Of a pair the upper elements first, then the lower ones, each added in one rounding.</summary>
