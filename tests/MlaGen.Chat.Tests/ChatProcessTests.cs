@@ -68,6 +68,32 @@ public sealed partial class ChatProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Weights_that_are_kept_answer_as_those_that_are_loaded()
+    {
+        string directory = Checkpoint();
+        string kept = LanguageModel.KeptPath(directory, WeightFormat.Int8Group32);
+        string[] arguments = [.. _greedy, "--model", directory, "--weights", "Int8Group32"];
+        (int code, string expected, _) = await ChatProcess.RunAsync(arguments, "The owl looked");
+        Assert.Equal(0, code);
+        Assert.False(File.Exists(kept));
+
+        (int making, string made, _) = await ChatProcess.RunAsync([.. arguments, "--keep-weights"], "The owl looked");
+        DateTime written = File.GetLastWriteTimeUtc(kept);
+        (int mapping, string mapped, _) = await ChatProcess.RunAsync([.. arguments, "--keep-weights"], "The owl looked");
+
+        Assert.Equal((0, expected), (making, made));
+        Assert.Equal((0, expected), (mapping, mapped));
+        Assert.Equal(written, File.GetLastWriteTimeUtc(kept));
+
+        // One that is damaged is refused, and left as it is.
+        File.WriteAllText(kept, "?");
+        (int refusing, _, string problem) = await ChatProcess.RunAsync([.. arguments, "--keep-weights"], "The owl looked");
+        Assert.Equal(2, refusing);
+        Assert.Contains(kept, problem, StringComparison.Ordinal);
+        Assert.Equal("?", File.ReadAllText(kept));
+    }
+
+    [Fact]
     public async Task Checkpoint_in_a_directory_is_served_with_probabilities()
     {
         string directory = Checkpoint();

@@ -25,7 +25,7 @@ internal static class EngineSource
         ModelTokenizer tokenizer = ModelTokenizer.Load(directory);
         ChatTemplate? template = ChatTemplate.Load(directory);
         told.WriteLine($"{name}: loading …");
-        LanguageModel model = LanguageModel.Load(directory, KnownModels.Classes, new ModelOptions { Weights = settings.Weights });
+        LanguageModel model = LanguageModel.Load(directory, KnownModels.Classes, new ModelOptions { Weights = settings.Weights, KeepWeights = settings.KeepWeights });
 
         List<IDisposable> resources = [];
         try
@@ -63,4 +63,5 @@ internal static class EngineSource
 /// <param name="CacheTokens">Tokens of all requests together.</param>
 /// <param name="MaxActive">Requests that generate at a time.</param>
 /// <param name="DraftTokens">Candidates for coming tokens that a step verifies.</param>
-internal sealed record EngineSettings(int Threads, WeightFormat Weights, CacheFormat Cache, long CacheTokens, int MaxActive, int DraftTokens = 0);
+/// <param name="KeepWeights">Whether packed weights are kept in a file, and mapped from there.</param>
+internal sealed record EngineSettings(int Threads, WeightFormat Weights, CacheFormat Cache, long CacheTokens, int MaxActive, int DraftTokens = 0, bool KeepWeights = false);

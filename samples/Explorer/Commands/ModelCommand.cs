@@ -19,6 +19,9 @@ internal static class ModelCommand
     /// <summary>Bytes of a file that are read to see how fast the disk is.</summary>
     private const long DiskBytes = 2L << 30;
 
+    /// <summary>Tokens that are told by themselves: weights that are mapped come from the disk when they are first needed.</summary>
+    private const int EarlyTokens = 32;
+
     /// <param name="synthetic">What is written, if it is not there.</param>
     /// <param name="directory">Where to; <see langword="null"/> for a temporary directory, which is removed.</param>
     /// <param name="format">How weights are kept.</param>
@@ -75,12 +78,25 @@ internal static class ModelCommand
         FmaPeak peak = new(crew);
         ReadBandwidth dram = ReadBandwidth.OfDram(crew);
         using TokenWorkload token = new(model, synthetic.ActiveBytes(format), executor);
+        report.Note(FormattableString.Invariant($"Tokens: the first in {Milliseconds(token, 1):0} ms, the next {EarlyTokens} in {Milliseconds(token, EarlyTokens):0} ms each, {EarlyTokens} more in {Milliseconds(token, EarlyTokens):0} ms each."));
         report.WithProgress("decoding", progress =>
         {
             Rounds rounds = Rounds.Run([peak, dram, token], options.Seconds * 3, progress);
             Measurement measurement = Measurement.Of(rounds, token, peak, options.Threads);
             report.Add(measurement.WithDram(rounds, token, dram) with { Model = "V2-Lite", TokensPerSecond = 1e3 / measurement.Ms });
         });
+    }
+
+    /// <summary>What each of so many tokens takes.</summary>
+    private static double Milliseconds(TokenWorkload token, int tokens)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        for (int i = 0; i < tokens; i++)
+        {
+            token.Run();
+        }
+
+        return watch.Elapsed.TotalMilliseconds / tokens;
     }
 
     /// <summary>Megabytes a second of reads as loading makes them.</summary>

@@ -17,7 +17,7 @@ internal sealed class PackedMatrix
     public const int PanelWidth = 16;
 
     /// <summary>Bytes of rows that a thread reads and packs at a time.</summary>
-    private const int UnitBytes = 1 << 20;
+    private const int UnitBytes = 1 << 18;
 
     /// <summary>The panels, unless they are mapped.</summary>
     private readonly AlignedBuffer<byte>? _panels;

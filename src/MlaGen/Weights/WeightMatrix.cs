@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -85,6 +86,7 @@ internal abstract class WeightMatrix
 
     private protected abstract void ReadFloats(int firstRow, int count, Span<float> destination);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool AreFinite(ReadOnlySpan<float> values)
     {
         ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
@@ -133,6 +135,7 @@ internal sealed class StoredWeightMatrix(CheckpointTensor tensor, int rows, int 
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(ReadOnlySpan<ushort> codes, Span<float> destination)
     {
         int i = 0;

@@ -19,6 +19,7 @@ internal readonly struct Float8Panels : IPanelFormat
     /// <summary>Codes, then scales.</summary>
     public static int RowBytes(int columns) => checked(columns + (LoadableTypes.BlocksOf(columns) * sizeof(float)));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
         int rowBytes = RowBytes(columns);

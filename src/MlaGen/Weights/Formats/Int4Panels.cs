@@ -28,6 +28,7 @@ internal readonly struct Int4Panels<G> : IPanelFormat
 
     public static int RowBytes(int columns) => checked(columns * sizeof(float));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
         var groups = new Quantization.Groups(rows, columns, G.Depth);
@@ -73,6 +74,7 @@ internal readonly struct StoredInt4Panels<G, S> : IPanelFormat
     /// <summary>Words of eight codes, the first at the bottom and each 8 too large; then scales.</summary>
     public static int RowBytes(int columns) => Int4.StoredRowBytes(columns, G.Depth);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
         int rowBytes = RowBytes(columns);

@@ -42,6 +42,7 @@ internal readonly struct Int8Panels<G> : IPanelFormat
 
     public static int RowBytes(int columns) => checked(columns * sizeof(float));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<byte> rows, int columns, Span<byte> panel)
     {
         var groups = new Quantization.Groups(rows, columns, G.Depth);
@@ -51,11 +52,8 @@ internal readonly struct Int8Panels<G> : IPanelFormat
             for (int k = 0; k < groups.Depth; k++)
             {
                 Vector512<int> codes = groups.Codes(k);
-                for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
-                {
-                    panel[lane] = (byte)codes[lane];
-                }
-
+                Vector256<short> halves = Vector256.Narrow(codes.GetLower(), codes.GetUpper());
+                Vector128.Narrow(halves.GetLower(), halves.GetUpper()).AsByte().CopyTo(panel);
                 panel = panel[DepthBytes..];
             }
         }

@@ -43,6 +43,7 @@ internal static class Quantization
         /// <param name="scales">Takes a scale an output, in half precision: the codes are those of the scales that are stored.</param>
         /// <returns>Whether there is one.</returns>
         /// <exception cref="OverflowException">A value is not finite, or too large for a scale.</exception>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public bool Next(int steps, bool signed, Span<byte> scales)
         {
             _first += Depth;
@@ -54,21 +55,12 @@ internal static class Quantization
 
             _steps = steps;
             _most = signed ? steps - 1 : steps;
-            for (int lane = 0; lane < PackedMatrix.PanelWidth; lane++)
-            {
-                ReadOnlySpan<float> row = _rows.Slice((lane * _columns) + _first, Depth);
-                Span<float> target = MemoryMarshal.Cast<Vector512<float>, float>((Span<Vector512<float>>)_values)[lane..];
-                for (int k = 0; k < row.Length; k++)
-                {
-                    target[k * PackedMatrix.PanelWidth] = row[k];
-                }
-            }
-
+            ReadOnlySpan<Vector512<float>> values = _values;
+            PanelElements.Transpose(_rows[_first..], _columns, Depth, MemoryMarshal.Cast<Vector512<float>, float>((Span<Vector512<float>>)_values));
             Vector512<float> largest = Vector512<float>.Zero;
-            for (int k = 0; k < Depth; k++)
+            foreach (Vector512<float> value in values[..Depth])
             {
                 // A NaN stays once it is there.
-                Vector512<float> value = _values[k];
                 Vector512<float> isSmaller = Vector512.LessThanOrEqual(Vector512.Abs(value), Vector512.Abs(largest));
                 largest = Vector512.ConditionalSelect(isSmaller, largest, value);
             }
@@ -92,6 +84,7 @@ internal static class Quantization
         }
 
         /// <summary>The codes of a depth, one an output.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly Vector512<int> Codes(int k)
         {
             Vector512<float> rounded = Vector512.Round(_values[k] * _inverse);
