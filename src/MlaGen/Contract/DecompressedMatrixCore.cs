@@ -81,6 +81,9 @@ public abstract class DecompressedMatrixCore : DecompressedCore
         int padded = PaddedKeys(tile.Tokens);
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
+
+        // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
+        Prefetch.Range(ref tile.Sums, 0, Matrix.ValueRows * columns);
         ref float keyScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Keys), KeyScales);
         ref float queryScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Queries), QueryScales);
         Multiply(Product.Scores, ref tile.Keys, ref keyScales, ref tile.Queries, ref queryScales, ref tile.Scores, rows: WholeTiles(tile.Tokens), columns, Matrix.KeyDepth);
@@ -89,6 +92,8 @@ public abstract class DecompressedMatrixCore : DecompressedCore
             PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
         }
 
+        int panel = columns * ((Matrix.KeyDepth / 2) + 1);
+        Prefetch.Range(ref Unsafe.As<byte, float>(ref tile.Queries), panel, panel);
         PairSoftmax.Apply(tile.Tokens, padded, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
         Multiply(Product.Sums, ref tile.Values, ref Unsafe.NullRef<float>(), ref scores, ref rescale, ref tile.Sums, Matrix.ValueRows, columns, depth: padded);
     }

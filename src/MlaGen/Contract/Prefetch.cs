@@ -22,4 +22,15 @@ public static class Prefetch
             Sse.Prefetch1((T*)Unsafe.AsPointer(ref reference) + distance);
         }
     }
+
+    /// <summary>Asks for all cache lines of some floats, the first of which lies some way behind a reference.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Range(ref float reference, nint distance, int count)
+    {
+        const int LineFloats = 16;
+        for (int i = 0; i < count; i += LineFloats)
+        {
+            Ahead(ref reference, distance + i);
+        }
+    }
 }

@@ -312,6 +312,11 @@ internal sealed class DecompressedStage
         {
             int last = Math.Min(panel + Layout.QueryPanel, count) - 1;
             int tokens = Visible(entry, firstQuery + first + last, firstKey, keys.Tokens);
+            if (tokens == 0)
+            {
+                continue;
+            }
+
             int seenByAll = Visible(entry, firstQuery + first + panel, firstKey, tokens);
             if (!_tiles.AreValuesFinite(seenByAll, tokens, space))
             {
@@ -324,7 +329,7 @@ internal sealed class DecompressedStage
                     }
                 }
             }
-            else if (tokens > 0)
+            else
             {
                 Span<uint> seen = MemoryMarshal.CreateSpan(ref Unsafe.As<float, uint>(ref space.Seen.Start), tokens);
                 int before = 0;
