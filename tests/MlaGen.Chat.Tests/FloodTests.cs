@@ -39,7 +39,6 @@ public sealed class FloodTests(ITestOutputHelper output)
         (int finished, int cancelled) = await RunAsync(server.Client, requests, duration, Body, static (question, seed) => RunningServer.AnswerTo(question, seed));
         long after = Memory();
 
-        Assert.True(finished > requests && cancelled > requests / 4, $"{finished} finished, {cancelled} cancelled");
         await RunningServer.UntilAsync(() => server.Engine.Active == 0);
 
         // What each request leaves behind would add up.
@@ -79,7 +78,6 @@ public sealed class FloodTests(ITestOutputHelper output)
         long after = Memory();
 
         output.WriteLine($"{finished} stories finished, {cancelled} given up; managed memory {before >> 10} KiB before, {after >> 10} after, working set {workingSet >> 20} MiB before, {Environment.WorkingSet >> 20} after; {generator.UsedPages} pages in use, {generator.PrefixPages} of prefixes; {generator.Drafts} candidates");
-        Assert.True(finished > requests && cancelled > requests / 4, $"{finished} finished, {cancelled} cancelled");
         Assert.Equal(generator.PrefixPages, generator.UsedPages);
         Assert.True(after - before < 4 << 20, $"{before} bytes before, {after} after {finished} texts and {cancelled} that were given up");
 
@@ -94,6 +92,7 @@ public sealed class FloodTests(ITestOutputHelper output)
         ? FormattableString.Invariant($"Kai walked to the tower. {question}")
         : string.Join(' ', Enumerable.Repeat("The owl looked at the moon.", 40)) + FormattableString.Invariant($" {question}");
 
+    /// <summary>Asks for so long, and until more have finished than there are clients and a quarter as many were given up, however slow the machine.</summary>
     private static async Task<(int Finished, int Cancelled)> RunAsync(HttpClient server, int requests, TimeSpan duration, Func<string, int, bool, string> body, Func<string, int, string> expected)
     {
         int finished = 0, cancelled = 0;
@@ -102,7 +101,7 @@ public sealed class FloodTests(ITestOutputHelper output)
         await Task.WhenAll(Enumerable.Range(0, requests).Select(async client =>
         {
             Random random = new(client);
-            while (Stopwatch.GetElapsedTime(start) < duration && problems.IsEmpty)
+            while ((Stopwatch.GetElapsedTime(start) < duration || Volatile.Read(ref finished) <= requests || Volatile.Read(ref cancelled) <= requests / 4) && problems.IsEmpty)
             {
                 string question = Story(random.Next(Questions));
                 int seed = random.Next(Seeds);
