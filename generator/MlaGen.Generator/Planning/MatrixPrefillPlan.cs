@@ -4,7 +4,7 @@ namespace MlaGen.Generator.Planning;
 
 /// <summary>
 /// How a decompressed core of machine code is cut. A key tile goes through four products: keys and turned values of a head from latents, scores of a panel of
-/// queries, and sums of values. Of the first three all operands are whole numbers of 16 bits with a scale for each vector that is multiplied: half as many
+/// queries, and sums of values. Of the first three all operands are int16 with a scale for each vector that is multiplied: half as many
 /// bits again as bfloat16 keeps, at the same rate, so that scores hardly err. Values and probabilities are bfloat16: what a query does not see must not
 /// move a scale. Queries lie in lanes from beginning to end, so that probabilities need not be turned; sums come out turned. No assembly decides a size; all
 /// of them stand here.
@@ -58,7 +58,7 @@ internal sealed record MatrixPrefillPlan(
     /// <summary>Keys without their rotary part: latents by a head's key weights.</summary>
     public ProductPlan Keys => new(
         "Keys",
-        ProductNumbers.Scaled,
+        ProductNumbers.Int16,
         new EquatableArray<int>([TokenTile]),
         CountsRows: true,
         KeyColumns,
@@ -71,7 +71,7 @@ internal sealed record MatrixPrefillPlan(
     /// <summary>Values, an element of all of them after the other: rows of a head's value weights by pairs of latents.</summary>
     public ProductPlan Values => new(
         "Values",
-        ProductNumbers.Scaled,
+        ProductNumbers.Int16,
         ValueTiles,
         CountsRows: false,
         Columns: 0,
@@ -84,7 +84,7 @@ internal sealed record MatrixPrefillPlan(
     /// <summary>Scores: keys by pairs of queries.</summary>
     public ProductPlan Scores => new(
         "Scores",
-        ProductNumbers.Scaled,
+        ProductNumbers.Int16,
         new EquatableArray<int>([TokenTile]),
         CountsRows: true,
         Queries,

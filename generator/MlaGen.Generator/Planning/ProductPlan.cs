@@ -52,6 +52,6 @@ internal enum ProductNumbers
     /// <summary>Numbers of bfloat16, summed in float32: <c>result = result · factor[column] + sum</c>.</summary>
     BFloat16,
 
-    /// <summary>Whole numbers of 16 bits, summed exactly in 32: <c>result = sum · scale[row] · scale[column]</c>. Who makes them sees to it that no sum can exceed 32 bits.</summary>
-    Scaled,
+    /// <summary>int16 with scales, summed exactly in int32: <c>result = sum · scale[row] · scale[column]</c>. Who makes them sees to it that no sum overflows.</summary>
+    Int16,
 }

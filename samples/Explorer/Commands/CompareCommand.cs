@@ -79,14 +79,14 @@ internal static class CompareCommand
         CoreTarget? target = rounded?.Cores.Absorbed.Single(static core => core.Runs).Target;
         MatrixPeak[] matrices = rounded is null ? [] : MatrixPeak.Of(rounded.Cores, crew);
         MatrixPeak? matrix = matrices.FirstOrDefault(matrix => matrix.Target == target);
-        ReadBandwidth roundedRead = new(crew, "rounded read", new float[roundedBytes / sizeof(float)]);
+        ReadBandwidth? roundedRead = rounded is null ? null : new(crew, "rounded read", new float[roundedBytes / sizeof(float)]);
         report.WithProgress(Counted.Of(context, "token"), progress =>
         {
-            Workload[] all = [peak, mlaRead, mhaRead, absorbed, decompressed, mha, .. rounded is null ? [] : (Workload[])[roundedRead, rounded], .. matrix is null ? [] : (Workload[])[matrix]];
-            Rounds rounds = Rounds.Run(all, options.Seconds * 3, progress);
+            Workload?[] all = [peak, mlaRead, mhaRead, absorbed, decompressed, mha, roundedRead, rounded, matrix];
+            Rounds rounds = Rounds.Run([.. all.OfType<Workload>()], options.Seconds * 3, progress);
             Add(absorbed, mlaRead, peak, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape));
             Add(decompressed, mlaRead, peak, shape.CacheRowElements, decompressedPerToken);
-            if (rounded is not null)
+            if (rounded is not null && roundedRead is not null)
             {
                 Add(rounded, roundedRead, matrix ?? (Workload)peak, shape.CacheRowElements, Costs.AbsorbedOperationsPerToken(shape), target);
             }

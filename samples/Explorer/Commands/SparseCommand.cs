@@ -30,7 +30,7 @@ internal static class SparseCommand
         }
 
         report.Note(CompareCommand.Crossover(report.Measurements, SparseDecode.SparseName, SparseDecode.DenseName));
-        report.Note(FormattableString.Invariant($"Up to {Counted.Of(model.TopK, "token")} a layer attends to all tokens and scores none: there the two differ by the index key alone, which a step of the layer writes."));
+        report.Note(FormattableString.Invariant($"Up to {Counted.Of(model.TopK, "token")} a layer attends to all tokens and scores none: only the steps of whole layers differ there, by the index key."));
         report.Note("Gather is what attention to the selection takes longer than to as many tokens that lie together.");
         report.Note("A layer is a step from hidden state to output on a hidden state of 16: kv_b_proj is all of its projections that counts.");
         report.Show(
@@ -47,17 +47,18 @@ internal static class SparseCommand
         report.WithProgress(Counted.Of(context, "token"), progress =>
         {
             // Sparse first, so that its parts find the selection that they belong to.
-            Rounds rounds = Rounds.Run([peak, decode.Dense, decode.Sparse, .. decode.Parts, decode.InPlace, decode.DenseLayer, decode.SparseLayer], options.Seconds * 3, progress);
+            Workload[] sparse = decode.Sparse is null ? [] : [decode.Sparse, .. decode.Parts, decode.InPlace];
+            Rounds rounds = Rounds.Run([peak, decode.Dense, .. sparse, decode.DenseLayer, decode.SparseLayer], options.Seconds * 3, progress);
             Add(decode.Dense, decode.Dense);
-            Add(decode.Sparse, decode.Dense);
-            foreach (Workload part in decode.Parts)
+            if (decode.Sparse is not null)
             {
-                RoundTimes times = rounds.Median(part, decode.Sparse);
-                Add(part, decode.Dense, times.Seconds / times.ReferenceSeconds);
-            }
+                Add(decode.Sparse, decode.Dense);
+                foreach (Workload part in decode.Parts)
+                {
+                    RoundTimes ofStep = rounds.Median(part, decode.Sparse);
+                    Add(part, decode.Dense, ofStep.Seconds / ofStep.ReferenceSeconds);
+                }
 
-            if (decode.Parts.Count > 0)
-            {
                 RoundTimes times = rounds.Median(decode.Parts[^1], decode.InPlace);
                 double seconds = Math.Max(0, times.Seconds - times.ReferenceSeconds);
                 report.Add(Measurement.Of(SparseDecode.GatherName, seconds, 0, peak.Operations / rounds.Median(peak, peak).Seconds / 1e9, options.Threads) with

@@ -19,8 +19,8 @@ internal abstract class SparseDecode : IDisposable
     /// <summary>Attention to all tokens.</summary>
     public abstract Workload Dense { get; }
 
-    /// <summary>Scores of all tokens, selection, and attention to what is selected, gathered as it lies in the cache; of few tokens attention to all.</summary>
-    public abstract Workload Sparse { get; }
+    /// <summary>Scores of all tokens, selection, and attention to what is selected, gathered as it lies in the cache; <see langword="null"/> where all are attended to.</summary>
+    public abstract Workload? Sparse { get; }
 
     /// <summary>The parts of <see cref="Sparse"/>.</summary>
     public abstract IReadOnlyList<Workload> Parts { get; }
@@ -79,7 +79,6 @@ internal sealed class SparseDecode<T, TDense> : SparseDecode
         if (context <= model.TopK)
         {
             Parts = [];
-            Sparse = new Part(SparseName, Dense.Operations, Dense.Bytes, Dense.Run);
         }
         else
         {
@@ -99,13 +98,13 @@ internal sealed class SparseDecode<T, TDense> : SparseDecode
 
         _sparseLayer = new LayerStep<T>(T.Load(new RandomCheckpoint(model, indexesByPlace: true), "", layer: 0), context, executor);
         _denseLayer = new LayerStep<TDense>(TDense.Load(new RandomCheckpoint(TDense.Shape), "", layer: 0), context, executor);
-        SparseLayer = new Part(SparseLayerName, Sparse.Operations, Sparse.Bytes, _sparseLayer.Run);
+        SparseLayer = new Part(SparseLayerName, (Sparse ?? Dense).Operations, (Sparse ?? Dense).Bytes, _sparseLayer.Run);
         DenseLayer = new Part(DenseLayerName, Dense.Operations, Dense.Bytes, _denseLayer.Run);
     }
 
     public override Workload Dense { get; }
 
-    public override Workload Sparse { get; }
+    public override Workload? Sparse { get; }
 
     public override IReadOnlyList<Workload> Parts { get; }
 

@@ -21,11 +21,14 @@ internal sealed class ConfigSection(string file, JsonElement json, string path =
 
     public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };
 
+    /// <summary>Reads a whole number. What its absence stands for has the same range: the two may depend on other keys.</summary>
     public int Integer(string key, int least, int most, int? absent = null)
     {
         if (Find(key) is not { } value)
         {
-            return absent ?? throw Wrong(key, Between(least, most), "nothing");
+            return absent is { } given && given >= least && given <= most
+                ? given
+                : throw Wrong(key, Between(least, most), absent is { } wrong ? FormattableString.Invariant($"nothing, which is {wrong}") : "nothing");
         }
 
         return Number(value) is { } number && number == Math.Floor(number) && number >= least && number <= most ? (int)number : throw Wrong(key, Between(least, most), Quote(value));

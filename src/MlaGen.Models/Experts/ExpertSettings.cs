@@ -52,12 +52,10 @@ internal sealed record ExpertSettings
         }
 
         config.Integer("moe_layer_freq", 1, 1, 1);
-        int most = routed / groups * chosenGroups;
-        int chosen = config.Integer("num_experts_per_tok", 1, most, defaults.Chosen);
         return new ExpertSettings
         {
             Routed = routed,
-            Chosen = chosen <= most ? chosen : throw config.Wrong("num_experts_per_tok", FormattableString.Invariant($"a number from 1 to {most}"), FormattableString.Invariant($"nothing, which is {chosen}")),
+            Chosen = config.Integer("num_experts_per_tok", 1, routed / groups * chosenGroups, defaults.Chosen),
             Groups = groups,
             ChosenGroups = chosenGroups,
             Width = width,

@@ -31,7 +31,7 @@ internal abstract class DecoderFamily
         Epsilon = (float)Config.Number("rms_norm_eps", 1e-12, 0.1, DefaultEpsilon);
         Config.Word("hidden_act", "silu", "silu");
         _isTied = Config.Flag("tie_word_embeddings", TiesByDefault);
-        _ = HasMlpBias;
+        HasMlpBias = MayHaveMlpBias && Config.Flag("mlp_bias", false);
     }
 
     /// <summary>The families, for messages.</summary>
@@ -75,8 +75,11 @@ internal abstract class DecoderFamily
     /// <summary>Epsilon of the norms outside attention where <c>rms_norm_eps</c> is absent.</summary>
     protected virtual double DefaultEpsilon => 1e-6;
 
-    /// <summary>Whether the matrices of dense feed-forward parts have biases.</summary>
-    protected virtual bool HasMlpBias => false;
+    /// <summary>Whether transformers' class heeds <c>mlp_bias</c>.</summary>
+    protected virtual bool MayHaveMlpBias => false;
+
+    /// <summary>Whether the matrices of feed-forward parts that are not routed have biases.</summary>
+    protected bool HasMlpBias { get; }
 
     /// <summary>Whether the head is the embedding where <c>tie_word_embeddings</c> is absent.</summary>
     protected virtual bool TiesByDefault => false;

@@ -6,7 +6,7 @@ internal sealed class DeepSeekV2(ModelConfig model) : SparseFamily(
 {
     public override RopeLayout RopeLayout => RopeLayout.Interleaved;
 
-    protected override bool HasMlpBias => Config.Flag("mlp_bias", false);
+    protected override bool MayHaveMlpBias => true;
 
     private static RouterRules Rules(ConfigSection config)
     {

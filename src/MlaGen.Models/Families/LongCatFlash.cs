@@ -21,7 +21,7 @@ internal sealed class LongCatFlash : DecoderFamily
         {
             Routed = routed,
             Identities = identities,
-            Chosen = Config.Integer("moe_topk", 1, routed + identities, Math.Min(12, routed + identities)),
+            Chosen = Config.Integer("moe_topk", 1, routed + identities, 12),
             Width = Width("expert_ffn_hidden_size"),
             Scale = (float)Config.Number("routed_scaling_factor", 0, 1e6, 6),
         };

@@ -24,7 +24,7 @@ internal sealed class MiniCpm3 : DecoderFamily
 
     protected override double DefaultEpsilon => 1e-5;
 
-    protected override bool HasMlpBias => Config.Flag("mlp_bias", false);
+    protected override bool MayHaveMlpBias => true;
 
     protected override bool TiesByDefault => true;
 

@@ -56,7 +56,7 @@ public abstract class DecompressedMatrixCore : DecompressedCore
     internal sealed override bool HoldsTile(MlaShape shape)
         => Layout.KeyTile > 0 && Matrix.TokenTile > 0 && Layout.KeyTile % Matrix.TokenTile == 0 && Layout.KeyTile % DecompressedMatrixLayout.TileColumns == 0
             && Matrix.KeyDepth >= shape.QkHeadDim && Matrix.KeyDepth % 2 == 0 && Matrix.KeyColumns >= shape.QkNopeHeadDim && Matrix.ValueRows >= shape.VHeadDim
-            && Matrix.KeySumStride >= Math.Max(Matrix.KeyColumns, ScaledNumbers.WholeVectors(Matrix.KeyDepth)) && 2 * Layout.KeyStride >= ScaledNumbers.WholeVectors(Matrix.KeyDepth)
+            && Matrix.KeySumStride >= Math.Max(Matrix.KeyColumns, Int16Quantization.WholeVectors(Matrix.KeyDepth)) && 2 * Layout.KeyStride >= Int16Quantization.WholeVectors(Matrix.KeyDepth)
             && 2 * Matrix.LatentStride >= shape.KvLoraRank && 2 * Layout.ValueStride >= Layout.KeyTile && Layout.QueryTile == Layout.QueryPanel;
 
     internal sealed override int KeyLength => KeyScales + Layout.KeyTile;

@@ -52,7 +52,7 @@ public sealed class PrefillRoutineTests
 
     private static void Check(ProductPlan plan, Routine routine, int rows, int columns, int depth, bool windows)
     {
-        bool isScaled = plan.Numbers == ProductNumbers.Scaled;
+        bool isInt16 = plan.Numbers == ProductNumbers.Int16;
         rows = plan.CountsRows ? rows : plan.Rows;
         columns = plan.Columns == 0 ? columns : plan.Columns;
         depth = plan.Depth == 0 ? depth : plan.Depth;
@@ -89,7 +89,7 @@ public sealed class PrefillRoutineTests
                 float before = Rounded(random);
                 BitConverter.TryWriteBytes(result.AsSpan((row * plan.ResultBytes) + (sizeof(float) * column)), before);
                 double sum = Enumerable.Range(0, depth).Sum(d => lefts[row, d] * rights[column, d]);
-                expected[row, column] = isScaled ? sum * rowScales[row] * columnFactors[column] : sum + ((double)before * columnFactors[column]);
+                expected[row, column] = isInt16 ? sum * rowScales[row] * columnFactors[column] : sum + ((double)before * columnFactors[column]);
             }
         }
 
@@ -99,7 +99,7 @@ public sealed class PrefillRoutineTests
         arguments[2] = processor.Add("result", result, isReadOnly: false);
         (arguments[3], arguments[4], arguments[5]) = ((ulong)rows, (ulong)columns, (ulong)depth);
         arguments[6] = processor.Add("column factors", MemoryMarshal.AsBytes(columnFactors.AsSpan()).ToArray(), isReadOnly: true);
-        arguments[7] = isScaled ? processor.Add("row scales", MemoryMarshal.AsBytes(rowScales.AsSpan()).ToArray(), isReadOnly: true) : 0;
+        arguments[7] = isInt16 ? processor.Add("row scales", MemoryMarshal.AsBytes(rowScales.AsSpan()).ToArray(), isReadOnly: true) : 0;
         ulong address = processor.Add("arguments", MemoryMarshal.AsBytes(arguments.AsSpan()).ToArray(), isReadOnly: false);
         processor.Call(windows ? routine.WindowsEntry : 0, address, windows);
         for (int row = 0; row < rows; row++)
@@ -107,16 +107,16 @@ public sealed class PrefillRoutineTests
             for (int column = 0; column < columns; column++)
             {
                 float found = BitConverter.ToSingle(result, (row * plan.ResultBytes) + (sizeof(float) * column));
-                double allowed = isScaled ? 3e-7 * Math.Abs(expected[row, column]) : 2e-6 * depth;
+                double allowed = isInt16 ? 3e-7 * Math.Abs(expected[row, column]) : 2e-6 * depth;
                 Assert.True(Math.Abs(expected[row, column] - found) <= allowed, $"[{row}, {column}] is {found}, not {expected[row, column]}.");
             }
         }
 
         double Write(byte[] bytes, int place, bool isLargest)
         {
-            short number = isScaled ? (short)(isLargest ? most : random.Next(-most, most + 1)) : (short)(BitConverter.SingleToUInt32Bits(Rounded(random)) >> 16);
+            short number = isInt16 ? (short)(isLargest ? most : random.Next(-most, most + 1)) : (short)(BitConverter.SingleToUInt32Bits(Rounded(random)) >> 16);
             BitConverter.TryWriteBytes(bytes.AsSpan(place), number);
-            return isScaled ? number : BitConverter.UInt32BitsToSingle((uint)(ushort)number << 16);
+            return isInt16 ? number : BitConverter.UInt32BitsToSingle((uint)(ushort)number << 16);
         }
     }
 

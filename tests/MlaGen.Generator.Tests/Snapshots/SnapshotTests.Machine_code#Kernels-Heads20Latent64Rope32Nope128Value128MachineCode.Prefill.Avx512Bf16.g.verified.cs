@@ -4,7 +4,7 @@
 //
 // What it computes. Keys of 128 + 32 and values of 128 of one head from a tile of up to 192 cached latents of 64, and the attention of up to 32 queries to them.
 // It costs 32,768 operations a key, and 576 a query and visible key. Latents, weights, keys and queries
-// are whole numbers of 16 bits with a scale for each vector that is multiplied, summed exactly in 32; values and probabilities are bfloat16, summed in float32.
+// are int16 with a scale for each vector that is multiplied, summed exactly in int32; values and probabilities are bfloat16, summed in float32.
 //
 // How it is cut. Four products: keys and scores in tiles of 12 keys, values and their sums in tiles of 8 × 13, then 2 × 12 elements, each by 32 columns.
 // Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.

@@ -46,12 +46,17 @@ public class ModelConfigTests
         Assert.StartsWith($"{directory.Config}: {problem}", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void What_an_absent_key_stands_for_has_its_range_too()
+    [Theory]
+    [InlineData("moonlight", "n_routed_experts", "4", "num_experts_per_tok", "from 1 to 4, found nothing, which is 8")]
+    [InlineData("deepseek-v3", "n_group", "1", "topk_group", "from 1 to 1, found nothing, which is 4")]
+    [InlineData("longcat-flash", "zero_expert_num", "0", "moe_topk", "found nothing, which is 12")]
+    public void What_an_absent_key_stands_for_has_its_range_too(string name, string key, string json, string absent, string problem)
     {
-        using ModelDirectory directory = new ModelDirectory("moonlight").With("n_routed_experts", "4").With("num_experts_per_tok", null);
+        using ModelDirectory directory = new ModelDirectory(name).With(key, json).With(absent, null);
 
-        Assert.Contains("num_experts_per_tok: expected a number from 1 to 4, found nothing, which is 8", Assert.Throws<ModelConfigException>(() => ModelConfig.Read(directory.Path)).Message, StringComparison.Ordinal);
+        string found = Assert.Throws<ModelConfigException>(() => ModelConfig.Read(directory.Path)).Message;
+        Assert.Contains($"{absent}: expected a number ", found, StringComparison.Ordinal);
+        Assert.Contains(problem, found, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using MlaGen.Runtime;
+using MlaGen.Tests.Attention;
 using MlaGen.Tests.Golden;
 
 namespace MlaGen.Tests.MachineCode;
@@ -9,35 +10,47 @@ public sealed class LayerPrecisionTests
     private const int Tokens = 77;
     private const int HiddenSize = 64;
 
-    // Rows of floats hold high precision to what its products err by; where a row is kept in bfloat16, an element between two numbers may be kept as the other one.
+    /// <summary>What an element of a row that is kept as its neighbour in bfloat16 moves outputs by.</summary>
+    private const double MostWithOtherRows = 2e-4;
+
     [Theory]
     [InlineData(MlaPrecision.Medium, CacheFormat.BFloat16, 2e-2)]
     [InlineData(MlaPrecision.Medium, CacheFormat.Float32, 2e-2)]
-    [InlineData(MlaPrecision.High, CacheFormat.BFloat16, 2e-4)]
+    [InlineData(MlaPrecision.High, CacheFormat.BFloat16, 5e-5)]
     [InlineData(MlaPrecision.High, CacheFormat.Float32, 1e-5)]
     public void A_prompt_gives_the_same_bits_however_it_is_cut_and_is_near_to_the_highest_precision(MlaPrecision precision, CacheFormat format, double most)
     {
         InMemoryCheckpoint checkpoint = Checkpoint();
         float[] hidden = CounterRandom.Hidden("layer", Tokens, HiddenSize);
-        float[] expected = Run(checkpoint, precision, format, hidden, Tokens, threads: 1);
+        (float[] expected, float[] rows) = Run(checkpoint, precision, format, hidden, Tokens, threads: 1);
         foreach (int threads in (int[])[1, 3])
         {
             foreach (int chunk in (int[])[Tokens, 1, 2, 5, 33])
             {
-                Assert.Equal(expected, Run(checkpoint, precision, format, hidden, chunk, threads));
+                Assert.Equal(expected, Run(checkpoint, precision, format, hidden, chunk, threads).Output);
             }
         }
 
-        float[] exact = Run(checkpoint, MlaPrecision.Highest, format, hidden, Tokens, threads: 1);
+        (float[] exact, float[] exactRows) = Run(checkpoint, MlaPrecision.Highest, format, hidden, Tokens, threads: 1);
         double error = Math.Sqrt(exact.Zip(expected).Sum(pair => Math.Pow(pair.First - pair.Second, 2)) / exact.Sum(value => (double)value * value));
-        Assert.InRange(error, 0, most);
+        Assert.InRange(error, 0, precision == MlaPrecision.High && format == CacheFormat.BFloat16 && Neighbours(rows, exactRows) > 0 ? MostWithOtherRows : most);
         if (MlaCores.Of<Medium8Attention>(precision: precision).Projections.Single(core => core.Runs).Precision != MlaPrecision.Highest)
         {
             Assert.NotEqual(0, error);
         }
     }
 
-    private static float[] Run(InMemoryCheckpoint checkpoint, MlaPrecision precision, CacheFormat format, float[] hidden, int chunk, int threads)
+    /// <summary>Elements of bfloat16 that high precision keeps as another number: very few, which lay between two, and each as the one beside it.</summary>
+    private static int Neighbours(float[] rows, float[] exactRows)
+    {
+        int[] apart = [.. rows.Zip(exactRows, static (row, exact) => Math.Abs((BitConverter.SingleToInt32Bits(row) >> 16) - (BitConverter.SingleToInt32Bits(exact) >> 16)))];
+        Assert.All(apart, static steps => Assert.InRange(steps, 0, 1));
+        int others = apart.Count(static steps => steps > 0);
+        Assert.InRange(others, 0, rows.Length / 500);
+        return others;
+    }
+
+    private static (float[] Output, float[] Rows) Run(InMemoryCheckpoint checkpoint, MlaPrecision precision, CacheFormat format, float[] hidden, int chunk, int threads)
     {
         using var executor = new MlaExecutor(threads);
         var layer = Medium8Attention.Load(checkpoint, "", layer: 0);
@@ -55,7 +68,7 @@ public sealed class LayerPrecisionTests
             batch.Commit();
         }
 
-        return output;
+        return (output, AttentionRun.Rows(sequence, Medium8Attention.Shape.CacheRowElements));
     }
 
     private static InMemoryCheckpoint Checkpoint()

@@ -18,7 +18,7 @@ internal static class PairProducts
             Assembler code = builder.Code;
             code.mov(rax, PrefillArguments.Left);
             code.mov(r8, PrefillArguments.Result);
-            if (plan.Numbers == ProductNumbers.Scaled)
+            if (plan.Numbers == ProductNumbers.Int16)
             {
                 code.mov(r11, PrefillArguments.RowScales);
                 code.mov(RowScales, r11);
@@ -86,7 +86,7 @@ internal static class PairProducts
         code.add(rax, rows * plan.LeftBytes);
         code.mov(r8, Result);
         code.add(r8, rows * plan.ResultBytes);
-        if (plan.Numbers == ProductNumbers.Scaled)
+        if (plan.Numbers == ProductNumbers.Int16)
         {
             code.mov(r11, RowScales);
             code.add(r11, rows * sizeof(float));
@@ -170,7 +170,7 @@ internal static class PairProducts
         code.vmovups(second, __zmmword_ptr[r11 + MatrixPlan.VectorBytes]);
         code.add(r11, ProductPlan.TileBytes);
         code.mov(ColumnFactors, r11);
-        if (plan.Numbers == ProductNumbers.Scaled)
+        if (plan.Numbers == ProductNumbers.Int16)
         {
             code.mov(r11, RowScales);
         }

@@ -212,7 +212,7 @@ internal static class KernelEmitter
 
             What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {matrix.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {matrix.Queries} queries to them.
             It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Latents, weights, keys and queries
-            are whole numbers of 16 bits with a scale for each vector that is multiplied, summed exactly in 32; values and probabilities are bfloat16, summed in float32.
+            are int16 with a scale for each vector that is multiplied, summed exactly in int32; values and probabilities are bfloat16, summed in float32.
 
             {PlanText.MatrixPrefill(matrix)}
             {PlanText.Form(plan.BreakEvenQueries)}

@@ -5,12 +5,12 @@ using System.Runtime.Intrinsics;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Operands of 16 bits for a core of machine code. Whole numbers with a scale for each vector: latents <c>[tokens][latent]</c> and in pairs, key weights in pairs,
+/// Operands of 16 bits for a core of machine code. int16 with a scale for each vector: latents <c>[tokens][latent]</c> and in pairs, key weights in pairs,
 /// value weights in rows, keys <c>[tokens][nope, rotary]</c>, queries in pairs. Bfloat16: turned values <c>[value][tokens]</c>. Turned sums are floats, <c>[value][queries]</c>.
 /// </summary>
-internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore core) : KeyTiles(step, core)
+internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore core) : KeyTiles(step, core)
 {
-    private const int Width = ScaledNumbers.Width;
+    private const int Width = Int16Quantization.Width;
 
     private DecompressedMatrixLayout Matrix => core.Matrix;
 
@@ -63,7 +63,7 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
         {
             Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale, ref floats);
             ref float pairs = ref Unsafe.Add(ref packed, first * (Matrix.KeyDepth / 2));
-            ScaledNumbers.ScalePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref Unsafe.Add(ref packed, core.QueryScales + first));
+            Int16Quantization.QuantizePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref Unsafe.Add(ref packed, core.QueryScales + first));
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
             ref float scales = ref Unsafe.As<uint, float>(ref Unsafe.Add(ref weights, WeightWords));
             for (int i = 0; i < KeyPanels; i++)
             {
-                ScalePanel(matrix, i < keyPanels ? panel++ : -1, ref Unsafe.Add(ref weights, i * PanelWords), ref Unsafe.Add(ref scales, i * Width), space);
+                QuantizePanel(matrix, i < keyPanels ? panel++ : -1, ref Unsafe.Add(ref weights, i * PanelWords), ref Unsafe.Add(ref scales, i * Width), space);
             }
 
             for (int i = 0; i < ValuePanels; i++)
@@ -87,7 +87,7 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
                 // Pairs of sixteen outputs, turned, are rows of them.
                 ref uint rows = ref Unsafe.Add(ref weights, KeyWords + (i * PanelWords));
                 ref uint pairs = ref Unsafe.As<float, uint>(ref space.Product.At(Width * Latent));
-                ScalePanel(matrix, i < valuePanels ? panel++ : -1, ref pairs, ref Unsafe.Add(ref scales, (KeyPanels + i) * Width), space);
+                QuantizePanel(matrix, i < valuePanels ? panel++ : -1, ref pairs, ref Unsafe.Add(ref scales, (KeyPanels + i) * Width), space);
                 for (int word = 0; word < Latent / 2; word += Width)
                 {
                     WordSquare.Turn(ref Unsafe.Add(ref pairs, word * Width), Width, ref Unsafe.Add(ref rows, word), Latent / 2);
@@ -103,7 +103,7 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
         ref float floats = ref Unsafe.As<byte, float>(ref rows);
         ref uint pairs = ref Unsafe.As<float, uint>(ref space.Packed.Start);
         ref uint latents = ref Unsafe.Add(ref pairs, PairWords);
-        ScaledNumbers.ScaleRows(ref floats, Shape.CacheRowElements, tokens, Latent, ref Unsafe.As<uint, ushort>(ref latents), 2 * Matrix.LatentStride, ref space.Packed.At(PairWords + LatentWords));
+        Int16Quantization.QuantizeRows(ref floats, Shape.CacheRowElements, tokens, Latent, ref Unsafe.As<uint, ushort>(ref latents), 2 * Matrix.LatentStride, ref space.Packed.At(PairWords + LatentWords));
         space.Packed.Span(PairWords + LatentWords + tokens, Layout.KeyTile - tokens).Clear();
         for (int token = 0; token < Columns(tokens); token += Width)
         {
@@ -140,11 +140,11 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
             rest[rotary..].Clear();
         }
 
-        ScaledNumbers.ScaleRows(
+        Int16Quantization.QuantizeRows(
             ref product,
             Matrix.KeySumStride,
             tokens,
-            ScaledNumbers.WholeVectors(Matrix.KeyDepth),
+            Int16Quantization.WholeVectors(Matrix.KeyDepth),
             ref Unsafe.As<float, ushort>(ref space.Keys.Start),
             2 * Layout.KeyStride,
             ref space.Keys.At(core.KeyScales));
@@ -267,7 +267,7 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
 
     /// <summary>Scales a panel of weights; zeros where there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ScalePanel(PackedMatrix matrix, int panel, ref uint pairs, ref float scales, WorkerSpace space)
+    private void QuantizePanel(PackedMatrix matrix, int panel, ref uint pairs, ref float scales, WorkerSpace space)
     {
         if (panel < 0)
         {
@@ -278,6 +278,6 @@ internal sealed class ScaledKeyTiles(StepContext step, DecompressedMatrixCore co
 
         ref float floats = ref space.Product.Start;
         matrix.Products.WidenPanel(matrix, panel, ref floats);
-        ScaledNumbers.ScalePanel(ref floats, Latent, ref pairs, ref scales);
+        Int16Quantization.QuantizePanel(ref floats, Latent, ref pairs, ref scales);
     }
 }

@@ -4,10 +4,10 @@ using MlaGen.Tests.MachineCode;
 
 namespace MlaGen.Tests.Numerics;
 
-/// <summary>Whole numbers of 16 bits with a scale for each vector: how near they are, and that no sum of their products exceeds 32 bits.</summary>
-public sealed class ScaledNumbersTests
+/// <summary>How near codes and scale come to a vector, and that no sum of products of codes overflows int32.</summary>
+public sealed class Int16QuantizationTests
 {
-    private const int Width = ScaledNumbers.Width;
+    private const int Width = Int16Quantization.Width;
 
     /// <summary>What vectors are like, in some depths.</summary>
     public static TheoryData<string, int> Kinds
@@ -123,7 +123,7 @@ public sealed class ScaledNumbersTests
         float[] floats = [.. from d in Enumerable.Range(0, depth) from vector in vectors select vector[d]];
         uint[] pairs = new uint[depth / 2 * Width];
         float[] scales = new float[Width];
-        ScaledNumbers.ScalePanel(ref floats[0], depth, ref pairs[0], ref scales[0]);
+        Int16Quantization.QuantizePanel(ref floats[0], depth, ref pairs[0], ref scales[0]);
         short[] numbers = MemoryMarshal.Cast<uint, short>(pairs.AsSpan()).ToArray();
         return Enumerable.Range(0, Width).Select(column => (Enumerable.Range(0, depth).Select(d => (int)numbers[(((d / 2 * Width) + column) * 2) + (d % 2)]).ToArray(), scales[column])).ToArray();
     }
@@ -135,7 +135,7 @@ public sealed class ScaledNumbersTests
         float[] floats = [.. vectors.SelectMany(vector => vector.Concat(Enumerable.Repeat(float.NaN, Apart)))];
         ushort[] numbers = new ushort[vectors.Length * (depth + Apart)];
         float[] scales = new float[vectors.Length];
-        ScaledNumbers.ScaleRows(ref floats[0], depth + Apart, vectors.Length, depth, ref numbers[0], depth + Apart, ref scales[0]);
+        Int16Quantization.QuantizeRows(ref floats[0], depth + Apart, vectors.Length, depth, ref numbers[0], depth + Apart, ref scales[0]);
         return Enumerable.Range(0, vectors.Length).Select(row => (numbers.AsSpan(row * (depth + Apart), depth).ToArray().Select(number => (int)(short)number).ToArray(), scales[row])).ToArray();
     }
 }

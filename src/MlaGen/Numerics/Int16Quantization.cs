@@ -6,11 +6,11 @@ using System.Runtime.Intrinsics.X86;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Vectors of floats as whole numbers of 16 bits times a scale of the vector: what products of pairs of them take, which sum in 32 bits. A vector's length is
+/// Symmetric quantization of vectors to int16, with a scale for each vector: what products of pairs of them take, which sum in int32. A vector's length is
 /// brought to the root of 2^31, so that no sum of products with another can exceed them, by the inequality of Cauchy and Schwarz; its elements then keep
 /// some twelve bits. Only where there is AVX-512.
 /// </summary>
-internal static class ScaledNumbers
+internal static class Int16Quantization
 {
     /// <summary>Columns of a panel.</summary>
     public const int Width = 16;
@@ -23,13 +23,13 @@ internal static class ScaledNumbers
     private const byte OtherHalf = 0b01_00_11_10;
     private const byte OtherQuarter = 0b10_11_00_01;
 
-    /// <summary>Scales a panel of vectors, <c>[depth][16]</c>, to pairs, <c>[depth / 2][16][2]</c>. A vector that is not finite has a scale that is no number.</summary>
+    /// <summary>Quantizes a panel of vectors, <c>[depth][16]</c>, to pairs, <c>[depth / 2][16][2]</c>. A vector that is not finite has a scale that is no number.</summary>
     /// <param name="floats">The panel.</param>
     /// <param name="depth">An even number.</param>
-    /// <param name="pairs">Takes the whole numbers; may not be the same memory.</param>
+    /// <param name="pairs">Takes the codes; may not be the same memory.</param>
     /// <param name="scales">Takes sixteen scales.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ScalePanel(ref float floats, int depth, ref uint pairs, ref float scales)
+    public static void QuantizePanel(ref float floats, int depth, ref uint pairs, ref float scales)
     {
         Vector512<float> most = Vector512<float>.Zero;
         for (int d = 0; d < depth; d++)
@@ -56,21 +56,21 @@ internal static class ScaledNumbers
         Scales(down, factor).StoreUnsafe(ref scales);
     }
 
-    /// <summary>Scales vectors whose elements lie one after the other, whole sixteens of elements.</summary>
+    /// <summary>Quantizes vectors whose elements lie one after the other, whole sixteens of elements.</summary>
     /// <param name="floats">The first vector; zeros stand where it has no element.</param>
     /// <param name="stride">Floats from a vector to the next.</param>
     /// <param name="count">How many.</param>
     /// <param name="depth">Elements of a vector: a multiple of 16.</param>
-    /// <param name="numbers">Takes the whole numbers.</param>
-    /// <param name="numbersStride">Whole numbers from a vector to the next.</param>
+    /// <param name="codes">Takes the codes.</param>
+    /// <param name="codesStride">Codes from a vector to the next.</param>
     /// <param name="scales">Takes a scale for each vector.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ScaleRows(ref float floats, nint stride, int count, int depth, ref ushort numbers, nint numbersStride, ref float scales)
+    public static void QuantizeRows(ref float floats, nint stride, int count, int depth, ref ushort codes, nint codesStride, ref float scales)
     {
         for (int row = 0; row < count; row++)
         {
             ref float source = ref Unsafe.Add(ref floats, row * stride);
-            ref ushort target = ref Unsafe.Add(ref numbers, row * numbersStride);
+            ref ushort target = ref Unsafe.Add(ref codes, row * codesStride);
             Vector512<float> most = Vector512<float>.Zero;
             for (int d = 0; d < depth; d += Width)
             {
@@ -117,7 +117,7 @@ internal static class ScaledNumbers
         return Vector512.ConditionalSelect(Vector512.Equals(most, Vector512.Create(float.PositiveInfinity)), Vector512.Create(float.NaN), down);
     }
 
-    /// <summary>What whole numbers are multiples of; no number where an element is none or infinite, since squares then are none.</summary>
+    /// <summary>What an element is multiplied by to become a code; no number where an element is none or infinite, since squares then are none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Factor(Vector512<float> most, Vector512<float> down, Vector512<float> squares, int depth)
     {
