@@ -4,9 +4,8 @@ namespace MlaGen.Generator.Planning;
 
 /// <summary>
 /// How a decompressed core of tiles is cut. A key tile goes through four products: keys and turned values of a head from latents, scores of a panel of
-/// queries, and sums of values. Keys are sums of two terms of bfloat16 at either precision, and queries of as many at least, because one alone would cost more than medium
-/// allows; values and probabilities are as many as the precision asks for. Latents and weights are one term where bfloat16 holds them. Queries lie in lanes from
-/// beginning to end, so that probabilities need not be turned; sums come out turned. No assembly decides a size; all of them stand here.
+/// queries, and sums of values. Values and probabilities are sums of as many terms of bfloat16 as the precision asks for; keys and queries have one more, because what a score errs
+/// by, scores that are large make larger. Latents and weights are one term where bfloat16 holds them. Queries lie in lanes from beginning to end, so that probabilities need not be turned; sums come out turned. No assembly decides a size; all of them stand here.
 /// </summary>
 /// <param name="Precision">How exactly it multiplies.</param>
 /// <param name="KvLoraRank">Elements of a latent.</param>
@@ -27,23 +26,20 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
     /// <summary>Terms of probabilities and of values.</summary>
     public int Terms => Precision == MlaPrecision.Medium ? 1 : 2;
 
-    /// <summary>Terms of queries: a third one takes no more memory of the keys that stream by, and leaves of their scores' error what two terms of keys leave.</summary>
-    public int QueryTerms => Precision == MlaPrecision.Medium ? 2 : 3;
-
-    /// <summary>Terms of latents and of weights, where bfloat16 does not hold them.</summary>
-    public int LatentTerms => Precision == MlaPrecision.Medium ? 2 : 3;
+    /// <summary>Terms of keys and of queries, and of latents and weights where bfloat16 does not hold them: what a score errs by, its weight does.</summary>
+    public int KeyTerms => Terms + 1;
 
     /// <summary>Queries of a panel.</summary>
     public int Queries => TileProductPlan.Side;
 
     /// <summary>Bytes from a key to the next.</summary>
-    public int KeyBytes => OddCacheLines(2 * ElementBytes * KeyDepth);
+    public int KeyBytes => OddCacheLines(KeyTerms * ElementBytes * KeyDepth);
 
     /// <summary>Bytes from an element of all values of a tile to the next element.</summary>
     public int ValueBytes => OddCacheLines(Terms * ElementBytes * KeyTile);
 
     /// <summary>Bytes from a latent to the next, and from a row of value weights to the next.</summary>
-    public int LatentBytes => OddCacheLines(LatentTerms * ElementBytes * KvLoraRank);
+    public int LatentBytes => OddCacheLines(KeyTerms * ElementBytes * KvLoraRank);
 
     /// <summary>Bytes from a key that was just multiplied to the next: room for its rotary part.</summary>
     public int KeySumBytes => sizeof(float) * Math.Max(KeyColumns, KeyDepth);
@@ -55,17 +51,17 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
     public int ScoreBytes => sizeof(float) * Queries;
 
     /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
-    public int WorkingSetBytes => (KeyTile * (KeyBytes + ScoreBytes)) + (ValueRows * (ValueBytes + ScoreBytes)) + (QueryTerms * ElementBytes * KeyDepth * Queries);
+    public int WorkingSetBytes => (KeyTile * (KeyBytes + ScoreBytes)) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);
 
     /// <summary>Keys without their rotary part: latents by a head's key weights.</summary>
-    public TileProductPlan Keys => new("Keys", Latents, LatentPairs, Panel(KvLoraRank, LatentTerms), KeySumBytes, Accumulates: false);
+    public TileProductPlan Keys => new("Keys", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), KeySumBytes, Accumulates: false);
 
     /// <summary>Values, an element of all of them after the other: rows of a head's value weights by pairs of latents.</summary>
-    public TileProductPlan Values => new("Values", Latents, LatentPairs, Panel(KvLoraRank, LatentTerms), ValueSumBytes, Accumulates: false);
+    public TileProductPlan Values => new("Values", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), ValueSumBytes, Accumulates: false);
 
     /// <summary>Scores: keys by pairs of queries.</summary>
     public TileProductPlan Scores => new(
-        "Scores", Rows(KeyBytes, KeyDepth, terms: 2), Pairs(KeyDepth, QueryTerms), Panel(KeyDepth, QueryTerms), ScoreBytes, Accumulates: false);
+        "Scores", Rows(KeyBytes, KeyDepth, KeyTerms), Pairs(KeyDepth, KeyTerms), Panel(KeyDepth, KeyTerms), ScoreBytes, Accumulates: false);
 
     /// <summary>Sums of values: turned values by pairs of probabilities, of which first terms stand where the scores of even keys stood, second ones where those of odd keys did.</summary>
     public TileProductPlan Sums => new(
@@ -74,9 +70,9 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
     /// <summary>All of them.</summary>
     public IEnumerable<TileProductPlan> Products => [Keys, Values, Scores, Sums];
 
-    private TileOperand Latents => Rows(LatentBytes, KvLoraRank, LatentTerms) with { SaysTerms = true };
+    private TileOperand Latents => Rows(LatentBytes, KvLoraRank, KeyTerms) with { SaysTerms = true };
 
-    private TileOperand LatentPairs => Pairs(KvLoraRank, LatentTerms) with { SaysTerms = true };
+    private TileOperand LatentPairs => Pairs(KvLoraRank, KeyTerms) with { SaysTerms = true };
 
     private static TileOperand Rows(int stride, int depth, int terms) => new(stride, ElementBytes * depth, terms, SaysTerms: false);
 

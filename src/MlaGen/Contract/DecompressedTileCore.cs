@@ -58,10 +58,10 @@ public abstract class DecompressedTileCore : DecompressedCore
     internal sealed override string? Refusal => _routines.TryWrite(() => [Bytes(Keys), Bytes(Values), Bytes(Scores), Bytes(Sums)]);
 
     internal sealed override bool HoldsTile(MlaShape shape)
-        => Layout.KeyTile > 0 && Layout.KeyTile % Side == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side && Tiles.Terms is 1 or 2 && Tiles.QueryTerms is 2 or 3 && Tiles.LatentTerms is 2 or 3
+        => Layout.KeyTile > 0 && Layout.KeyTile % Side == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 2 or 3
             && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % Side == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
             && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
-            && Layout.KeyStride >= Tiles.KeyDepth && 2 * Layout.ValueStride >= Tiles.Terms * Layout.KeyTile && 2 * Tiles.LatentStride >= Tiles.LatentTerms * shape.KvLoraRank
+            && 2 * Layout.KeyStride >= Tiles.KeyTerms * Tiles.KeyDepth && 2 * Layout.ValueStride >= Tiles.Terms * Layout.KeyTile && 2 * Tiles.LatentStride >= Tiles.KeyTerms * shape.KvLoraRank
             && Tiles.KeySumStride >= Math.Max(Tiles.KeyColumns, Tiles.KeyDepth) && Tiles.ValueSumStride >= Layout.KeyTile;
 
     internal sealed override int ValueLength => Tiles.ValueRows * Layout.ValueStride;
@@ -69,7 +69,7 @@ public abstract class DecompressedTileCore : DecompressedCore
     /// <summary>Scores, and the sums of four tiles on their way through memory.</summary>
     internal sealed override int ScoreLength => Layout.ScoreLength + (Side * Side);
 
-    internal sealed override int QueryFloats(MlaShape shape) => Tiles.QueryTerms * Tiles.KeyDepth / 2;
+    internal sealed override int QueryFloats(MlaShape shape) => Tiles.KeyTerms * Tiles.KeyDepth / 2;
 
     internal sealed override int SumFloats(MlaShape shape) => Tiles.ValueRows;
 
@@ -79,14 +79,14 @@ public abstract class DecompressedTileCore : DecompressedCore
     {
         int columns = Layout.QueryTile;
         int tokens = Whole(tile.Tokens);
-        int panel = columns * Tiles.QueryTerms * Tiles.KeyDepth / 2;
+        int panel = columns * Tiles.KeyTerms * Tiles.KeyDepth / 2;
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
         ref float scratch = ref Unsafe.Add(ref tile.Scores, Layout.ScoreLength);
 
         // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
         Prefetch.Range(ref tile.Sums, 0, Tiles.ValueRows * columns);
-        Multiply(Product.Scores, ref tile.Keys, 2, ref tile.Queries, Tiles.QueryTerms, ref tile.Scores, tokens, columns, Tiles.KeyDepth, ref rescale, ref scratch);
+        Multiply(Product.Scores, ref tile.Keys, Tiles.KeyTerms, ref tile.Queries, Tiles.KeyTerms, ref tile.Scores, tokens, columns, Tiles.KeyDepth, ref rescale, ref scratch);
         if (tile.Masked)
         {
             PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
@@ -197,11 +197,8 @@ public sealed class DecompressedTileLayout
     /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
     public required int Terms { get; init; }
 
-    /// <summary>Terms of bfloat16 that latents and weights are taken as where it does not hold them: 2 or 3.</summary>
-    public required int LatentTerms { get; init; }
-
-    /// <summary>Terms of bfloat16 that queries are taken as: 2 or 3.</summary>
-    public required int QueryTerms { get; init; }
+    /// <summary>Terms of bfloat16 that keys and queries are taken as, and latents and weights where it does not hold them: 2 or 3.</summary>
+    public required int KeyTerms { get; init; }
 
     /// <summary>Elements of a key and of a query, padding included.</summary>
     public required int KeyDepth { get; init; }

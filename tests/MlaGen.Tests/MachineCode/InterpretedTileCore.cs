@@ -30,7 +30,7 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
             Product.Scores => (4 * Layout.KeyStride, 2 * depth),
             _ => (4 * Layout.ValueStride, 2 * Layout.KeyTile),
         };
-        (int pair, int term, int panel) = product == Product.Sums ? (8 * Layout.ScoreStride, 4 * Layout.ScoreStride, 64) : (64, 32 * depth, 32 * depth * (product == Product.Scores ? Tiles.QueryTerms : Tiles.LatentTerms));
+        (int pair, int term, int panel) = product == Product.Sums ? (8 * Layout.ScoreStride, 4 * Layout.ScoreStride, 64) : (64, 32 * depth, 32 * depth * Tiles.KeyTerms);
         int result = 4 * product switch
         {
             Product.Keys => Tiles.KeySumStride,

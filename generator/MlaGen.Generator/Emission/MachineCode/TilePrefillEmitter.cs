@@ -20,8 +20,7 @@ internal sealed class TilePrefillEmitter(CodeWriter writer, TilePrefillPlan plan
         writer.Line("private static readonly DecompressedTileLayout s_tiles = new()");
         writer.Line("{");
         writer.Line($"    Terms = {plan.Terms},");
-        writer.Line($"    LatentTerms = {plan.LatentTerms},");
-        writer.Line($"    QueryTerms = {plan.QueryTerms},");
+        writer.Line($"    KeyTerms = {plan.KeyTerms},");
         writer.Line($"    KeyDepth = {plan.KeyDepth},");
         writer.Line($"    KeyColumns = {plan.KeyColumns},");
         writer.Line($"    ValueRows = {plan.ValueRows},");

@@ -14,7 +14,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     private const int Width = 16;
 
     /// <summary>One where bfloat16 holds what the cache keeps.</summary>
-    private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.LatentTerms;
+    private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.KeyTerms;
 
     private DecompressedTileLayout Tiles => core.Tiles;
 
@@ -24,7 +24,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     private int RowWords => Latent / 2;
 
     /// <summary>Words of all terms that a latent takes in pairs.</summary>
-    private int PairedWords => RowWords * Tiles.LatentTerms;
+    private int PairedWords => RowWords * Tiles.KeyTerms;
 
     /// <summary>Words of a panel of weights, or of latents, in pairs.</summary>
     private int PanelWords => Width * PairedWords;
@@ -67,7 +67,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
             TurnedQueries.Pack(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale, ref floats);
-            Pair(ref floats, Tiles.KeyDepth, Tiles.QueryTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
+            Pair(ref floats, Tiles.KeyDepth, Tiles.KeyTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
         }
     }
 
@@ -148,7 +148,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
             Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, nope), Tiles.KeyDepth - nope);
             MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, (token * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
             rest[rotary..].Clear();
-            BFloat16Lanes.Split(ref key, Tiles.KeyDepth, terms: 2, ref Unsafe.As<float, ushort>(ref space.Keys.At((long)token * Layout.KeyStride)), Tiles.KeyDepth);
+            BFloat16Lanes.Split(ref key, Tiles.KeyDepth, Tiles.KeyTerms, ref Unsafe.As<float, ushort>(ref space.Keys.At((long)token * Layout.KeyStride)), Tiles.KeyDepth);
         }
 
         core.MultiplyValues(ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)), terms, ref pairs, _latentTerms, tokens, Latent, ref product);
@@ -206,7 +206,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     public override void Divide(ref float sums, ReadOnlySpan<float> shares, ref float output, nint stride)
         => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
 
-    private int Terms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : Tiles.LatentTerms;
+    private int Terms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : Tiles.KeyTerms;
 
     private ref uint HeadWeights(int head, WorkerSpace space) => ref Unsafe.As<float, uint>(ref space.Weights.At((long)head * HeadWords));
 
