@@ -215,21 +215,35 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         using (writer.KernelMethod($"Softmax{TilePlan.Counted(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
         {
             writer.Line($"{vector.Type} before = {vector.Load("statistics")};");
-            writer.Line($"{vector.Type} maximum = before;");
+            writer.Line("// Four maxima, since each of them waits for the token before.");
+            writer.Line($"{vector.Type} first = before, second = before, third = before, fourth = before;");
             writer.Line("ref float score = ref scores;");
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
+            writer.Line("int token = 0;");
+            using (writer.Braces("for (; token <= tokens - 4; token += 4)"))
             {
-                writer.Line($"maximum = {vector.Max("maximum", vector.Load("score"))};");
+                string[] maxima = ["first", "second", "third", "fourth"];
+                for (int i = 0; i < maxima.Length; i++)
+                {
+                    writer.Line($"{maxima[i]} = {vector.Max(maxima[i], vector.Load("score", i * plan.ScoreStride))};");
+                }
+
+                writer.Line($"score = ref Unsafe.Add(ref score, {maxima.Length * plan.ScoreStride});");
+            }
+
+            using (writer.Braces("for (; token < tokens; token++)"))
+            {
+                writer.Line($"first = {vector.Max("first", vector.Load("score"))};");
                 writer.Line($"score = ref Unsafe.Add(ref score, {plan.ScoreStride});");
             }
 
+            writer.Line($"{vector.Type} maximum = {vector.Max(vector.Max("first", "second"), vector.Max("third", "fourth"))};");
             writer.Line();
             writer.Line("// -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.");
             writer.Line($"{vector.Type} origin = {vector.WhereEqual("maximum", vector.Broadcast("float.NegativeInfinity"), vector.Zero, "maximum")};");
             writer.Line($"{vector.Type} rescale = VectorMath.Exp(before - origin);");
             writer.Line($"{vector.Type} sum = {vector.Zero};");
             writer.Line("score = ref scores;");
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
+            using (writer.Braces("for (token = 0; token < tokens; token++)"))
             {
                 writer.Line($"{vector.Type} probability = VectorMath.Exp({vector.Load("score")} - origin);");
                 writer.Line("sum += probability;");
