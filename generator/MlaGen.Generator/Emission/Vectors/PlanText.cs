@@ -28,7 +28,7 @@ internal static class PlanText
     {
         string fits = core.WorkingSetBytes <= KernelPlanner.SecondLevelCache ? "of a second-level cache of" : "more than a second-level cache of";
         string ahead = !core.PrefetchesRows ? string.Empty : $"\nRows that are used where they lie are asked for {core.PrefetchTokens} tokens ahead, decoded ones a block ahead.";
-        string outputs = core.PrefetchesOutputs ? $"\nValues lie {core.ValueStride} floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago." : string.Empty;
+        string outputs = core.PrefetchesQueries ? $"\nValues lie {core.ValueStride} floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago." : string.Empty;
         return
             $"Caches. Keys, values, scores, queries and outputs take {Kilobytes(core.WorkingSetBytes)} KB, {fits} {Kilobytes(KernelPlanner.SecondLevelCache)} KB; a value tile reads {Kilobytes(core.ValueTileBytes)} KB of them.\n" +
             $"Scores of successive tokens lie {core.ScoreStride} floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.{ahead}{outputs}";
