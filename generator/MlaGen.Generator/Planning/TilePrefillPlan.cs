@@ -12,8 +12,9 @@ namespace MlaGen.Generator.Planning;
 /// <param name="KeyDepth">Elements of a key and of a query, padded to whole tiles.</param>
 /// <param name="KeyColumns">Elements of a key without its rotary part, padded to whole tiles.</param>
 /// <param name="ValueRows">Elements of a value, padded to whole tiles.</param>
-/// <param name="KeyTile">Keys of a tile.</param>
-internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile)
+/// <param name="KeyTile">Keys of a tile: whole tiles of scores.</param>
+/// <param name="ScoreTile">Keys whose scores are worked on at a time.</param>
+internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile, int ScoreTile)
 {
     private const int ElementBytes = sizeof(ushort);
 
@@ -32,14 +33,11 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
     /// <summary>Queries of a panel.</summary>
     public int Queries => TileProductPlan.Side;
 
-    /// <summary>Bytes from a key to the next.</summary>
-    public int KeyBytes => OddCacheLines(KeyTerms * ElementBytes * KeyDepth);
+    /// <summary>Bytes of a key.</summary>
+    public int KeyBytes => KeyTerms * ElementBytes * KeyDepth;
 
-    /// <summary>Bytes from an element of all values of a tile to the next element.</summary>
-    public int ValueBytes => OddCacheLines(Terms * ElementBytes * KeyTile);
-
-    /// <summary>Bytes from a latent to the next, and from a row of value weights to the next.</summary>
-    public int LatentBytes => OddCacheLines(KeyTerms * ElementBytes * KvLoraRank);
+    /// <summary>Bytes of an element of all values of a tile.</summary>
+    public int ValueBytes => Terms * ElementBytes * KeyTile;
 
     /// <summary>Bytes from a key that was just multiplied to the next: room for its rotary part.</summary>
     public int KeySumBytes => sizeof(float) * Math.Max(KeyColumns, KeyDepth);
@@ -51,34 +49,40 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
     public int ScoreBytes => sizeof(float) * Queries;
 
     /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
-    public int WorkingSetBytes => (KeyTile * (KeyBytes + ScoreBytes)) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);
+    public int WorkingSetBytes => (KeyTile * KeyBytes) + (ScoreTile * ScoreBytes) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);
 
     /// <summary>Keys without their rotary part: latents by a head's key weights.</summary>
-    public TileProductPlan Keys => new("Keys", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), KeySumBytes, Accumulates: false);
+    public TileProductPlan Keys => new("Keys", Latents, Latents, KeySumBytes, Accumulates: false, AskedLines: 0);
 
-    /// <summary>Values, an element of all of them after the other: rows of a head's value weights by pairs of latents.</summary>
-    public TileProductPlan Values => new("Values", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), ValueSumBytes, Accumulates: false);
+    /// <summary>Values, an element of all of them after the other: a head's value weights by latents.</summary>
+    public TileProductPlan Values => new("Values", Latents, Latents, ValueSumBytes, Accumulates: false, AskedLines: 0);
 
-    /// <summary>Scores: keys by pairs of queries.</summary>
-    public TileProductPlan Scores => new(
-        "Scores", Rows(KeyBytes, KeyDepth, KeyTerms), Pairs(KeyDepth, KeyTerms), Panel(KeyDepth, KeyTerms), ScoreBytes, Accumulates: false);
+    /// <summary>Scores: keys by queries. The next queries, and then their sums, are asked for meanwhile.</summary>
+    public TileProductPlan Scores => new("Scores", TileOperand.Tiles(KeyDepth, KeyTerms), TileOperand.Tiles(KeyDepth, KeyTerms), ScoreBytes, Accumulates: false, AskedLines);
 
     /// <summary>Sums of values: turned values by pairs of probabilities, of which first terms stand where the scores of even keys stood, second ones where those of odd keys did.</summary>
     public TileProductPlan Sums => new(
-        "Sums", Rows(ValueBytes, KeyTile, Terms), new TileOperand(2 * ScoreBytes, ScoreBytes, Terms, SaysTerms: false), MatrixPlan.VectorBytes, ScoreBytes, Accumulates: true);
+        "Sums",
+        TileOperand.Tiles(KeyTile, Terms),
+        new TileOperand(2 * ScoreBytes, MatrixPlan.VectorBytes, ScoreBytes, Terms, SaysTerms: false),
+        ScoreBytes,
+        Accumulates: true,
+        AskedLines: 0);
 
     /// <summary>All of them.</summary>
     public IEnumerable<TileProductPlan> Products => [Keys, Values, Scores, Sums];
 
-    private TileOperand Latents => Rows(LatentBytes, KvLoraRank, KeyTerms) with { SaysTerms = true };
+    private TileOperand Latents => TileOperand.Tiles(KvLoraRank, KeyTerms, saysTerms: true);
 
-    private TileOperand LatentPairs => Pairs(KvLoraRank, KeyTerms) with { SaysTerms = true };
-
-    private static TileOperand Rows(int stride, int depth, int terms) => new(stride, ElementBytes * depth, terms, SaysTerms: false);
-
-    private static TileOperand Pairs(int depth, int terms) => new(MatrixPlan.VectorBytes, depth / 2 * MatrixPlan.VectorBytes, terms, SaysTerms: false);
-
-    private static int Panel(int depth, int terms) => terms * depth / 2 * MatrixPlan.VectorBytes;
+    /// <summary>So many that the steps of a whole tile of scores ask for a panel of queries.</summary>
+    private int AskedLines
+    {
+        get
+        {
+            int steps = ScoreTile / TileProductPlan.Side * (KeyDepth / MatrixPlan.TileDepth);
+            return ((KeyBytes * Queries / MatrixPlan.VectorBytes) + steps - 1) / steps;
+        }
+    }
 
     private static int OddCacheLines(int bytes) => sizeof(float) * KernelPlanner.OddCacheLines(bytes / sizeof(float));
 }

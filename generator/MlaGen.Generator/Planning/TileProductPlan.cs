@@ -5,12 +5,12 @@ namespace MlaGen.Generator.Planning;
 /// terms of both sides give of each other is as little as what is rounded anyway, and left out: a left term meets as many right ones as there are behind it. Rows, columns and the depth are whole tiles that the call says.
 /// </summary>
 /// <param name="Name">What its routine is called.</param>
-/// <param name="Left">Rows that hold their depth one after the other; their stride is that of rows.</param>
-/// <param name="Right">For each pair of depths, sixteen columns to a panel; their stride is that of pairs.</param>
-/// <param name="PanelBytes">Bytes from a panel of right elements to the next.</param>
+/// <param name="Left">Rows: a tile is sixteen of them by a step of the depth.</param>
+/// <param name="Right">Columns: a tile is sixteen pairs of depths by sixteen of them.</param>
 /// <param name="ResultBytes">Bytes from a row of results to the next.</param>
 /// <param name="Accumulates">Whether the sums are added to the results so far, each times its column's factor.</param>
-internal sealed record TileProductPlan(string Name, TileOperand Left, TileOperand Right, int PanelBytes, int ResultBytes, bool Accumulates)
+/// <param name="AskedLines">Cache lines that each step of the depth asks for, of what will be needed next.</param>
+internal sealed record TileProductPlan(string Name, TileOperand Left, TileOperand Right, int ResultBytes, bool Accumulates, int AskedLines)
 {
     /// <summary>Rows and columns of the four tiles of sums that are worked on at a time.</summary>
     public const int Side = 2 * MatrixPlan.TileRows;
@@ -25,9 +25,18 @@ internal sealed record TileProductPlan(string Name, TileOperand Left, TileOperan
     public const int SumBytes = Side * SideBytes;
 }
 
-/// <summary>Where an operand of a product lies.</summary>
+/// <summary>
+/// Where an operand of a product lies: panels of sixteen rows or columns, of each its terms, of each term the steps of the depth, one tile after the other.
+/// A stream of whole tiles is what the processor foresees; rows that lie far apart it fetches four times as slowly.
+/// </summary>
 /// <param name="Stride">Bytes from a row of a tile to the next.</param>
+/// <param name="PanelBytes">Bytes from a panel to the next.</param>
 /// <param name="TermBytes">Bytes from a term to the next.</param>
 /// <param name="Terms">Terms, 1 to 3.</param>
 /// <param name="SaysTerms">Whether the call says if there are as many, or one.</param>
-internal sealed record TileOperand(int Stride, int TermBytes, int Terms, bool SaysTerms);
+internal sealed record TileOperand(int Stride, int PanelBytes, int TermBytes, int Terms, bool SaysTerms)
+{
+    /// <summary>Whole tiles, one after the other.</summary>
+    public static TileOperand Tiles(int depth, int terms, bool saysTerms = false)
+        => new(MatrixPlan.VectorBytes, terms * depth / 2 * MatrixPlan.VectorBytes, depth / 2 * MatrixPlan.VectorBytes, terms, saysTerms);
+}

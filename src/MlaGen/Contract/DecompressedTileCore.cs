@@ -14,6 +14,9 @@ public abstract class DecompressedTileCore : DecompressedCore
     /// <summary>Rows and columns that a product takes at a time, and the least of a depth.</summary>
     internal const int Side = 32;
 
+    /// <summary>Rows of a tile of left elements.</summary>
+    internal const int TileRows = 16;
+
     private readonly WrittenRoutines _routines = new();
 
     /// <summary>Describes the core.</summary>
@@ -58,51 +61,59 @@ public abstract class DecompressedTileCore : DecompressedCore
     internal sealed override string? Refusal => _routines.TryWrite(() => [Bytes(Keys), Bytes(Values), Bytes(Scores), Bytes(Sums)]);
 
     internal sealed override bool HoldsTile(MlaShape shape)
-        => Layout.KeyTile > 0 && Layout.KeyTile % Side == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 2 or 3
+        => Tiles.ScoreTile > 0 && Tiles.ScoreTile % Side == 0 && Layout.KeyTile > 0 && Layout.KeyTile % Tiles.ScoreTile == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side
+            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 2 or 3
             && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % Side == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
             && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
-            && 2 * Layout.KeyStride >= Tiles.KeyTerms * Tiles.KeyDepth && 2 * Layout.ValueStride >= Tiles.Terms * Layout.KeyTile && 2 * Tiles.LatentStride >= Tiles.KeyTerms * shape.KvLoraRank
+            && 2 * Layout.KeyStride == Tiles.KeyTerms * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
             && Tiles.KeySumStride >= Math.Max(Tiles.KeyColumns, Tiles.KeyDepth) && Tiles.ValueSumStride >= Layout.KeyTile;
 
     internal sealed override int ValueLength => Tiles.ValueRows * Layout.ValueStride;
 
     /// <summary>Scores, and the sums of four tiles on their way through memory.</summary>
-    internal sealed override int ScoreLength => Layout.ScoreLength + (Side * Side);
+    internal sealed override int ScoreLength => ScoreFloats + (Side * Side);
 
     internal sealed override int QueryFloats(MlaShape shape) => Tiles.KeyTerms * Tiles.KeyDepth / 2;
 
     internal sealed override int SumFloats(MlaShape shape) => Tiles.ValueRows;
+
+    private int ScoreFloats => Tiles.ScoreTile * Layout.ScoreStride;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void Attend(ref DecompressedTile tile)
     {
         int columns = Layout.QueryTile;
-        int tokens = Whole(tile.Tokens);
-        int panel = columns * Tiles.KeyTerms * Tiles.KeyDepth / 2;
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
-        ref float scratch = ref Unsafe.Add(ref tile.Scores, Layout.ScoreLength);
+        ref float scratch = ref Unsafe.Add(ref tile.Scores, ScoreFloats);
 
-        // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
-        Prefetch.Range(ref tile.Sums, 0, Tiles.ValueRows * columns);
-        Multiply(Product.Scores, ref tile.Keys, Tiles.KeyTerms, ref tile.Queries, Tiles.KeyTerms, ref tile.Scores, tokens, columns, Tiles.KeyDepth, ref rescale, ref scratch);
-        if (tile.Masked)
+        // Queries and sums go through the caches once a key tile: the next panel's are asked for while scores are computed, first the ones, then the others.
+        ref byte upcoming = ref Unsafe.AddByteOffset(ref tile.Queries, columns * Tiles.KeyTerms * Tiles.KeyDepth * sizeof(ushort));
+        for (int first = 0; first < tile.Tokens; first += Tiles.ScoreTile)
         {
-            PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
-        }
+            int tokens = Math.Min(Tiles.ScoreTile, tile.Tokens - first);
+            int whole = Whole(tokens);
+            ref byte keys = ref Unsafe.AddByteOffset(ref tile.Keys, first * Layout.KeyStride * sizeof(float));
+            ref byte values = ref Unsafe.AddByteOffset(ref tile.Values, first * TileRows * sizeof(ushort));
+            Multiply(Product.Scores, ref keys, Tiles.KeyTerms, ref tile.Queries, Tiles.KeyTerms, ref tile.Scores, whole, columns, Tiles.KeyDepth, ref rescale, ref scratch, ref upcoming);
+            upcoming = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref tile.Sums, columns * Tiles.ValueRows));
+            if (tile.Masked)
+            {
+                PairSoftmax.Mask(tokens, columns, Layout.ScoreStride, ref tile.Scores, ref Unsafe.Add(ref tile.Seen, first));
+            }
 
-        Prefetch.Range(ref Unsafe.As<byte, float>(ref tile.Queries), panel, panel);
-        if (Tiles.Terms == 1)
-        {
-            PairSoftmax.Apply(tile.Tokens, tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
-        }
-        else
-        {
-            TermSoftmax.Apply(tile.Tokens, tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
-        }
+            if (Tiles.Terms == 1)
+            {
+                PairSoftmax.Apply(tokens, whole, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
+            }
+            else
+            {
+                TermSoftmax.Apply(tokens, whole, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
+            }
 
-        Multiply(Product.Sums, ref tile.Values, Tiles.Terms, ref scores, Tiles.Terms, ref tile.Sums, Tiles.ValueRows, columns, tokens, ref rescale, ref scratch);
+            Multiply(Product.Sums, ref values, Tiles.Terms, ref scores, Tiles.Terms, ref tile.Sums, Tiles.ValueRows, columns, whole, ref rescale, ref scratch, ref upcoming);
+        }
     }
 
     /// <summary>A number with what fills up the last tile.</summary>
@@ -119,11 +130,11 @@ public abstract class DecompressedTileCore : DecompressedCore
 
     /// <summary>Writes <c>result[token][i] = Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
     internal void MultiplyKeys(ref byte latents, int latentTerms, ref byte weights, int weightTerms, int tokens, int latent, ref float result)
-        => Multiply(Product.Keys, ref latents, latentTerms, ref weights, weightTerms, ref result, Whole(tokens), Tiles.KeyColumns, latent, ref result, ref result);
+        => Multiply(Product.Keys, ref latents, latentTerms, ref weights, weightTerms, ref result, Whole(tokens), Tiles.KeyColumns, latent, ref result, ref result, ref latents);
 
     /// <summary>Writes <c>result[i][token] = Σ weight[i][d] · latent[d][token]</c> for whole tiles of tokens.</summary>
     internal void MultiplyValues(ref byte weights, int weightTerms, ref byte latents, int latentTerms, int tokens, int latent, ref float result)
-        => Multiply(Product.Values, ref weights, weightTerms, ref latents, latentTerms, ref result, Tiles.ValueRows, Whole(tokens), latent, ref result, ref result);
+        => Multiply(Product.Values, ref weights, weightTerms, ref latents, latentTerms, ref result, Tiles.ValueRows, Whole(tokens), latent, ref result, ref result, ref latents);
 
     /// <summary>Calls the routine of a product.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -144,10 +155,10 @@ public abstract class DecompressedTileCore : DecompressedCore
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private unsafe void Multiply(
-        Product product, ref byte left, int leftTerms, ref byte right, int rightTerms, ref float result, int rows, int columns, int depth, ref float factors, ref float scratch)
+        Product product, ref byte left, int leftTerms, ref byte right, int rightTerms, ref float result, int rows, int columns, int depth, ref float factors, ref float scratch, ref byte upcoming)
     {
         // All of it is scratch: pinned memory of the library's own.
-        fixed (byte* leftStart = &left, rightStart = &right)
+        fixed (byte* leftStart = &left, rightStart = &right, upcomingStart = &upcoming)
         fixed (float* resultStart = &result, factorStart = &factors, scratchStart = &scratch)
         {
             var arguments = new TilePrefillArguments
@@ -162,6 +173,7 @@ public abstract class DecompressedTileCore : DecompressedCore
                 RightTerms = rightTerms,
                 Factors = (nint)factorStart,
                 Scratch = (nint)scratchStart,
+                Upcoming = (nint)upcomingStart,
             };
             Call(product, ref arguments);
         }
@@ -181,6 +193,7 @@ public abstract class DecompressedTileCore : DecompressedCore
         public nint RightTerms;
         public nint Factors;
         public nint Scratch;
+        public nint Upcoming;
         public nint Kept0;
         public nint Kept1;
         public nint Kept2;
@@ -194,6 +207,9 @@ public abstract class DecompressedTileCore : DecompressedCore
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class DecompressedTileLayout
 {
+    /// <summary>Keys whose scores are worked on at a time.</summary>
+    public required int ScoreTile { get; init; }
+
     /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
     public required int Terms { get; init; }
 
@@ -208,9 +224,6 @@ public sealed class DecompressedTileLayout
 
     /// <summary>Elements of a value, padding included.</summary>
     public required int ValueRows { get; init; }
-
-    /// <summary>Floats from a latent to the next, and from a row of value weights to the next.</summary>
-    public required int LatentStride { get; init; }
 
     /// <summary>Floats from a key that was just multiplied to the next: room for its rotary part.</summary>
     public required int KeySumStride { get; init; }

@@ -45,28 +45,30 @@ internal static class BFloat16Lanes
         }
     }
 
-    /// <summary>The terms of floats that lie one after the other, those of each one after the other.</summary>
+    /// <summary>The terms of floats that lie one after the other.</summary>
     /// <param name="values">The floats.</param>
     /// <param name="count">A multiple of 32.</param>
     /// <param name="terms">How many.</param>
-    /// <param name="destination">Takes the first terms.</param>
-    /// <param name="termStride">Elements from some terms to the next.</param>
+    /// <param name="destination">Takes the terms.</param>
+    /// <param name="stride">Elements from 32 to the next 32 of a term.</param>
+    /// <param name="termStride">Elements from a term to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Split(ref float values, int count, int terms, ref ushort destination, int termStride)
+    public static void Split(ref float values, int count, int terms, ref ushort destination, int stride, int termStride)
     {
         for (int i = 0; i < count; i += 2 * Vector512<float>.Count)
         {
             Vector512<float> one = Vector512.LoadUnsafe(ref values, (nuint)i);
             Vector512<float> two = Vector512.LoadUnsafe(ref values, (nuint)(i + Vector512<float>.Count));
+            ref ushort target = ref Unsafe.Add(ref destination, i / (2 * Vector512<float>.Count) * stride);
             Vector512<uint> termOne = Round(one);
             Vector512<uint> termTwo = Round(two);
-            Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref destination, (nuint)i);
+            Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref target);
             for (int term = 1; term < terms; term++)
             {
                 one -= termOne.AsSingle();
                 two -= termTwo.AsSingle();
                 (termOne, termTwo) = (RoundFinite(one), RoundFinite(two));
-                Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref destination, (nuint)((term * termStride) + i));
+                Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref target, (nuint)(term * termStride));
             }
         }
     }

@@ -28,7 +28,7 @@ public sealed class TilePrefillRoutineTests
 
     [Fact]
     public void A_plan_of_parts_of_tiles_is_refused()
-        => Assert.Contains("keys' elements, 24", Assert.Throws<InvalidOperationException>(() => TilePrefillPlanner.Checked(new TilePrefillPlan(MlaGen.Generator.Model.MlaPrecision.High, 64, 24, 32, 32, 256))).Message, StringComparison.Ordinal);
+        => Assert.Contains("keys' elements, 24", Assert.Throws<InvalidOperationException>(() => TilePrefillPlanner.Checked(new TilePrefillPlan(MlaGen.Generator.Model.MlaPrecision.High, 64, 24, 32, 32, 256, 256))).Message, StringComparison.Ordinal);
 
     [Theory]
     [MemberData(nameof(Products))]
@@ -51,7 +51,7 @@ public sealed class TilePrefillRoutineTests
         {
             foreach (int rightTerms in Terms(product.Right))
             {
-                Check(product, Assembled(name), leftTerms, rightTerms, rows: 32, columns, Math.Min(64, product.Left.TermBytes / sizeof(ushort)), windows: false);
+                Check(product, Assembled(name), leftTerms, rightTerms, rows: 32, columns, Math.Min(64, product.Left.TermBytes / 32), windows: false);
                 Check(product, Assembled(name), leftTerms, rightTerms, rows: 64, columns: 32, depth: 32, windows: true);
             }
         }
@@ -63,8 +63,8 @@ public sealed class TilePrefillRoutineTests
     {
         var random = new Random(rows + columns + depth);
         var processor = new Processor(routine.Bytes);
-        byte[] left = new byte[((rows - 1) * plan.Left.Stride) + ((leftTerms - 1) * plan.Left.TermBytes) + (2 * depth)];
-        byte[] right = new byte[(((columns / 16) - 1) * plan.PanelBytes) + ((rightTerms - 1) * plan.Right.TermBytes) + (((depth / 2) - 1) * plan.Right.Stride) + 64];
+        byte[] left = new byte[(((rows / 16) - 1) * plan.Left.PanelBytes) + ((leftTerms - 1) * plan.Left.TermBytes) + (32 * depth)];
+        byte[] right = new byte[(((columns / 16) - 1) * plan.Right.PanelBytes) + ((rightTerms - 1) * plan.Right.TermBytes) + (((depth / 2) - 1) * plan.Right.Stride) + 64];
         byte[] result = new byte[((rows - 1) * plan.ResultBytes) + (sizeof(float) * columns)];
         float[] factors = [.. Enumerable.Range(0, columns).Select(_ => Rounded(random))];
         double[,,] lefts = new double[leftTerms, rows, depth];
@@ -75,7 +75,7 @@ public sealed class TilePrefillRoutineTests
             {
                 for (int term = 0; term < leftTerms; term++)
                 {
-                    lefts[term, row, d] = Write(left, (row * plan.Left.Stride) + (term * plan.Left.TermBytes) + (2 * d));
+                    lefts[term, row, d] = Write(left, (row / 16 * plan.Left.PanelBytes) + (term * plan.Left.TermBytes) + (d / 32 * 1024) + (row % 16 * plan.Left.Stride) + (d % 32 * 2));
                 }
             }
 
@@ -83,7 +83,7 @@ public sealed class TilePrefillRoutineTests
             {
                 for (int term = 0; term < rightTerms; term++)
                 {
-                    rights[term, column, d] = Write(right, (column / 16 * plan.PanelBytes) + (term * plan.Right.TermBytes) + (d / 2 * plan.Right.Stride) + (column % 16 * 4) + (d % 2 * 2));
+                    rights[term, column, d] = Write(right, (column / 16 * plan.Right.PanelBytes) + (term * plan.Right.TermBytes) + (d / 2 * plan.Right.Stride) + (column % 16 * 4) + (d % 2 * 2));
                 }
             }
         }

@@ -24,13 +24,9 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
         int rows = (int)arguments.Rows;
         int columns = (int)arguments.Columns;
         int depth = (int)arguments.Depth;
-        (int leftStride, int leftTerm) = product switch
-        {
-            Product.Keys or Product.Values => (4 * Tiles.LatentStride, 2 * depth),
-            Product.Scores => (4 * Layout.KeyStride, 2 * depth),
-            _ => (4 * Layout.ValueStride, 2 * Layout.KeyTile),
-        };
-        (int pair, int term, int panel) = product == Product.Sums ? (8 * Layout.ScoreStride, 4 * Layout.ScoreStride, 64) : (64, 32 * depth, 32 * depth * Tiles.KeyTerms);
+        int valuePanel = 4 * Panel * Layout.ValueStride;
+        (int leftPanel, int leftTerm) = product == Product.Sums ? (valuePanel, valuePanel / Tiles.Terms) : (Tiles.KeyTerms * 32 * depth, 32 * depth);
+        (int pair, int rightPanel, int rightTerm) = product == Product.Sums ? (8 * Layout.ScoreStride, 64, 4 * Layout.ScoreStride) : (64, Tiles.KeyTerms * 32 * depth, 32 * depth);
         int result = 4 * product switch
         {
             Product.Keys => Tiles.KeySumStride,
@@ -40,9 +36,10 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
         var processor = new Processor(_codes[(int)product]);
         byte[] results = Bytes(arguments.Result, ((rows - 1) * result) + (4 * columns));
         ulong[] words = MemoryMarshal.Cast<TilePrefillArguments, ulong>(new ReadOnlySpan<TilePrefillArguments>(in arguments)).ToArray();
-        words[0] = processor.Add("left", Bytes(arguments.Left, ((rows - 1) * leftStride) + (((int)arguments.LeftTerms - 1) * leftTerm) + (2 * depth)), isReadOnly: true);
-        words[1] = processor.Add(
-            "right", Bytes(arguments.Right, (((columns / Panel) - 1) * panel) + (((int)arguments.RightTerms - 1) * term) + (((depth / 2) - 1) * pair) + 64), isReadOnly: true);
+        int leftBytes = (((rows / Panel) - 1) * leftPanel) + (((int)arguments.LeftTerms - 1) * leftTerm) + (32 * depth);
+        int rightBytes = (((columns / Panel) - 1) * rightPanel) + (((int)arguments.RightTerms - 1) * rightTerm) + (((depth / 2) - 1) * pair) + 64;
+        words[0] = processor.Add("left", Bytes(arguments.Left, leftBytes), isReadOnly: true);
+        words[1] = processor.Add("right", Bytes(arguments.Right, rightBytes), isReadOnly: true);
         words[2] = processor.Add("result", results, isReadOnly: false);
         words[8] = processor.Add("factors", Bytes(arguments.Factors, 4 * columns), isReadOnly: true);
         words[9] = processor.Add("scratch", new byte[4 * Side * Side], isReadOnly: false);

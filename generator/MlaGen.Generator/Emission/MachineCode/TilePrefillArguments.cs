@@ -30,11 +30,14 @@ internal static class TilePrefillArguments
     /// <summary>Room for the sums of four tiles.</summary>
     public static AssemblerMemoryOperand Scratch => Word(9);
 
+    /// <summary>What is asked for meanwhile, if the plan has lines for it.</summary>
+    public static AssemblerMemoryOperand Upcoming => Word(10);
+
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(10 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(11 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 16;
+    public const int Count = 17;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

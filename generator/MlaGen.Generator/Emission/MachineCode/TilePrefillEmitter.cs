@@ -19,12 +19,12 @@ internal sealed class TilePrefillEmitter(CodeWriter writer, TilePrefillPlan plan
         writer.Line();
         writer.Line("private static readonly DecompressedTileLayout s_tiles = new()");
         writer.Line("{");
+        writer.Line($"    ScoreTile = {plan.ScoreTile},");
         writer.Line($"    Terms = {plan.Terms},");
         writer.Line($"    KeyTerms = {plan.KeyTerms},");
         writer.Line($"    KeyDepth = {plan.KeyDepth},");
         writer.Line($"    KeyColumns = {plan.KeyColumns},");
         writer.Line($"    ValueRows = {plan.ValueRows},");
-        writer.Line($"    LatentStride = {plan.LatentBytes / sizeof(float)},");
         writer.Line($"    KeySumStride = {plan.KeySumBytes / sizeof(float)},");
         writer.Line($"    ValueSumStride = {plan.ValueSumBytes / sizeof(float)},");
         writer.Line("};");

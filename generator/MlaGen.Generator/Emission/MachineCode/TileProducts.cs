@@ -43,7 +43,15 @@ internal static class TileProducts
 
             code.mov(r8, TilePrefillArguments.Result);
             code.mov(r10d, plan.Left.Stride);
-            code.mov(r11d, plan.Right.Stride);
+            if (plan.AskedLines > 0)
+            {
+                code.mov(r11, TilePrefillArguments.Upcoming);
+            }
+            else
+            {
+                code.mov(r11d, plan.Right.Stride);
+            }
+
             Label columns = builder.Begin("columns");
             code.mov(Result, r8);
             code.mov(r9, TilePrefillArguments.Rows);
@@ -55,11 +63,11 @@ internal static class TileProducts
             Sums(builder, plan);
             Results(builder, plan);
             code.mov(rax, Left);
-            code.add(rax, TileProductPlan.Side * plan.Left.Stride);
+            code.add(rax, 2 * plan.Left.PanelBytes);
             code.add(r8, TileProductPlan.Side * plan.ResultBytes);
             code.sub(RowsLeft, TileProductPlan.Side);
             code.jne(rows);
-            code.add(Right, 2 * plan.PanelBytes);
+            code.add(Right, 2 * plan.Right.PanelBytes);
             if (plan.Accumulates)
             {
                 code.add(Factors, TileProductPlan.SideBytes);
@@ -76,6 +84,9 @@ internal static class TileProducts
     private static void Sums(RoutineBuilder builder, TileProductPlan plan)
     {
         Assembler code = builder.Code;
+
+        // What is asked for takes the place of a stride where both are the same.
+        AssemblerRegister64 rightStride = plan.AskedLines > 0 ? r10 : r11;
         for (int i = 0; i < 4; i++)
         {
             code.tilezero(TileRoutines.Tile(i));
@@ -98,7 +109,17 @@ internal static class TileProducts
         });
         ByRows(leftTerm: 0);
         IfSeveral("right", plan.Right, TilePrefillArguments.RightTerms, () => ByPanels(plan.Right.Terms - 1));
-        code.add(rax, MatrixPlan.VectorBytes);
+        for (int line = 0; line < plan.AskedLines; line++)
+        {
+            code.prefetcht1(__byte_ptr[r11 + (line * MatrixPlan.VectorBytes)]);
+        }
+
+        if (plan.AskedLines > 0)
+        {
+            code.add(r11, plan.AskedLines * MatrixPlan.VectorBytes);
+        }
+
+        code.add(rax, TileRows * plan.Left.Stride);
         code.add(rdx, TileRows * plan.Right.Stride);
         code.sub(r9, MatrixPlan.TileDepth);
         code.jne(depth);
@@ -107,7 +128,7 @@ internal static class TileProducts
         {
             for (int row = 0; row < 2; row++)
             {
-                code.tileloadd(LeftTile(row), __[rax + r10 + ((row * TileRows * plan.Left.Stride) + (leftTerm * plan.Left.TermBytes))]);
+                code.tileloadd(LeftTile(row), __[rax + r10 + ((row * plan.Left.PanelBytes) + (leftTerm * plan.Left.TermBytes))]);
                 Multiply(row, panel: 0);
                 Multiply(row, panel: 1);
             }
@@ -133,7 +154,7 @@ internal static class TileProducts
             LoadPanel(1, term);
         }
 
-        void LoadPanel(int panel, int term) => code.tileloadd(RightTile(panel), __[rdx + r11 + ((panel * plan.PanelBytes) + (term * plan.Right.TermBytes))]);
+        void LoadPanel(int panel, int term) => code.tileloadd(RightTile(panel), __[rdx + rightStride + ((panel * plan.Right.PanelBytes) + (term * plan.Right.TermBytes))]);
 
         void Multiply(int row, int panel) => code.tdpbf16ps(SumTile(row, panel), LeftTile(row), RightTile(panel));
 

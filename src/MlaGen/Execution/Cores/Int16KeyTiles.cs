@@ -197,56 +197,10 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         return ref Unsafe.As<float, byte>(ref MemoryMarshal.GetReference(copy));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void CopySums(int query, ref float panel, ref float other)
-    {
-        for (int i = 0; i < Matrix.ValueRows; i++)
-        {
-            int place = (i * Layout.QueryPanel) + query;
-            Unsafe.Add(ref other, place) = Unsafe.Add(ref panel, place);
-        }
-    }
+    public override void CopySums(int query, ref float panel, ref float other) => TurnedSums.Copy(query, ref panel, ref other, Matrix.ValueRows, Layout.QueryPanel);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Divide(ref float sums, ReadOnlySpan<float> shares, ref float output, nint stride)
-    {
-        Span<uint> square = stackalloc uint[Width * Width];
-        Span<float> factors = stackalloc float[Width];
-        for (int first = 0; first < shares.Length; first += Width)
-        {
-            int queries = Math.Min(Width, shares.Length - first);
-            shares.Slice(first, queries).CopyTo(factors);
-            Vector512<float> factor = Vector512.LoadUnsafe(ref factors[0]);
-            ref float panel = ref Unsafe.Add(ref sums, first);
-            for (int i = 0; i < Shape.VHeadDim; i++)
-            {
-                (Vector512.LoadUnsafe(ref panel, (nuint)(i * Layout.QueryPanel)) * factor).StoreUnsafe(ref panel, (nuint)(i * Layout.QueryPanel));
-            }
-
-            for (int i = 0; i < Shape.VHeadDim; i += Width)
-            {
-                ref uint words = ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, i * Layout.QueryPanel));
-                ref float target = ref Unsafe.Add(ref output, (first * stride) + i);
-                int elements = Math.Min(Width, Shape.VHeadDim - i);
-                if (elements == Width && queries == Width)
-                {
-                    WordSquare.Turn(ref words, Layout.QueryPanel, ref Unsafe.As<float, uint>(ref target), stride);
-                    continue;
-                }
-
-                for (int k = 0; k < elements; k++)
-                {
-                    Vector512.LoadUnsafe(ref words, (nuint)(k * Layout.QueryPanel)).StoreUnsafe(ref square[k * Width]);
-                }
-
-                WordSquare.Turn(ref square[0], Width, ref square[0], Width);
-                for (int query = 0; query < queries; query++)
-                {
-                    MemoryMarshal.Cast<uint, float>(square.Slice(query * Width, elements)).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref target, query * stride), elements));
-                }
-            }
-        }
-    }
+        => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
 
     /// <summary>Writes <c>panel[d][i] = scale · rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

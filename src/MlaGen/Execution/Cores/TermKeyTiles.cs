@@ -5,13 +5,18 @@ using System.Runtime.Intrinsics;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Operands of bfloat16, in terms, for a core of tiles. Left ones are rows <c>[row][terms][depth]</c>: latents <c>[tokens]</c>, value weights <c>[value]</c>, keys
-/// <c>[tokens]</c>, turned values <c>[value]</c>. Right ones are panels of sixteen columns in pairs, <c>[panel][terms][depth / 2][16][2]</c>: key weights, latents,
-/// queries. Turned sums are floats, <c>[value][queries]</c>.
+/// Operands of bfloat16 for a core of tiles, all <c>[panel][terms][depth / 32]</c> tiles of sixteen by sixteen words. A word is two elements of the depth. Left operands
+/// have rows in the rows of a tile: latents <c>[tokens]</c>, value weights <c>[value]</c>, keys <c>[tokens]</c>, turned values <c>[value]</c>. Right ones have columns
+/// in its columns: key weights, latents, queries. One turned, tile by tile, is the other. Turned sums are floats, <c>[value][queries]</c>.
 /// </summary>
 internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) : KeyTiles(step, core)
 {
-    private const int Width = 16;
+    private const int Width = DecompressedTileCore.TileRows;
+
+    private const int Side = DecompressedTileCore.Side;
+
+    /// <summary>Elements of a tile.</summary>
+    private const int TileElements = Width * Side;
 
     /// <summary>One where bfloat16 holds what the cache keeps.</summary>
     private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.KeyTerms;
@@ -20,14 +25,8 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
     private int Latent => Shape.KvLoraRank;
 
-    /// <summary>Words of 32 bits of a term of a latent, or of a row of weights.</summary>
-    private int RowWords => Latent / 2;
-
-    /// <summary>Words of all terms that a latent takes in pairs.</summary>
-    private int PairedWords => RowWords * Tiles.KeyTerms;
-
-    /// <summary>Words of a panel of weights, or of latents, in pairs.</summary>
-    private int PanelWords => Width * PairedWords;
+    /// <summary>Words of a panel of weights or of latents.</summary>
+    private int PanelWords => Width * Tiles.KeyTerms * Latent / 2;
 
     private int KeyPanels => Tiles.KeyColumns / Width;
 
@@ -35,10 +34,10 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
     private int KeyWords => KeyPanels * PanelWords;
 
-    private int HeadWords => KeyWords + (Tiles.ValueRows * Tiles.LatentStride);
+    private int HeadWords => (KeyPanels + ValuePanels) * PanelWords;
 
-    /// <summary>Words of the latents of a tile in pairs; the same as rows stand behind them.</summary>
-    private int PairWords => PairedWords * Layout.KeyTile;
+    /// <summary>Words of the latents of a tile as columns; the same as rows stand behind them.</summary>
+    private int LatentWords => Layout.KeyTile / Width * PanelWords;
 
     /// <summary>Floats of a panel's outputs and statistics in <see cref="WorkerSpace.Apart"/>; values stand behind them.</summary>
     private int ApartFloats => (core.SumFloats(Shape) + 3) * Layout.QueryTile;
@@ -46,9 +45,9 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     public override void Reserve(WorkerSpace space, int heads)
     {
         space.Weights.Reserve((long)heads * HeadWords);
-        space.Packed.Reserve(PairWords + ((long)Layout.KeyTile * Tiles.LatentStride));
+        space.Packed.Reserve(2L * LatentWords);
         int products = Math.Max(Layout.KeyTile * Tiles.KeySumStride, Tiles.ValueRows * Tiles.ValueSumStride);
-        space.Product.Reserve(Math.Max(products, (Width * Math.Max(Latent, Tiles.KeyDepth)) + PanelWords));
+        space.Product.Reserve(Math.Max(products, Width * Math.Max(Latent, Tiles.KeyDepth)));
         space.Apart.Reserve(ApartFloats + core.ValueLength);
     }
 
@@ -66,8 +65,8 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Tiles.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            TurnedQueries.Pack(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale, ref floats);
-            Pair(ref floats, Tiles.KeyDepth, Tiles.KeyTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
+            Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
+            Pair(ref floats, Tiles.KeyDepth, scale, Tiles.KeyTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
         }
     }
 
@@ -88,43 +87,32 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
             for (int i = 0; i < ValuePanels; i++)
             {
-                // Pairs of sixteen outputs, turned, are rows of them.
-                ref uint rows = ref Unsafe.Add(ref weights, KeyWords + (i * Width * Tiles.LatentStride));
-                ref uint pairs = ref Unsafe.As<float, uint>(ref space.Product.At(Width * Latent));
-                PairPanel(matrix, i < valuePanels ? panel++ : -1, ref pairs, space);
-                for (int word = 0; word < terms * RowWords; word += Width)
-                {
-                    WordSquare.Turn(ref Unsafe.Add(ref pairs, word * Width), Width, ref Unsafe.Add(ref rows, word), Tiles.LatentStride);
-                }
+                ref uint rows = ref Unsafe.Add(ref weights, KeyWords + (i * PanelWords));
+                PairPanel(matrix, i < valuePanels ? panel++ : -1, ref rows, space);
+                Turn(ref rows, ref rows, terms);
             }
         }
     }
 
-    /// <summary>Latents as rows and in pairs, for all heads. Those that only fill up a tile are zeros.</summary>
+    /// <summary>Latents as rows and as columns, for all heads. Those that only fill up a tile are zeros.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override ref byte TakeRows(ref byte rows, int tokens, WorkerSpace space)
     {
         ref float floats = ref Unsafe.As<byte, float>(ref rows);
-        ref uint pairs = ref Unsafe.As<float, uint>(ref space.Packed.Start);
-        ref uint latents = ref Unsafe.Add(ref pairs, PairWords);
+        ref uint columns = ref Unsafe.As<float, uint>(ref space.Packed.Start);
+        ref uint latents = ref Unsafe.Add(ref columns, LatentWords);
         int whole = DecompressedTileCore.Whole(tokens);
+        int cleared = tokens / Width * PanelWords;
+        MemoryMarshal.CreateSpan(ref Unsafe.Add(ref latents, cleared), (whole / Width * PanelWords) - cleared).Clear();
         for (int token = 0; token < tokens; token++)
         {
-            BFloat16Lanes.Split(
-                ref Unsafe.Add(ref floats, token * Shape.CacheRowElements), Latent, _latentTerms, ref Unsafe.As<uint, ushort>(ref Unsafe.Add(ref latents, token * Tiles.LatentStride)), Latent);
+            ref ushort row = ref Unsafe.As<uint, ushort>(ref Row(ref latents, token, PanelWords));
+            BFloat16Lanes.Split(ref Unsafe.Add(ref floats, token * Shape.CacheRowElements), Latent, _latentTerms, ref row, TileElements, Width * Latent);
         }
 
-        MemoryMarshal.CreateSpan(ref Unsafe.Add(ref latents, tokens * Tiles.LatentStride), (whole - tokens) * Tiles.LatentStride).Clear();
-        for (int token = 0; token < whole; token += Width)
+        for (int panel = 0; panel < whole / Width; panel++)
         {
-            for (int word = 0; word < _latentTerms * RowWords; word += Width)
-            {
-                WordSquare.Turn(
-                    ref Unsafe.Add(ref latents, (token * Tiles.LatentStride) + word),
-                    Tiles.LatentStride,
-                    ref Unsafe.Add(ref pairs, (token * PairedWords) + (word * Width)),
-                    Width);
-            }
+            Turn(ref Unsafe.Add(ref latents, panel * PanelWords), ref Unsafe.Add(ref columns, panel * PanelWords), _latentTerms);
         }
 
         return ref rows;
@@ -135,11 +123,11 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     {
         ref float floats = ref Unsafe.As<byte, float>(ref rows);
         ref uint weights = ref HeadWeights(head, space);
-        ref byte pairs = ref Unsafe.As<float, byte>(ref space.Packed.Start);
-        ref byte latents = ref Unsafe.As<float, byte>(ref space.Packed.At(PairWords));
+        ref byte columns = ref Unsafe.As<float, byte>(ref space.Packed.Start);
+        ref byte latents = ref Unsafe.As<float, byte>(ref space.Packed.At(LatentWords));
         ref float product = ref space.Product.Start;
-        int terms = Terms(matrix);
-        core.MultiplyKeys(ref latents, _latentTerms, ref Unsafe.As<uint, byte>(ref weights), terms, tokens, Latent, ref product);
+        int weightTerms = Terms(matrix);
+        core.MultiplyKeys(ref latents, _latentTerms, ref Unsafe.As<uint, byte>(ref weights), weightTerms, tokens, Latent, ref product);
         int nope = Shape.QkNopeHeadDim;
         int rotary = Shape.QkRopeHeadDim;
         for (int token = 0; token < tokens; token++)
@@ -148,18 +136,15 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
             Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, nope), Tiles.KeyDepth - nope);
             MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, (token * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
             rest[rotary..].Clear();
-            BFloat16Lanes.Split(ref key, Tiles.KeyDepth, Tiles.KeyTerms, ref Unsafe.As<float, ushort>(ref space.Keys.At((long)token * Layout.KeyStride)), Tiles.KeyDepth);
+            ref ushort terms = ref Unsafe.As<float, ushort>(ref Row(ref space.Keys.Start, token, Width * Layout.KeyStride));
+            BFloat16Lanes.Split(ref key, Tiles.KeyDepth, Tiles.KeyTerms, ref terms, TileElements, Width * Tiles.KeyDepth);
         }
 
-        core.MultiplyValues(ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)), terms, ref pairs, _latentTerms, tokens, Latent, ref product);
+        core.MultiplyValues(ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)), weightTerms, ref columns, _latentTerms, tokens, Latent, ref product);
         for (int i = 0; i < Tiles.ValueRows; i++)
         {
-            BFloat16Lanes.Split(
-                ref Unsafe.Add(ref product, i * Tiles.ValueSumStride),
-                DecompressedTileCore.Whole(tokens),
-                Tiles.Terms,
-                ref Unsafe.As<float, ushort>(ref space.Values.At((long)i * Layout.ValueStride)),
-                Layout.KeyTile);
+            ref float value = ref Unsafe.Add(ref product, i * Tiles.ValueSumStride);
+            BFloat16Lanes.Split(ref value, DecompressedTileCore.Whole(tokens), Tiles.Terms, ref Value(ref space.Values.Start, i), TileElements, Width * Layout.KeyTile);
         }
     }
 
@@ -170,10 +155,10 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         Vector512<ushort> exponent = Vector512.Create((ushort)0x7F80);
         for (int i = 0; i < Tiles.ValueRows; i++)
         {
-            ref ushort values = ref Unsafe.As<float, ushort>(ref space.Values.At((long)i * Layout.ValueStride));
-            for (int token = first / Vector512<ushort>.Count * Vector512<ushort>.Count; token < tokens; token += Vector512<ushort>.Count)
+            ref ushort values = ref Value(ref space.Values.Start, i);
+            for (int tile = first / Side; tile * Side < tokens; tile++)
             {
-                if (Vector512.EqualsAny(Vector512.LoadUnsafe(ref values, (nuint)token) & exponent, exponent))
+                if (Vector512.EqualsAny(Vector512.LoadUnsafe(ref values, (nuint)(tile * TileElements)) & exponent, exponent))
                 {
                     return false;
                 }
@@ -191,14 +176,18 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         space.Values.Span(0, core.ValueLength).CopyTo(copy);
         for (int i = 0; i < Tiles.ValueRows; i++)
         {
-            Span<ushort> terms = MemoryMarshal.Cast<float, ushort>(copy.Slice(i * Layout.ValueStride, Layout.ValueStride));
-            for (int term = 0; term < Tiles.Terms; term++)
+            ref ushort values = ref Value(ref copy[0], i);
+            for (int tile = tokens / Side; tile < Layout.KeyTile / Side; tile++)
             {
-                terms[((term * Layout.KeyTile) + tokens)..((term + 1) * Layout.KeyTile)].Clear();
+                int seen = Math.Max(0, tokens - (tile * Side));
+                for (int term = 0; term < Tiles.Terms; term++)
+                {
+                    MemoryMarshal.CreateSpan(ref Unsafe.Add(ref values, (tile * TileElements) + (term * Width * Layout.KeyTile) + seen), Side - seen).Clear();
+                }
             }
         }
 
-        return ref Unsafe.As<float, byte>(ref MemoryMarshal.GetReference(copy));
+        return ref Unsafe.As<float, byte>(ref copy[0]);
     }
 
     public override void CopySums(int query, ref float panel, ref float other) => TurnedSums.Copy(query, ref panel, ref other, Tiles.ValueRows, Layout.QueryPanel);
@@ -207,6 +196,22 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
 
     private int Terms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : Tiles.KeyTerms;
+
+    /// <summary>Where a row of a panel's tiles begins.</summary>
+    private static ref T Row<T>(ref T start, int row, int panelWords) => ref Unsafe.Add(ref start, (row / Width * panelWords) + (row % Width * Width));
+
+    /// <summary>Where an element of all values begins.</summary>
+    private ref ushort Value(ref float start, int element) => ref Unsafe.As<float, ushort>(ref Row(ref start, element, Width * Layout.ValueStride));
+
+    /// <summary>Turns the tiles of a panel of weights or latents; both may be the same memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Turn(ref uint source, ref uint target, int terms)
+    {
+        for (int word = 0; word < Width * terms * Latent / 2; word += Width * Width)
+        {
+            WordSquare.Turn(ref Unsafe.Add(ref source, word), Width, ref Unsafe.Add(ref target, word), Width);
+        }
+    }
 
     private ref uint HeadWeights(int head, WorkerSpace space) => ref Unsafe.As<float, uint>(ref space.Weights.At((long)head * HeadWords));
 
@@ -222,18 +227,34 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
         ref float floats = ref space.Product.Start;
         matrix.Products.WidenPanel(matrix, panel, ref floats);
-        Pair(ref floats, Latent, Terms(matrix), ref pairs);
+        Pair(ref floats, Latent, scale: 1, Terms(matrix), ref pairs);
     }
 
-    /// <summary>Terms of a panel, <c>[depth][16]</c>, in pairs.</summary>
+    /// <summary>Writes <c>panel[d][i] = rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pair(ref float floats, int depth, int terms, ref uint pairs)
+    private static void Turn(ref float rows, nint stride, int count, int depth, ref float panel)
+    {
+        if (count < Width || depth % Width != 0)
+        {
+            PanelPacking.Pack(ref rows, stride, count, depth, scale: 1, ref panel, Width);
+            return;
+        }
+
+        for (int d = 0; d < depth; d += Width)
+        {
+            WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, d)), stride, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, d * Width)), Width);
+        }
+    }
+
+    /// <summary>Terms of a panel, <c>[depth][16]</c>, scaled, in pairs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Pair(ref float floats, int depth, float scale, int terms, ref uint pairs)
     {
         int termWords = depth / 2 * Width;
         for (int d = 0; d < depth; d += 2)
         {
-            var one = Vector512.LoadUnsafe(ref floats, (nuint)(d * Width));
-            var two = Vector512.LoadUnsafe(ref floats, (nuint)((d + 1) * Width));
+            Vector512<float> one = Vector512.LoadUnsafe(ref floats, (nuint)(d * Width)) * scale;
+            Vector512<float> two = Vector512.LoadUnsafe(ref floats, (nuint)((d + 1) * Width)) * scale;
             ref uint pair = ref Unsafe.Add(ref pairs, d / 2 * Width);
             Vector512<uint> termOne = BFloat16Lanes.Round(one);
             Vector512<uint> termTwo = BFloat16Lanes.Round(two);
