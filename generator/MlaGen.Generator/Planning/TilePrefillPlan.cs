@@ -16,10 +16,16 @@ namespace MlaGen.Generator.Planning;
 /// <param name="ScoreTile">Keys whose scores are worked on at a time.</param>
 internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile, int ScoreTile)
 {
-    private const int ElementBytes = sizeof(ushort);
-
     /// <summary>Name of what it needs of the machine.</summary>
-    public string Target => "Amx";
+    public const string Target = "Amx";
+
+    /// <summary>Queries of a panel.</summary>
+    public const int Queries = TileProductPlan.Side;
+
+    /// <summary>Bytes from a key's scores to the next's.</summary>
+    public const int ScoreBytes = sizeof(float) * Queries;
+
+    private const int ElementBytes = sizeof(ushort);
 
     /// <summary>What its class is told apart by.</summary>
     public string Name => $"{Target}{Precision}";
@@ -29,9 +35,6 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
 
     /// <summary>Terms of keys and of queries, and of latents and weights where bfloat16 does not hold them: what a score errs by, its weight does.</summary>
     public int KeyTerms => Terms + 1;
-
-    /// <summary>Queries of a panel.</summary>
-    public int Queries => TileProductPlan.Side;
 
     /// <summary>Bytes of a key.</summary>
     public int KeyBytes => KeyTerms * ElementBytes * KeyDepth;
@@ -44,9 +47,6 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
 
     /// <summary>Bytes from an element of all values that were just multiplied to the next element.</summary>
     public int ValueSumBytes => OddCacheLines(sizeof(float) * KeyTile);
-
-    /// <summary>Bytes from a key's scores to the next's.</summary>
-    public int ScoreBytes => sizeof(float) * Queries;
 
     /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
     public int WorkingSetBytes => (KeyTile * KeyBytes) + (ScoreTile * ScoreBytes) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);

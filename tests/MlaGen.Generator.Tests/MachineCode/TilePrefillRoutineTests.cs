@@ -33,7 +33,7 @@ public sealed class TilePrefillRoutineTests
     [Theory]
     [MemberData(nameof(Products))]
     public void Decoded_again_it_is_instructions_of_the_target_alone(string name)
-        => RoutineTests.AssertInstructions(Assembled(name), _products[name].Plan.Target);
+        => RoutineTests.AssertInstructions(Assembled(name), TilePrefillPlan.Target);
 
     [Theory]
     [MemberData(nameof(Products))]

@@ -217,7 +217,7 @@ internal static class KernelEmitter
             $"""
             The decompressed attention core for AMX-BF16, at precision {tiles.Precision}.
 
-            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {tiles.Queries} queries to them.
+            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {TilePrefillPlan.Queries} queries to them.
             It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Operands are sums of terms of bfloat16, all sums float32.
 
             {PlanText.TilePrefill(tiles)}
@@ -225,7 +225,7 @@ internal static class KernelEmitter
             Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
             memory, or the machine lacks an instruction, another core of these kernels runs.
             """;
-        return File(plan, account, $"internal sealed class Prefill{tiles.Name}() : DecompressedTileCore(CoreTarget.{tiles.Target}, MlaPrecision.{tiles.Precision}, RowOperand.Float32, s_layout, s_tiles)", namesKernels: false, writer =>
+        return File(plan, account, $"internal sealed class Prefill{tiles.Name}() : DecompressedTileCore(CoreTarget.{TilePrefillPlan.Target}, MlaPrecision.{tiles.Precision}, RowOperand.Float32, s_layout, s_tiles)", namesKernels: false, writer =>
         {
             var emitter = new TilePrefillEmitter(writer, tiles);
             emitter.Layouts();

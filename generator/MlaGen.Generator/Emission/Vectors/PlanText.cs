@@ -80,7 +80,7 @@ internal static class PlanText
             (plan.Terms == 1
                 ? "Terms. Keys and queries are sums of two terms of bfloat16: three products. Values and probabilities are rounded once. Latents and weights have two where bfloat16 does not hold them.\n"
                 : "Terms. Keys and queries are sums of three terms of bfloat16: six products. Values and probabilities have two: three products. Latents and weights have three where bfloat16 does not hold them.\n") +
-            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
+            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * TilePrefillPlan.ScoreBytes)} KB, stay in the first-level cache.\n" +
             $"Operands lie tile by tile, in the order in which they are loaded: streams that the processor foresees.";
 
     /// <summary>How a decompressed core of machine code without tiles is cut.</summary>
