@@ -13,12 +13,13 @@ namespace MlaGen.Generator.Planning;
 /// <param name="KeyColumns">Elements of a key without its rotary part, padded to whole tiles.</param>
 /// <param name="ValueRows">Elements of a value, padded to whole tiles.</param>
 /// <param name="KeyTile">Keys of a tile.</param>
-internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile)
+/// <param name="Queries">Queries of a panel.</param>
+internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile, int Queries)
 {
     private const int ElementBytes = sizeof(ushort);
 
     /// <summary>Name of what it needs of the machine.</summary>
-    public string Target => "Amx";
+    public const string Target = "Amx";
 
     /// <summary>What its class is told apart by.</summary>
     public string Name => $"{Target}{Precision}";
@@ -28,9 +29,6 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
 
     /// <summary>Terms of keys and of queries, and of latents and weights where bfloat16 does not hold them: what a score errs by, its weight does.</summary>
     public int KeyTerms => Terms + 1;
-
-    /// <summary>Queries of a panel.</summary>
-    public int Queries => TileProductPlan.Side;
 
     /// <summary>Bytes from a key to the next.</summary>
     public int KeyBytes => OddCacheLines(KeyTerms * ElementBytes * KeyDepth);

@@ -24,7 +24,8 @@ internal static class TilePrefillPlanner
                 WholeTiles(shape.QkHeadDim),
                 WholeTiles(shape.QkNopeHeadDim),
                 WholeTiles(shape.VHeadDim),
-                KeyTile));
+                KeyTile,
+                TileProductPlan.Side));
         }
     }
 

@@ -225,7 +225,7 @@ internal static class KernelEmitter
             Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
             memory, or the machine lacks an instruction, another core of these kernels runs.
             """;
-        return File(plan, account, $"internal sealed class Prefill{tiles.Name}() : DecompressedTileCore(CoreTarget.{tiles.Target}, MlaPrecision.{tiles.Precision}, RowOperand.Float32, s_layout, s_tiles)", namesKernels: false, writer =>
+        return File(plan, account, $"internal sealed class Prefill{tiles.Name}() : DecompressedTileCore(CoreTarget.{TilePrefillPlan.Target}, MlaPrecision.{tiles.Precision}, RowOperand.Float32, s_layout, s_tiles)", namesKernels: false, writer =>
         {
             var emitter = new TilePrefillEmitter(writer, tiles);
             emitter.Layouts();
