@@ -65,9 +65,15 @@ internal sealed class RoutineBuilder
     public Label Begin(string name)
     {
         Label label = Code.CreateLabel(name);
-        Code.Label(ref label);
-        _labels.Add((label, name));
+        Begin(ref label);
         return label;
+    }
+
+    /// <summary>Begins a part of the code that was jumped to before.</summary>
+    public void Begin(ref Label label)
+    {
+        Code.Label(ref label);
+        _labels.Add((label, label.Name));
     }
 
     /// <summary>A constant behind the code.</summary>
