@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -126,7 +127,11 @@ public static class VectorMath
     {
         Vector128<float> ab = Halved(a, b);
         Vector128<float> cd = Halved(c, d);
-        return Vector128.Create(ab.GetLower(), cd.GetLower()) + Vector128.Create(ab.GetUpper(), cd.GetUpper());
+
+        // Put together of halves they would go through memory, in pieces that a processor does not forward.
+        return Sse.IsSupported
+            ? Sse.MoveLowToHigh(ab, cd) + Sse.MoveHighToLow(cd, ab)
+            : Vector128.Create(ab.GetLower(), cd.GetLower()) + Vector128.Create(ab.GetUpper(), cd.GetUpper());
 
         // Two sums of a, two of b: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -13,6 +13,7 @@ internal sealed class AttentionEngine
     private readonly RotaryPositions _positions;
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
+    private readonly AbsorptionStage _absorption;
     private readonly DecompressedStage _decompressed;
     private readonly GateStage? _gate;
 
@@ -24,8 +25,6 @@ internal sealed class AttentionEngine
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _normalizeRow;
     private readonly Action<int, int> _rotateQueries;
-    private readonly Action<int, int> _absorbHead;
-    private readonly Action<int, int> _valueHead;
     private readonly Workspace _hidden;
     private readonly Workspace _queryLatent;
     private readonly Workspace _latent;
@@ -44,6 +43,7 @@ internal sealed class AttentionEngine
         _positions = new RotaryPositions(definition);
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
+        _absorption = new AbsorptionStage(_step, _absorbed);
         _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision));
         _gate = definition.OutputGate == OutputGate.None ? null : new GateStage(_step, _projections);
         _queryGate = definition.OutputGate == OutputGate.Query ? _gate : null;
@@ -62,8 +62,6 @@ internal sealed class AttentionEngine
         _prepareRow = PrepareRow;
         _normalizeRow = NormalizeRow;
         _rotateQueries = RotateQueries;
-        _absorbHead = AbsorbHead;
-        _valueHead = ValueHead;
     }
 
     /// <summary>What the step's rows attend to, if the last layer that ran had or shared an indexer; else null.</summary>
@@ -90,6 +88,7 @@ internal sealed class AttentionEngine
         _index?.Reserve(rows);
         ReserveAbsorbed(absorbed);
         _absorbed.Reserve(absorbed);
+        _absorption.Reserve(absorbed);
         _gate?.Reserve(rows);
         int queryInput = _queryGate is not null ? 2 * Shape.QLoraRank : Shape.QLoraRank;
         _projections.Reserve(rows, Math.Max(Math.Max(Shape.HiddenSize, queryInput), Shape.Heads * Shape.VHeadDim));
@@ -146,7 +145,7 @@ internal sealed class AttentionEngine
         ProjectQueries(weights);
         _latent.Span(0, latents.Length).CopyTo(latents);
         ReserveAbsorbed(Batch.Rows);
-        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
+        _absorption.Absorb(_weights.KvBProj, _queries, _absorbedQueries);
         _absorbedQueries.Span(0, queries.Length).CopyTo(queries);
     }
 
@@ -161,7 +160,7 @@ internal sealed class AttentionEngine
         _latentOutput.Reserve(latents.Length);
         latents.CopyTo(_latentOutput.Span(0, latents.Length));
         _headValues.Reserve((long)rows * Shape.Heads * Shape.VHeadDim);
-        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
+        _absorption.Project(_weights.KvBProj, _latentOutput, _headValues);
         _projections.Run(weights.OProj, _headValues, rows, _result);
         _result.Span(0, output.Length).CopyTo(output);
     }
@@ -349,15 +348,12 @@ internal sealed class AttentionEngine
         _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
     }
 
-    /// <summary>Multiplications of the rows that are attended to on latents with one column of a head's keys or values.</summary>
-    private long HeadProjection => (long)_absorbed.RowCount * Shape.Heads * Shape.KvLoraRank;
-
     private void AttendAbsorbed(int rows)
     {
         ReserveAbsorbed(rows);
-        _step.Run(_absorbHead, Shape.Heads, HeadProjection * Shape.QkNopeHeadDim);
+        _absorption.Absorb(_weights.KvBProj, _queries, _absorbedQueries);
         _absorbed.Run(_absorbedQueries, _latentOutput, logSumExp: null, _weights.Sinks);
-        _step.Run(_valueHead, Shape.Heads, HeadProjection * Shape.VHeadDim);
+        _absorption.Project(_weights.KvBProj, _latentOutput, _headValues);
     }
 
     private void ReserveAbsorbed(int rows)
@@ -417,43 +413,6 @@ internal sealed class AttentionEngine
             }
         }
     }
-
-    /// <summary>Takes a head's key projection over to its queries: <c>[nope | rotary]</c> become <c>[latent | rotary]</c>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AbsorbHead(int head, int worker)
-    {
-        int nope = Shape.QkNopeHeadDim;
-        int panels = PackedMatrix.PanelsFor(nope);
-        Span<float> padded = stackalloc float[panels * PackedMatrix.PanelWidth];
-        padded[nope..].Clear();
-        for (int i = 0; i < _absorbed.RowCount; i++)
-        {
-            long index = ((long)_absorbed.BatchRow(i) * Shape.Heads) + head;
-            ReadOnlySpan<float> query = _queries.Span(index * Shape.QkHeadDim, Shape.QkHeadDim);
-            Span<float> absorbed = _absorbedQueries.Span(index * Shape.CacheRowElements, Shape.CacheRowElements);
-            query[..nope].CopyTo(padded);
-            _weights.KvBProj.Matrix.Products.MultiplyTransposed(_weights.KvBProj.Matrix, KeyPanel(head), in MemoryMarshal.GetReference(padded), panels, absorbed[..Shape.KvLoraRank]);
-            query[nope..].CopyTo(absorbed[Shape.KvLoraRank..]);
-        }
-    }
-
-    /// <summary>A head's value projection of the weighted sums of latents.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ValueHead(int head, int worker)
-    {
-        int panel = KeyPanel(head) + PackedMatrix.PanelsFor(Shape.QkNopeHeadDim);
-        for (int i = 0; i < _absorbed.RowCount; i++)
-        {
-            long index = ((long)_absorbed.BatchRow(i) * Shape.Heads) + head;
-            _weights.KvBProj.Matrix.Products.MultiplyRow(
-                _weights.KvBProj.Matrix,
-                panel,
-                ref _latentOutput.At(index * Shape.KvLoraRank),
-                _headValues.Span(index * Shape.VHeadDim, Shape.VHeadDim));
-        }
-    }
-
-    private int KeyPanel(int head) => head * (PackedMatrix.PanelsFor(Shape.QkNopeHeadDim) + PackedMatrix.PanelsFor(Shape.VHeadDim));
 
     /// <summary>Writes a finished row to the cache, in its format.</summary>
     /// <param name="row">Latent and rotary key.</param>

@@ -40,14 +40,17 @@ public sealed class LayerPrecisionTests
         }
     }
 
-    /// <summary>Elements of bfloat16 that high precision keeps as another number: very few, which lay between two, and each as the one beside it.</summary>
+    /// <summary>Elements of bfloat16 that high precision keeps as another number: very few, which what its products err by moved over the middle between two.</summary>
     private static int Neighbours(float[] rows, float[] exactRows)
     {
-        int[] apart = [.. rows.Zip(exactRows, static (row, exact) => Math.Abs((BitConverter.SingleToInt32Bits(row) >> 16) - (BitConverter.SingleToInt32Bits(exact) >> 16)))];
-        Assert.All(apart, static steps => Assert.InRange(steps, 0, 1));
-        int others = apart.Count(static steps => steps > 0);
-        Assert.InRange(others, 0, rows.Length / 500);
-        return others;
+        const float ProductError = 1e-5f;
+
+        // A step of bfloat16 is at most a hundred and twenty-eighth of a number; an error of a hundred-thousandth of the whole row crosses the middle of one in a few
+        // hundred times, more often where elements are small. A rounded operand moves nearly every second element.
+        (float Row, float Exact)[] others = [.. rows.Zip(exactRows).Where(static pair => pair.First != pair.Second)];
+        Assert.All(others, static pair => Assert.InRange(Math.Abs(pair.Row - pair.Exact), 0, (Math.Abs(pair.Exact) / 128) + ProductError));
+        Assert.InRange(others.Length, 0, rows.Length / 200);
+        return others.Length;
     }
 
     private static (float[] Output, float[] Rows) Run(InMemoryCheckpoint checkpoint, MlaPrecision precision, CacheFormat format, float[] hidden, int chunk, int threads)

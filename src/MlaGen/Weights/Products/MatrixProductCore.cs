@@ -13,7 +13,7 @@ namespace MlaGen.Runtime;
 /// <param name="terms">Terms of bfloat16 that inputs are taken as, and weights that are no bfloat16.</param>
 /// <param name="stepDepth">Depth of a step of the routines.</param>
 /// <param name="pairedDepth">Depth for which weights are laid beside each other at a time: two panels of it stay in the first-level cache.</param>
-internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int pairedDepth) : ProductCore
+internal abstract unsafe partial class MatrixProductCore(int terms, int stepDepth, int pairedDepth) : ProductCore
 {
     /// <summary>Floats from the sums of a row to those of the next: groups of panels have sums of their own.</summary>
     public const int SumStride = GroupPanels * PackedMatrix.PanelWidth;
@@ -26,6 +26,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     /// <summary>Panels that a single row meets at once.</summary>
     private const int StripPanels = 8;
 
+    private const int CacheLine = 64;
     private const int DepthBytes = PackedMatrix.PanelWidth * sizeof(ushort);
     private const int PairBytes = 2 * DepthBytes;
 
@@ -36,7 +37,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     private const int TermDepth = 128;
 
     /// <summary>Bytes from the terms of a panel to those of the next: an odd number of cache lines.</summary>
-    private const int TermBytes = (TermDepth * DepthBytes) + 64;
+    private const int TermBytes = (TermDepth * DepthBytes) + CacheLine;
 
     /// <summary>
     /// Bytes of weights from which on they are taken as terms: a single row streams so many from memory, which takes longer than the conversion. It depends on the
@@ -95,7 +96,14 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     protected void MultiplyRestTiles(ref ProductArguments arguments) => Run(_restTiles, ref arguments);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
+    public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch) =>
+        MultiplyRows(new WeightPanels(matrix, firstPanel), outputs, ref packed, rows, ref result, stride, ref scratch);
+
+    public sealed override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result) =>
+        MultiplyRow(new WeightPanels(matrix, firstPanel), ref inputs, rows, row, result);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MultiplyRows(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
     {
         int panels = PackedMatrix.PanelsFor(outputs);
         int groupLength = BFloat16Packing.PaddedRows(rows) * SumStride;
@@ -105,31 +113,30 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
         {
             float* pairs = sums + (groups * groupLength);
             byte* written = (byte*)(pairs + (pairedDepth * PackedMatrix.PanelWidth));
-            for (int first = 0; first < matrix.Columns; first += pairedDepth)
+            for (int first = 0; first < weights.Depth; first += pairedDepth)
             {
-                int depth = Math.Min(pairedDepth, matrix.Columns - first);
+                int depth = Math.Min(pairedDepth, weights.Depth - first);
                 var arguments = new ProductArguments
                 {
                     Rows = (nint)(inputs + Rows.BlockStart(rows, first)) + (first % BFloat16Packing.Depth * sizeof(ushort)),
                     Weights = (nint)pairs,
                     Depth = ProjectionKernels.Units(depth, stepDepth),
-                    PanelBytes = matrix.PanelBytes,
+                    PanelBytes = weights.PanelBytes,
                 };
                 for (int panel = 0; panel < panels; panel += 2)
                 {
                     // A last panel without another is taken twice; what the second makes is never read.
-                    int left = firstPanel + panel;
-                    int right = firstPanel + Math.Min(panel + 1, panels - 1);
+                    int other = Math.Min(panel + 1, panels - 1);
                     arguments.Sums = (nint)(sums + (panel / GroupPanels * groupLength) + (panel % GroupPanels * PackedMatrix.PanelWidth));
 
                     // The panels behind these, or at the last ones the next depth of the first.
                     bool isLast = panel + 2 >= panels;
-                    arguments.Upcoming = (nint)Unsafe.AsPointer(ref matrix.Panel(isLast ? firstPanel : left + 2)) + ((isLast ? first + depth : first) * ElementBytes(matrix));
-                    for (int term = 0; term < WeightTerms(matrix); term++)
+                    arguments.Upcoming = (nint)Unsafe.AsPointer(ref isLast ? ref weights.At(0, first + depth) : ref weights.At(panel + 2, first));
+                    for (int term = 0; term < WeightTerms(weights.Type); term++)
                     {
                         LayBeside(
-                            ref Weights(matrix, left, first, depth, term, ref *written),
-                            ref Weights(matrix, right, first, depth, term, ref *(written + (pairedDepth * DepthBytes))),
+                            ref Term(weights, panel, first, depth, term, ref *written),
+                            ref Term(weights, other, first, depth, term, ref *(written + (pairedDepth * DepthBytes))),
                             depth,
                             (int)arguments.Depth * stepDepth,
                             ref *(byte*)pairs);
@@ -154,10 +161,10 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     // What is read of the stack is written before; to clear all of it would cost as much as a small product.
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public sealed override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result)
+    private void MultiplyRow(WeightPanels weights, ref float inputs, int rows, int row, Span<float> result)
     {
         float* sums = stackalloc float[StripPanels * PackedMatrix.PanelWidth];
-        byte* weights = stackalloc byte[StripPanels * TermBytes];
+        byte* written = stackalloc byte[StripPanels * TermBytes];
         fixed (float* first = &inputs)
         {
             int panels = PackedMatrix.PanelsFor(result.Length);
@@ -166,7 +173,7 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                 int count = panels - panel >= StripPanels ? StripPanels : 1;
                 int output = panel * PackedMatrix.PanelWidth;
                 new Span<float>(sums, count * PackedMatrix.PanelWidth).Clear();
-                MultiplyPanels(matrix, firstPanel + panel, count, (byte*)(first + (row * Rows.RowFloats)), rows, sums, weights);
+                MultiplyPanels(weights, panel, count, (byte*)(first + (row * Rows.RowFloats)), rows, sums, written);
                 new ReadOnlySpan<float>(sums, Math.Min(count * PackedMatrix.PanelWidth, result.Length - output)).CopyTo(result[output..]);
                 panel += count;
             }
@@ -174,29 +181,29 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPanels(PackedMatrix matrix, int firstPanel, int count, byte* row, int rows, float* sums, byte* weights)
+    private void MultiplyPanels(WeightPanels weights, int firstPanel, int count, byte* row, int rows, float* sums, byte* written)
     {
-        bool isInPlace = matrix.Type == TensorType.BFloat16;
-        fixed (byte* panels = &matrix.Panel(firstPanel))
+        bool isInPlace = weights.Type == TensorType.BFloat16;
+        fixed (byte* panels = &weights.At(firstPanel, 0))
         {
             var arguments = new ProductArguments { Sums = (nint)sums };
-            for (int first = 0; first < matrix.Columns; first += BFloat16Packing.Depth)
+            for (int first = 0; first < weights.Depth; first += BFloat16Packing.Depth)
             {
-                int depth = Math.Min(BFloat16Packing.Depth, matrix.Columns - first);
+                int depth = Math.Min(BFloat16Packing.Depth, weights.Depth - first);
                 byte* block = row + (Rows.BlockStart(rows, first) * sizeof(float));
                 int done = isInPlace ? depth / stepDepth * stepDepth : 0;
                 if (done > 0)
                 {
                     arguments.Rows = (nint)block;
                     arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
-                    arguments.PanelBytes = matrix.PanelBytes;
+                    arguments.PanelBytes = weights.PanelBytes;
                     arguments.Depth = done / stepDepth;
                     Run(count == StripPanels ? _rowByStrip : _rowByPanel, ref arguments);
                 }
 
-                arguments.Weights = (nint)weights;
+                arguments.Weights = (nint)written;
                 arguments.PanelBytes = TermBytes;
-                for (int term = 0; term < WeightTerms(matrix); term++)
+                for (int term = 0; term < WeightTerms(weights.Type); term++)
                 {
                     for (int begin = done; begin < depth; begin += TermDepth)
                     {
@@ -206,8 +213,8 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
                         arguments.Depth = ProjectionKernels.Units(length, stepDepth);
                         for (int panel = 0; panel < count; panel++)
                         {
-                            byte* target = weights + (panel * TermBytes);
-                            CopyWeights(matrix, firstPanel + panel, first + begin, length, term, ref *target);
+                            byte* target = written + (panel * TermBytes);
+                            CopyTerm(weights, firstPanel + panel, first + begin, length, term, ref *target);
                             new Span<byte>(target + (length * DepthBytes), (((int)arguments.Depth * stepDepth) - length) * DepthBytes).Clear();
                         }
 
@@ -218,33 +225,30 @@ internal abstract unsafe class MatrixProductCore(int terms, int stepDepth, int p
         }
     }
 
-    /// <summary>Bytes of a depth of a panel.</summary>
-    private static nint ElementBytes(PackedMatrix matrix) => PackedMatrix.PanelWidth * matrix.Type.Size();
-
     /// <summary>Terms of bfloat16 that weights are taken as.</summary>
-    private int WeightTerms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : terms;
+    private int WeightTerms(TensorType type) => type == TensorType.BFloat16 ? 1 : terms;
 
     /// <summary>A term of the weights of a panel: where they lie if they are bfloat16, and else where it is written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static ref byte Weights(PackedMatrix matrix, int panel, int first, int depth, int term, ref byte written)
+    private static ref byte Term(WeightPanels weights, int panel, int first, int depth, int term, ref byte written)
     {
-        if (matrix.Type == TensorType.BFloat16)
+        if (weights.Type == TensorType.BFloat16)
         {
-            return ref Unsafe.Add(ref matrix.Panel(panel), (nint)first * DepthBytes);
+            return ref weights.At(panel, first);
         }
 
-        CopyWeights(matrix, panel, first, depth, term, ref written);
+        CopyTerm(weights, panel, first, depth, term, ref written);
         return ref written;
     }
 
     /// <summary>Writes a term of the weights of a panel, <c>[depth][16]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyWeights(PackedMatrix matrix, int panel, int first, int depth, int term, ref byte written)
+    private static void CopyTerm(WeightPanels weights, int panel, int first, int depth, int term, ref byte written)
     {
         ref ushort target = ref Unsafe.As<byte, ushort>(ref written);
-        ref byte source = ref Unsafe.Add(ref matrix.Panel(panel), first * ElementBytes(matrix));
+        ref byte source = ref weights.At(panel, first);
         int length = depth * PackedMatrix.PanelWidth;
-        switch (matrix.Type)
+        switch (weights.Type)
         {
             case TensorType.BFloat16:
                 Unsafe.CopyBlockUnaligned(ref written, ref source, (uint)(length * sizeof(ushort)));

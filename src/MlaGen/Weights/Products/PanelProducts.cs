@@ -41,7 +41,7 @@ internal abstract class PanelProducts
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
-    /// <param name="packed">What <see cref="ProjectionKernels.Pack"/> wrote.</param>
+    /// <param name="packed">What <see cref="RowPacking.Pack"/> wrote.</param>
     /// <param name="rows">Rows packed there.</param>
     /// <param name="result">Output of the first row.</param>
     /// <param name="stride">Elements from a row of outputs to the next.</param>
@@ -64,15 +64,17 @@ internal abstract class PanelProducts
     public abstract void ReadRow(PackedMatrix matrix, int panel, int lane, Span<float> weights);
 
     /// <summary>
-    /// Multiplies a row with the transpose of a range of panels: <c>result[k] = Σ row[i] · weight[i][k]</c>, for outputs i of the range.
-    /// It is the absorption of a head's key projection into its query.
+    /// Multiplies rows with the transpose of a range of panels: <c>result[row][k] = Σ rows[row][i] · weight[i][k]</c>, for outputs i of the range.
+    /// It is the absorption of a head's key projection into its queries.
     /// </summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
-    /// <param name="row">One input for each output of the range, padded with zeros to whole panels.</param>
+    /// <param name="rows">Of each row one input for each output of the range, padded with zeros to whole panels.</param>
+    /// <param name="count">Rows.</param>
     /// <param name="panels">Panels of the range.</param>
-    /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums.</param>
-    public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float row, int panels, Span<float> result);
+    /// <param name="result">Takes <see cref="PackedMatrix.Columns"/> sums of the first row.</param>
+    /// <param name="stride">Elements from the sums of a row to those of the next.</param>
+    public abstract void MultiplyTransposed(PackedMatrix matrix, int firstPanel, ref readonly float rows, int count, int panels, ref float result, nint stride);
 
     /// <summary>Writes a panel as floats, <c>[depth][<see cref="PackedMatrix.PanelWidth"/>]</c>.</summary>
     /// <param name="matrix">The weights.</param>

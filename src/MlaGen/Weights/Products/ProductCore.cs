@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace MlaGen.Runtime;
 
 /// <summary>
@@ -57,4 +60,74 @@ internal abstract class ProductCore
     /// <param name="row">Which of them.</param>
     /// <param name="result">Takes one sum an output of the range; its length says where the range ends.</param>
     public abstract void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result);
+
+    /// <summary>Floats of scratch that <see cref="MultiplyTransposed"/> needs.</summary>
+    /// <param name="outputs">Outputs of the range.</param>
+    public abstract int TransposedScratchLength(int outputs);
+
+    /// <summary>
+    /// Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> rows with the transpose of a range of panels: <c>result[row][k] = Σ inputs[row][i] · weight[i][k]</c>,
+    /// for outputs i of the range. It is the absorption of a head's key projection into its queries.
+    /// </summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="firstPanel">First panel of the range.</param>
+    /// <param name="outputs">Outputs of the range.</param>
+    /// <param name="inputs">First row: an element for each output.</param>
+    /// <param name="inputStride">Elements from a row to the next.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="result">Takes the sums of the first row, <see cref="PackedMatrix.Columns"/> of them.</param>
+    /// <param name="stride">Elements from the sums of a row to those of the next.</param>
+    /// <param name="packed">Floats for the rows, as many as <see cref="RowPacking.Length"/> has for whole panels of outputs.</param>
+    /// <param name="scratch"><see cref="TransposedScratchLength"/> floats.</param>
+    public abstract void MultiplyTransposed(
+        PackedMatrix matrix, int firstPanel, int outputs, ref float inputs, nint inputStride, int rows, ref float result, nint stride, ref float packed, ref float scratch);
+
+    /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> rows, few or many, with a range of panels, and packs them for it, all on the calling thread.</summary>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="firstPanel">First panel of the range.</param>
+    /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
+    /// <param name="inputs">First row.</param>
+    /// <param name="inputStride">Elements from a row to the next.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="result">Output of the first row.</param>
+    /// <param name="stride">Elements from a row of outputs to the next.</param>
+    /// <param name="packed">Floats for the rows, as many as <see cref="RowPacking.Length"/> has.</param>
+    /// <param name="scratch"><see cref="ScratchLength"/> floats.</param>
+    /// <remarks>The weights of a few outputs stay in a cache from row to row, so that it takes more rows than elsewhere until packing them is worth it.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Multiply(
+        PackedMatrix matrix, int firstPanel, int outputs, ref float inputs, nint inputStride, int rows, ref float result, nint stride, ref float packed, ref float scratch)
+    {
+        const int WholeTile = 12;
+        bool isTiled = rows >= (Packing.PacksFewRows ? ProjectionKernels.TiledRows : WholeTile);
+        bool isPacked = isTiled || Packing.PacksFewRows;
+        if (isPacked)
+        {
+            Packing.Pack(ref inputs, inputStride, rows, matrix.Columns, ref packed);
+        }
+
+        if (isTiled)
+        {
+            int most = MostPanels * PackedMatrix.PanelWidth;
+            for (int first = 0; first < outputs; first += most)
+            {
+                MultiplyRows(matrix, firstPanel + (first / PackedMatrix.PanelWidth), Math.Min(most, outputs - first), ref packed, rows, ref Unsafe.Add(ref result, first), stride, ref scratch);
+            }
+
+            return;
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> sums = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs);
+            if (isPacked)
+            {
+                MultiplyRow(matrix, firstPanel, ref packed, rows, row, sums);
+            }
+            else
+            {
+                MultiplyRow(matrix, firstPanel, ref Unsafe.Add(ref inputs, row * inputStride), 1, 0, sums);
+            }
+        }
+    }
 }

@@ -77,19 +77,4 @@ internal abstract class ProjectionKernels : RowPacking
 
     /// <summary>Floats that packing takes for each unit of depth, for up to <see cref="MostChunkRows"/> rows: a block is <c>[tile][depth][rows of a tile]</c>.</summary>
     public abstract int PackedWidth(int rows);
-
-    /// <summary>Packs all blocks of up to <see cref="MostChunkRows"/> rows, one after the other.</summary>
-    /// <param name="rows">First row.</param>
-    /// <param name="stride">Elements from a row to the next.</param>
-    /// <param name="count">Rows.</param>
-    /// <param name="depth">Elements of a row.</param>
-    /// <param name="packed">Takes <c>depth · PackedWidth(count)</c> floats.</param>
-    public void Pack(ref readonly float rows, nint stride, int count, int depth, ref float packed)
-    {
-        ref float source = ref Unsafe.AsRef(in rows);
-        for (int first = 0; first < depth; first += DepthBlock)
-        {
-            PackBlock(ref Unsafe.Add(ref source, first), stride, count, Math.Min(DepthBlock, depth - first), ref Unsafe.Add(ref packed, (nint)first * PackedWidth(count)));
-        }
-    }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
@@ -26,4 +27,22 @@ internal sealed class VectorProductCore : ProductCore
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result) =>
         matrix.Products.MultiplyRow(matrix, firstPanel, in Unsafe.Add(ref inputs, (nint)row * matrix.Columns), result);
+
+    public override int TransposedScratchLength(int outputs) => 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void MultiplyTransposed(
+        PackedMatrix matrix, int firstPanel, int outputs, ref float inputs, nint inputStride, int rows, ref float result, nint stride, ref float packed, ref float scratch)
+    {
+        int panels = PackedMatrix.PanelsFor(outputs);
+        int width = panels * PackedMatrix.PanelWidth;
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> padded = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref packed, row * width), width);
+            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref inputs, row * inputStride), outputs).CopyTo(padded);
+            padded[outputs..].Clear();
+        }
+
+        matrix.Products.MultiplyTransposed(matrix, firstPanel, in packed, rows, panels, ref result, stride);
+    }
 }
