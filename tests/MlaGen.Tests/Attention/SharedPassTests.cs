@@ -44,15 +44,16 @@ public sealed class SharedPassTests
     [MemberData(nameof(Contexts))]
     public void A_query_has_the_bits_that_it_has_alone(string name, CacheFormat format, int tokens)
     {
-        TestLayer layer = _shapes.Single(shape => shape.ToString() == name).TestLayer;
+        LatentShape shape = _shapes.Single(shape => shape.ToString() == name);
+        TestLayer layer = shape.TestLayer;
         OracleSpec spec = layer.Spec;
         int width = spec.Heads * spec.RowWidth;
         float[] rows = AttendLatentTests.Rows(spec, "shared pass", tokens);
         float[] queries = AttendLatentTests.Queries(spec, "shared pass", Queries);
         List<float> expected = [];
 
-        // Pages of a class are as long as its own rows allow.
-        int page = format == CacheFormat.Float32 ? 144 : 0;
+        // Rows of the class's own format are read where they lie; others are gathered from short pages.
+        int page = format == shape.Format ? 0 : 16;
         using (AttentionRun alone = layer.Open(new RunOptions { Format = format, Threads = 1, PageTokens = page }))
         {
             for (int query = 0; query < Queries; query++)
@@ -63,7 +64,7 @@ public sealed class SharedPassTests
         }
 
         int latents = spec.Heads * spec.KvLoraRank;
-        foreach (RunOptions options in (RunOptions[])[new() { Threads = 1, PageTokens = page }, new() { Threads = 2, PageTokens = page }, new() { Threads = 5, PageTokens = 37 }])
+        foreach (RunOptions options in (RunOptions[])[new() { Threads = 1, PageTokens = page }, new() { Threads = 2, PageTokens = page }, new() { Threads = 5, PageTokens = 19 }])
         {
             using AttentionRun run = layer.Open(options with { Format = format });
             using LatentSequence sequence = run.CreateSequence(rows, spec.RowWidth);
