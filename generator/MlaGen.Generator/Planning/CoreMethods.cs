@@ -17,9 +17,7 @@ internal static class CoreMethods
     private const int Moved = 6;
     private const int Offset = 2;
     private const int Prefetch = 11;
-    private const int PrefetchOutput = 4;
     private const int Return = 1;
-    private const int CacheLineFloats = 16;
 
     public static IEnumerable<MethodPlan> Of(CorePlan core)
     {
@@ -38,7 +36,7 @@ internal static class CoreMethods
         yield return Plain("Softmax", core.ColumnStripes.Sum(stripe => Softmax(core, stripe)) + Return, locals: core.ColumnStripes.Count);
         foreach (int lanes in core.ColumnStripes.Select(stripe => stripe.Lanes).Distinct())
         {
-            yield return new MethodPlan($"Softmax{TilePlan.Counted(lanes, "Column")}", IlInstructions: 95, MultiplyAdds: 1, Locals: 9, Registers: null);
+            yield return new MethodPlan($"Softmax{TilePlan.Counted(lanes, "Column")}", IlInstructions: 155, MultiplyAdds: 1, Locals: 12, Registers: null);
         }
 
         yield return Plain("Values", Values(core), locals: core.ValueStripes.Count * (1 + core.ColumnTiles.Distinct().Count()));
@@ -52,13 +50,13 @@ internal static class CoreMethods
         int instructions = Return;
         foreach (int tokens in core.TokenTiles)
         {
-            instructions += 4 + Loop + (3 * Moved) + (core.PrefetchesRows ? 8 : 0);
+            instructions += 4 + Loop + (3 * Moved) + (core.PrefetchesRows || core.PrefetchesQueries ? 10 : 0);
             foreach (Stripe stripe in core.ColumnStripes)
             {
                 TilePlan tile = core.ScoreTile(tokens, stripe);
                 bool loops = stripe.ByDepth ? tile.Rows < tokens : stripe.Tiles > 1 || !core.IsAbsorbed;
                 int moved = stripe.ByDepth && loops ? 13 : loops ? 7 : stripe.Start > 0 ? 2 * Offset : 0;
-                instructions += 4 + moved + (loops ? Loop : 0) + (tile.Prefetches > 0 ? 8 : 0);
+                instructions += 4 + moved + (loops ? Loop : 0) + (tile.Prefetches == 0 ? 0 : core.IsAbsorbed ? 8 : 15);
             }
         }
 
@@ -74,11 +72,11 @@ internal static class CoreMethods
     /// <summary>Calls a value tile for each stripe and run of equal column tiles.</summary>
     private static int Values(CorePlan core)
     {
-        const int Call = 18;
+        int call = core.PrefetchesQueries ? 36 : 18;
         int columns = core.IsAbsorbed
-            ? core.ColumnTiles.GroupBy(tile => tile).Sum(run => Call + (run.Count() > 1 ? Loop : 0))
-            : 2 + Loop + Call + ((core.ColumnTiles.Count - 1) * (Call + 5 + Advance));
-        return core.ValueStripes.Sum(stripe => columns + (stripe.Tiles > 1 ? Loop : 0)) + Return;
+            ? core.ColumnTiles.GroupBy(tile => tile).Sum(run => call + (run.Count() > 1 ? Loop : 0))
+            : 2 + Loop + call + ((core.ColumnTiles.Count - 1) * (call + 5 + Advance));
+        return core.ValueStripes.Sum(stripe => columns + (stripe.Tiles > 1 ? Loop : 0)) + (core.PrefetchesQueries ? 10 : 0) + Return;
     }
 
     private static MethodPlan Tile(CorePlan core, TilePlan tile)
@@ -95,7 +93,6 @@ internal static class CoreMethods
         // Beside sums, vectors and rows the loop's own variable; a value tile also names each column's factor.
         bool isValues = tile.Kind == TileKind.Values;
         int locals = sums + tile.Vectors + (tile.Rows * (isValues ? 2 : 1)) + 1;
-        int begin = isValues && core.PrefetchesOutputs ? tile.Rows * ((tile.Width + CacheLineFloats - 1) / CacheLineFloats) * PrefetchOutput : 0;
-        return new MethodPlan(tile.Name, begin + (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
+        return new MethodPlan(tile.Name, (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
     }
 }

@@ -60,8 +60,11 @@ internal sealed record CorePlan(
     /// <summary>Every method that is emitted for the core.</summary>
     public IEnumerable<MethodPlan> Methods => CoreMethods.Of(this);
 
-    /// <summary>Whether a value tile asks for its outputs before it starts: those of many queries do not stay in the second-level cache from key tile to key tile.</summary>
-    public bool PrefetchesOutputs => !IsAbsorbed && Tier.Lanes > 1;
+    /// <summary>
+    /// Whether score tiles ask for the queries that are worked on next, and value tiles for their outputs: those of many queries do not stay in the
+    /// second-level cache from key tile to key tile.
+    /// </summary>
+    public bool PrefetchesQueries => !IsAbsorbed && Tier.Lanes > 1;
 
     /// <summary>Whether a score tile asks for rows that will be needed next while it works.</summary>
     public bool PrefetchesRows => PrefetchTokens > 0;
@@ -79,6 +82,12 @@ internal sealed record CorePlan(
             return new TilePlan(TileKind.ScoresByDepth, tokens % DepthTile == 0 ? DepthTile : tokens, Tier.Lanes, stripe.Lanes);
         }
 
+        if (PrefetchesQueries)
+        {
+            // A panel of queries is shared out between the tiles that have its columns: less than a cache line is left for each step.
+            return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, tokens == TokenTiles[0] ? 1 : 0);
+        }
+
         // The first columns' tile asks for upcoming rows, for all columns; a short block ends before the rows would come.
         Stripe first = ColumnStripes[0];
         bool prefetches = PrefetchesRows && tokens == TokenTiles[0] && (stripe.Lanes, stripe.Vectors) == (first.Lanes, first.Vectors);
@@ -88,7 +97,7 @@ internal sealed record CorePlan(
     }
 
     /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a tile of the stripe.</summary>
-    public static TilePlan ValueTile(int columns, Stripe stripe) => new(TileKind.Values, columns, stripe.Lanes, stripe.Vectors);
+    public TilePlan ValueTile(int columns, Stripe stripe) => new(TileKind.Values, columns, stripe.Lanes, stripe.Vectors, PrefetchesQueries ? 1 : 0);
 
     /// <summary>Vector registers of a tile's loop.</summary>
     public RegisterLedger RegistersOf(TilePlan tile) => RegisterLedger.Of(tile.Rows, tile.Vectors, Tier);

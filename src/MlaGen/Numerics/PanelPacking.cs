@@ -29,6 +29,13 @@ internal static class PanelPacking
                 ref float row2 = ref Unsafe.Add(ref row1, stride);
                 ref float row3 = ref Unsafe.Add(ref row2, stride);
                 ref float target = ref Unsafe.Add(ref panel, lane);
+
+                // Rows may lie far apart, where the processor does not foresee them.
+                for (int ahead = 4; ahead < 8; ahead++)
+                {
+                    Prefetch.Range(ref row0, ahead * stride, depth);
+                }
+
                 int d = 0;
                 for (; d + 4 <= depth; d += 4)
                 {

@@ -102,10 +102,34 @@ public class PlanInvariantTests
     [Fact]
     public void A_tile_asks_for_as_many_cached_rows_as_it_works_on() => AllCores(static (core, d) =>
     {
+        if (!core.IsAbsorbed)
+        {
+            return;
+        }
+
         TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.Prefetches > 0)];
-        bool hasRowsToAskFor = core.IsAbsorbed && core.Tier.Lanes > 1 && !core.ColumnStripes[0].ByDepth;
+        bool hasRowsToAskFor = core.Tier.Lanes > 1 && !core.ColumnStripes[0].ByDepth;
         Assert.Equal(hasRowsToAskFor ? 1 : 0, asking.Length);
         Assert.All(asking, tile => Assert.InRange(tile.Prefetches * d.CacheRowElements * CacheLine, tile.Rows * sizeof(float) * d.CacheRowElements, (tile.Rows * sizeof(float) * d.CacheRowElements) + (d.CacheRowElements * CacheLine)));
+    });
+
+    [Fact]
+    public void Tiles_of_a_prompt_ask_for_all_queries_and_outputs_that_are_next() => AllCores(static (core, _) =>
+    {
+        if (core.IsAbsorbed || core.Tier.Lanes == 1)
+        {
+            Assert.All(core.ValueTiles, static tile => Assert.Equal(0, tile.Prefetches));
+            return;
+        }
+
+        // Each tile takes its share of a tile of queries, in steps that leave out no cache line where the keys are a whole tile.
+        TilePlan scores = Assert.Single(core.ScoreTiles, static tile => tile.Prefetches > 0);
+        Assert.Equal(core.TokenTiles[0], scores.Rows);
+        Assert.All(core.ValueTiles.Append(scores), tile =>
+        {
+            Assert.Equal(1, tile.Prefetches);
+            Assert.InRange(tile.Rows * tile.Width * sizeof(float), 1, core.BlockTokens * CacheLine);
+        });
     });
 
     [Fact]

@@ -296,20 +296,31 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
         unchecked
         {
             Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-            Vector128<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector128<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
+                second = Vector128.MaxNative(second, Vector128.LoadUnsafe(ref score, 144));
+                third = Vector128.MaxNative(third, Vector128.LoadUnsafe(ref score, 288));
+                fourth = Vector128.MaxNative(fourth, Vector128.LoadUnsafe(ref score, 432));
+                score = ref Unsafe.Add(ref score, 576);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 144);
             }
+            Vector128<float> maximum = Vector128.MaxNative(Vector128.MaxNative(first, second), Vector128.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
             Vector128<float> rescale = VectorMath.Exp(before - origin);
             Vector128<float> sum = Vector128<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
                 sum += probability;

@@ -259,20 +259,31 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
         unchecked
         {
             Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-            Vector256<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector256<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
+                second = Vector256.MaxNative(second, Vector256.LoadUnsafe(ref score, 144));
+                third = Vector256.MaxNative(third, Vector256.LoadUnsafe(ref score, 288));
+                fourth = Vector256.MaxNative(fourth, Vector256.LoadUnsafe(ref score, 432));
+                score = ref Unsafe.Add(ref score, 576);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 144);
             }
+            Vector256<float> maximum = Vector256.MaxNative(Vector256.MaxNative(first, second), Vector256.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
             Vector256<float> rescale = VectorMath.Exp(before - origin);
             Vector256<float> sum = Vector256<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
                 sum += probability;

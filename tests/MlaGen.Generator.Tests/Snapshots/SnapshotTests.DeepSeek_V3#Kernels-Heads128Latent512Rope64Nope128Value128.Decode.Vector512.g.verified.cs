@@ -295,20 +295,31 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         unchecked
         {
             Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-            Vector512<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector512<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
+                second = Vector512.MaxNative(second, Vector512.LoadUnsafe(ref score, 144));
+                third = Vector512.MaxNative(third, Vector512.LoadUnsafe(ref score, 288));
+                fourth = Vector512.MaxNative(fourth, Vector512.LoadUnsafe(ref score, 432));
+                score = ref Unsafe.Add(ref score, 576);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 144);
             }
+            Vector512<float> maximum = Vector512.MaxNative(Vector512.MaxNative(first, second), Vector512.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
             Vector512<float> rescale = VectorMath.Exp(before - origin);
             Vector512<float> sum = Vector512<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
                 sum += probability;

@@ -11,9 +11,9 @@
 // Planned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory.
 // Caches. Keys, values, scores, queries and outputs take 540 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 144 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 144 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values12Columns8Dimensions, has about 653 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns8Dimensions, has about 616 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -28,6 +28,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -75,8 +76,11 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
     {
         unchecked
         {
+            // The 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 12)
             {
+                IntPtr step = (384 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 12)
                 {
                     int token = Math.Min(next, tokens - 12);
@@ -84,7 +88,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                     ref float score = ref Unsafe.Add(ref scores, token * 112);
                     for (int column = 0; column < columns; column += 8)
                     {
-                        Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                        Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 768) + (next / 12 * 192 * step), step);
                     }
                 }
             }
@@ -118,7 +122,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
+    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -174,6 +178,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 2112));
                 t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 8);
             }
@@ -311,20 +317,31 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
         unchecked
         {
             Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-            Vector128<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector128<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
+                second = Vector128.MaxNative(second, Vector128.LoadUnsafe(ref score, 112));
+                third = Vector128.MaxNative(third, Vector128.LoadUnsafe(ref score, 224));
+                fourth = Vector128.MaxNative(fourth, Vector128.LoadUnsafe(ref score, 336));
+                score = ref Unsafe.Add(ref score, 448);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 112);
             }
+            Vector128<float> maximum = Vector128.MaxNative(Vector128.MaxNative(first, second), Vector128.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
             Vector128<float> rescale = VectorMath.Exp(before - origin);
             Vector128<float> sum = Vector128<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -347,24 +364,27 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
     {
         unchecked
         {
+            // The outputs of the 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (384 + tokens - 1) / tokens;
             for (int i = 0; i < 128; i += 8)
             {
                 {
                     int column = 0;
                     for (; column + 12 <= columns; column += 12)
                     {
-                        Values12Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values12Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 8)) * 4, step);
                     }
 
                     if (column + 8 <= columns)
                     {
-                        Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values8Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 8)) * 4, step);
                         column += 8;
                     }
 
                     if (column + 4 <= columns)
                     {
-                        Values4Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values4Columns8Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 8)) * 4, step);
                         column += 4;
                     }
                 }
@@ -374,24 +394,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 columns by 2 × 4 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 512);
-            Prefetch.Ahead(ref output, 640);
-            Prefetch.Ahead(ref output, 768);
-            Prefetch.Ahead(ref output, 896);
-            Prefetch.Ahead(ref output, 1024);
-            Prefetch.Ahead(ref output, 1152);
-            Prefetch.Ahead(ref output, 1280);
-            Prefetch.Ahead(ref output, 1408);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -444,6 +450,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -489,20 +497,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 512);
-            Prefetch.Ahead(ref output, 640);
-            Prefetch.Ahead(ref output, 768);
-            Prefetch.Ahead(ref output, 896);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -539,6 +537,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
                 c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -572,16 +572,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 4 columns by 2 × 4 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 384);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -602,6 +596,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }

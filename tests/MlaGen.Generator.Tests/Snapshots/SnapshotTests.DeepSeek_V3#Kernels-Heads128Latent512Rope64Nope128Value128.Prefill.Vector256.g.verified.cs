@@ -10,9 +10,9 @@
 // a value tile of 6 columns 12 sums + 2 of values + 1 for the column = 15: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 420 KB, of a second-level cache of 1,024 KB; a value tile reads 30 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 144 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 144 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values6Columns16Dimensions, has about 341 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns16Dimensions, has about 328 IL instructions, 24 multiply-adds and 27 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -27,6 +27,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -74,8 +75,11 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
     {
         unchecked
         {
+            // The 48 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 6)
             {
+                IntPtr step = (384 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 6)
                 {
                     int token = Math.Min(next, tokens - 6);
@@ -83,7 +87,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                     ref float score = ref Unsafe.Add(ref scores, token * 48);
                     for (int column = 0; column < columns; column += 16)
                     {
-                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 48) * 768) + (next / 6 * 192 * step), step);
                     }
                 }
             }
@@ -117,7 +121,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score)
+    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -149,6 +153,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 960));
                 t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
                 t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 16);
             }
@@ -274,20 +280,31 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         unchecked
         {
             Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-            Vector256<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector256<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
+                second = Vector256.MaxNative(second, Vector256.LoadUnsafe(ref score, 48));
+                third = Vector256.MaxNative(third, Vector256.LoadUnsafe(ref score, 96));
+                fourth = Vector256.MaxNative(fourth, Vector256.LoadUnsafe(ref score, 144));
+                score = ref Unsafe.Add(ref score, 192);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 48);
             }
+            Vector256<float> maximum = Vector256.MaxNative(Vector256.MaxNative(first, second), Vector256.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
             Vector256<float> rescale = VectorMath.Exp(before - origin);
             Vector256<float> sum = Vector256<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -310,24 +327,27 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
     {
         unchecked
         {
+            // The outputs of the 48 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (384 + tokens - 1) / tokens;
             for (int i = 0; i < 128; i += 16)
             {
                 {
                     int column = 0;
                     for (; column + 6 <= columns; column += 6)
                     {
-                        Values6Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values6Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (6144 + (i * columns) + (column * 16)) * 4, step);
                     }
 
                     if (column + 4 <= columns)
                     {
-                        Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values4Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (6144 + (i * columns) + (column * 16)) * 4, step);
                         column += 4;
                     }
 
                     if (column + 2 <= columns)
                     {
-                        Values2Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values2Columns16Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (6144 + (i * columns) + (column * 16)) * 4, step);
                         column += 2;
                     }
                 }
@@ -337,18 +357,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 columns by 2 × 8 dimensions: 12 sums, 2 of values and a broadcast, 15 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values6Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values6Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 512);
-            Prefetch.Ahead(ref output, 640);
-
             Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
@@ -377,6 +389,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
                 c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -404,16 +418,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 4 columns by 2 × 8 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 384);
-
             Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
@@ -434,6 +442,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -455,14 +465,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 2 columns by 2 × 8 dimensions: 4 sums, 2 of values and a broadcast, 7 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values2Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values2Columns16Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 128);
-
             Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             for (int token = 0; token < tokens; token++)
@@ -475,6 +481,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
                 c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 48);
             }

@@ -10,9 +10,9 @@
 // a value tile of 12 columns 24 sums + 2 of values + 1 for the column = 27: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 540 KB, of a second-level cache of 1,024 KB; a value tile reads 45 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 144 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 144 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values12Columns32Dimensions, has about 701 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns32Dimensions, has about 616 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -27,6 +27,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -74,8 +75,11 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
     {
         unchecked
         {
+            // The 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 12)
             {
+                IntPtr step = (1536 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 12)
                 {
                     int token = Math.Min(next, tokens - 12);
@@ -83,7 +87,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                     ref float score = ref Unsafe.Add(ref scores, token * 112);
                     for (int column = 0; column < columns; column += 32)
                     {
-                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column));
+                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 768) + (next / 12 * 192 * step), step);
                     }
                 }
             }
@@ -117,7 +121,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score)
+    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -173,6 +177,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 2112));
                 t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 32);
             }
@@ -310,20 +316,31 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         unchecked
         {
             Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-            Vector512<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector512<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
+                second = Vector512.MaxNative(second, Vector512.LoadUnsafe(ref score, 112));
+                third = Vector512.MaxNative(third, Vector512.LoadUnsafe(ref score, 224));
+                fourth = Vector512.MaxNative(fourth, Vector512.LoadUnsafe(ref score, 336));
+                score = ref Unsafe.Add(ref score, 448);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 112);
             }
+            Vector512<float> maximum = Vector512.MaxNative(Vector512.MaxNative(first, second), Vector512.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
             Vector512<float> rescale = VectorMath.Exp(before - origin);
             Vector512<float> sum = Vector512<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -346,24 +363,27 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
     {
         unchecked
         {
+            // The outputs of the 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (1536 + tokens - 1) / tokens;
             for (int i = 0; i < 128; i += 32)
             {
                 {
                     int column = 0;
                     for (; column + 12 <= columns; column += 12)
                     {
-                        Values12Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values12Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 32)) * 4, step);
                     }
 
                     if (column + 8 <= columns)
                     {
-                        Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values8Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 32)) * 4, step);
                         column += 8;
                     }
 
                     if (column + 4 <= columns)
                     {
-                        Values4Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column));
+                        Values4Columns32Dimensions(ref Unsafe.Add(ref values, i), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 128) + i), ref Unsafe.Add(ref rescale, column), ref upcoming, (12288 + (i * columns) + (column * 32)) * 4, step);
                         column += 4;
                     }
                 }
@@ -373,36 +393,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 columns by 2 × 16 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 16);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 144);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 272);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 400);
-            Prefetch.Ahead(ref output, 512);
-            Prefetch.Ahead(ref output, 528);
-            Prefetch.Ahead(ref output, 640);
-            Prefetch.Ahead(ref output, 656);
-            Prefetch.Ahead(ref output, 768);
-            Prefetch.Ahead(ref output, 784);
-            Prefetch.Ahead(ref output, 896);
-            Prefetch.Ahead(ref output, 912);
-            Prefetch.Ahead(ref output, 1024);
-            Prefetch.Ahead(ref output, 1040);
-            Prefetch.Ahead(ref output, 1152);
-            Prefetch.Ahead(ref output, 1168);
-            Prefetch.Ahead(ref output, 1280);
-            Prefetch.Ahead(ref output, 1296);
-            Prefetch.Ahead(ref output, 1408);
-            Prefetch.Ahead(ref output, 1424);
-
             Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
             Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
             Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -455,6 +449,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -500,28 +496,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 8 columns by 2 × 16 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 16);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 144);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 272);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 400);
-            Prefetch.Ahead(ref output, 512);
-            Prefetch.Ahead(ref output, 528);
-            Prefetch.Ahead(ref output, 640);
-            Prefetch.Ahead(ref output, 656);
-            Prefetch.Ahead(ref output, 768);
-            Prefetch.Ahead(ref output, 784);
-            Prefetch.Ahead(ref output, 896);
-            Prefetch.Ahead(ref output, 912);
-
             Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
             Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
             Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -558,6 +536,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
                 c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -591,20 +571,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 4 columns by 2 × 16 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns32Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 16);
-            Prefetch.Ahead(ref output, 128);
-            Prefetch.Ahead(ref output, 144);
-            Prefetch.Ahead(ref output, 256);
-            Prefetch.Ahead(ref output, 272);
-            Prefetch.Ahead(ref output, 384);
-            Prefetch.Ahead(ref output, 400);
-
             Vector512<float> c0d0 = Vector512<float>.Zero, c0d16 = Vector512<float>.Zero;
             Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
             Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
@@ -625,6 +595,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 144);
                 probability = ref Unsafe.Add(ref probability, 112);
             }

@@ -348,20 +348,31 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
         unchecked
         {
             float before = statistics;
-            float maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            float first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = float.MaxNative(maximum, score);
+                first = float.MaxNative(first, score);
+                second = float.MaxNative(second, Unsafe.Add(ref score, 16));
+                third = float.MaxNative(third, Unsafe.Add(ref score, 32));
+                fourth = float.MaxNative(fourth, Unsafe.Add(ref score, 48));
+                score = ref Unsafe.Add(ref score, 64);
+            }
+            for (; token < tokens; token++)
+            {
+                first = float.MaxNative(first, score);
                 score = ref Unsafe.Add(ref score, 16);
             }
+            float maximum = float.MaxNative(float.MaxNative(first, second), float.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             float origin = maximum == float.NegativeInfinity ? 0f : maximum;
             float rescale = VectorMath.Exp(before - origin);
             float sum = 0f;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 float probability = VectorMath.Exp(score - origin);
                 sum += probability;

@@ -11,9 +11,9 @@
 // Planned for Arm64, which has 32 registers of this width; x86 has 16 and keeps a part of the sums in memory.
 // Caches. Keys, values, scores, queries and outputs take 195 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 48 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 48 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values12Columns8Dimensions, has about 653 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns8Dimensions, has about 616 IL instructions, 48 multiply-adds and 51 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -28,6 +28,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -75,8 +76,11 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
     {
         unchecked
         {
+            // The 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 12)
             {
+                IntPtr step = (384 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 12)
                 {
                     int token = Math.Min(next, tokens - 12);
@@ -84,7 +88,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                     ref float score = ref Unsafe.Add(ref scores, token * 112);
                     for (int column = 0; column < columns; column += 8)
                     {
-                        Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column));
+                        Scores12Tokens8Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 108) + (next / 12 * 27 * step), step);
                     }
                 }
             }
@@ -118,7 +122,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 tokens by 2 × 4 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score)
+    private static void Scores12Tokens8Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -174,6 +178,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 352));
                 t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 8);
             }
@@ -311,20 +317,31 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
         unchecked
         {
             Vector128<float> before = Vector128.LoadUnsafe(ref statistics);
-            Vector128<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector128<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector128.MaxNative(maximum, Vector128.LoadUnsafe(ref score));
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
+                second = Vector128.MaxNative(second, Vector128.LoadUnsafe(ref score, 112));
+                third = Vector128.MaxNative(third, Vector128.LoadUnsafe(ref score, 224));
+                fourth = Vector128.MaxNative(fourth, Vector128.LoadUnsafe(ref score, 336));
+                score = ref Unsafe.Add(ref score, 448);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector128.MaxNative(first, Vector128.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 112);
             }
+            Vector128<float> maximum = Vector128.MaxNative(Vector128.MaxNative(first, second), Vector128.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector128<float> origin = Vector128.ConditionalSelect(Vector128.Equals(maximum, Vector128.Create(float.NegativeInfinity)), Vector128<float>.Zero, maximum);
             Vector128<float> rescale = VectorMath.Exp(before - origin);
             Vector128<float> sum = Vector128<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector128<float> probability = VectorMath.Exp(Vector128.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -347,22 +364,25 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
     {
         unchecked
         {
+            // The outputs of the 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (384 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                     column += 4;
                 }
             }
@@ -370,18 +390,18 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                     column += 4;
                 }
             }
@@ -389,18 +409,18 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                     column += 4;
                 }
             }
@@ -409,24 +429,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 columns by 2 × 4 dimensions: 24 sums, 2 of values and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -479,6 +485,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -524,20 +532,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 8 columns by 2 × 4 dimensions: 16 sums, 2 of values and a broadcast, 19 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -574,6 +572,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
                 c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -607,16 +607,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 4 columns by 2 × 4 dimensions: 8 sums, 2 of values and a broadcast, 11 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector128<float> c0d0 = Vector128<float>.Zero, c0d4 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
@@ -637,6 +631,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -658,24 +654,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 columns by 1 × 4 dimensions: 12 sums, 1 of values and a broadcast, 14 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -715,6 +697,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -748,20 +732,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 8 columns by 1 × 4 dimensions: 8 sums, 1 of values and a broadcast, 10 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -789,6 +763,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -814,16 +790,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 4 columns by 1 × 4 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -839,6 +809,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -856,24 +828,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 12 columns by 1 × 1 dimensions: 12 sums, 1 of values and a broadcast, 14 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -913,6 +871,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
                 float p11 = Unsafe.Add(ref probability, 11);
                 c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -946,20 +906,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 8 columns by 1 × 1 dimensions: 8 sums, 1 of values and a broadcast, 10 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -987,6 +937,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
                 float p7 = Unsafe.Add(ref probability, 7);
                 c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -1012,16 +964,10 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
 
     // 4 columns by 1 × 1 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -1037,6 +983,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }

@@ -10,9 +10,9 @@
 // a value tile of 6 columns 6 sums + 1 of values + 1 for the column = 8: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 128 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 48 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 48 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values, has about 253 IL instructions, 0 multiply-adds and 12 locals;
+// JIT. The largest method, Values, has about 425 IL instructions, 0 multiply-adds and 12 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -27,6 +27,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -74,8 +75,11 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
     {
         unchecked
         {
+            // The 48 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 6)
             {
+                IntPtr step = (384 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 6)
                 {
                     int token = Math.Min(next, tokens - 6);
@@ -83,7 +87,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                     ref float score = ref Unsafe.Add(ref scores, token * 48);
                     for (int column = 0; column < columns; column += 16)
                     {
-                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column));
+                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 48) * 108) + (next / 6 * 27 * step), step);
                     }
                 }
             }
@@ -117,7 +121,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 tokens by 2 × 8 columns: 12 sums, 2 of queries and a broadcast, 15 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score)
+    private static void Scores6Tokens16Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -149,6 +153,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 160));
                 t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
                 t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 16);
             }
@@ -274,20 +280,31 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         unchecked
         {
             Vector256<float> before = Vector256.LoadUnsafe(ref statistics);
-            Vector256<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector256<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector256.MaxNative(maximum, Vector256.LoadUnsafe(ref score));
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
+                second = Vector256.MaxNative(second, Vector256.LoadUnsafe(ref score, 48));
+                third = Vector256.MaxNative(third, Vector256.LoadUnsafe(ref score, 96));
+                fourth = Vector256.MaxNative(fourth, Vector256.LoadUnsafe(ref score, 144));
+                score = ref Unsafe.Add(ref score, 192);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector256.MaxNative(first, Vector256.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 48);
             }
+            Vector256<float> maximum = Vector256.MaxNative(Vector256.MaxNative(first, second), Vector256.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector256<float> origin = Vector256.ConditionalSelect(Vector256.Equals(maximum, Vector256.Create(float.NegativeInfinity)), Vector256<float>.Zero, maximum);
             Vector256<float> rescale = VectorMath.Exp(before - origin);
             Vector256<float> sum = Vector256<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector256<float> probability = VectorMath.Exp(Vector256.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -310,22 +327,25 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
     {
         unchecked
         {
+            // The outputs of the 48 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (192 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 6 <= columns; column += 6)
                 {
-                    Values6Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values6Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (0 * columns) + (column * 8)) * 4, step);
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (0 * columns) + (column * 8)) * 4, step);
                     column += 4;
                 }
 
                 if (column + 2 <= columns)
                 {
-                    Values2Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values2Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (0 * columns) + (column * 8)) * 4, step);
                     column += 2;
                 }
             }
@@ -333,18 +353,18 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 int column = 0;
                 for (; column + 6 <= columns; column += 6)
                 {
-                    Values6Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values6Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (8 * columns) + (column * 4)) * 4, step);
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (8 * columns) + (column * 4)) * 4, step);
                     column += 4;
                 }
 
                 if (column + 2 <= columns)
                 {
-                    Values2Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values2Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (8 * columns) + (column * 4)) * 4, step);
                     column += 2;
                 }
             }
@@ -352,18 +372,18 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 int column = 0;
                 for (; column + 6 <= columns; column += 6)
                 {
-                    Values6Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values6Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (12 * columns) + (column * 1)) * 4, step);
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (12 * columns) + (column * 1)) * 4, step);
                     column += 4;
                 }
 
                 if (column + 2 <= columns)
                 {
-                    Values2Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values2Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (624 + (12 * columns) + (column * 1)) * 4, step);
                     column += 2;
                 }
             }
@@ -372,18 +392,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 columns by 1 × 8 dimensions: 6 sums, 1 of values and a broadcast, 8 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values6Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values6Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
@@ -405,6 +417,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
                 Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -426,16 +440,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 4 columns by 1 × 8 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
@@ -451,6 +459,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -468,14 +478,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 2 columns by 1 × 8 dimensions: 2 sums, 1 of values and a broadcast, 4 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values2Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values2Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             for (int token = 0; token < tokens; token++)
@@ -485,6 +491,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
                 Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -498,18 +506,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 columns by 1 × 4 dimensions: 6 sums, 1 of values and a broadcast, 8 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values6Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values6Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -531,6 +531,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
                 Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -552,16 +554,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 4 columns by 1 × 4 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -577,6 +573,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -594,14 +592,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 2 columns by 1 × 4 dimensions: 2 sums, 1 of values and a broadcast, 4 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values2Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values2Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             for (int token = 0; token < tokens; token++)
@@ -611,6 +605,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
                 Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -624,18 +620,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 6 columns by 1 × 1 dimensions: 6 sums, 1 of values and a broadcast, 8 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values6Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values6Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -657,6 +645,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
                 float p5 = Unsafe.Add(ref probability, 5);
                 c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -678,16 +668,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 4 columns by 1 × 1 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -703,6 +687,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }
@@ -720,14 +706,10 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
 
     // 2 columns by 1 × 1 dimensions: 2 sums, 1 of values and a broadcast, 4 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values2Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values2Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             for (int token = 0; token < tokens; token++)
@@ -737,6 +719,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
                 float p1 = Unsafe.Add(ref probability, 1);
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 48);
             }

@@ -10,9 +10,9 @@
 // a value tile of 12 columns 12 sums + 1 of values + 1 for the column = 14: many sums, so that each loaded vector serves many of them.
 // Caches. Keys, values, scores, queries and outputs take 195 KB, of a second-level cache of 1,024 KB; a value tile reads 23 KB of them.
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
-// Values lie 48 floats apart for the same reason. A value tile asks for its outputs before it starts: they were last touched a key tile ago.
+// Values lie 48 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values12Columns8Dimensions, has about 432 IL instructions, 24 multiply-adds and 38 locals;
+// JIT. The largest method, Values, has about 425 IL instructions, 0 multiply-adds and 12 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -27,6 +27,7 @@ using DecompressedTile = global::MlaGen.Runtime.DecompressedTile;
 using Prefetch = global::MlaGen.Runtime.Prefetch;
 using RowOperand = global::MlaGen.Runtime.RowOperand;
 using VectorMath = global::MlaGen.Runtime.VectorMath;
+using IntPtr = global::System.IntPtr;
 using Math = global::System.Math;
 using MethodImplAttribute = global::System.Runtime.CompilerServices.MethodImplAttribute;
 using MethodImplOptions = global::System.Runtime.CompilerServices.MethodImplOptions;
@@ -74,8 +75,11 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
     {
         unchecked
         {
+            // The 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 12)
             {
+                IntPtr step = (1536 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 12)
                 {
                     int token = Math.Min(next, tokens - 12);
@@ -83,7 +87,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                     ref float score = ref Unsafe.Add(ref scores, token * 112);
                     for (int column = 0; column < columns; column += 32)
                     {
-                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column));
+                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 27), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 108) + (next / 12 * 27 * step), step);
                     }
                 }
             }
@@ -117,7 +121,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 tokens by 2 × 16 columns: 24 sums, 2 of queries and a broadcast, 27 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score)
+    private static void Scores12Tokens32Columns(ref float key, ref float query, ref float score, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
@@ -173,6 +177,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 352));
                 t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 key = ref Unsafe.Add(ref key, 1);
                 query = ref Unsafe.Add(ref query, 32);
             }
@@ -310,20 +316,31 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         unchecked
         {
             Vector512<float> before = Vector512.LoadUnsafe(ref statistics);
-            Vector512<float> maximum = before;
+            // Four maxima, since each of them waits for the token before.
+            Vector512<float> first = before, second = before, third = before, fourth = before;
             ref float score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 4; token += 4)
             {
-                maximum = Vector512.MaxNative(maximum, Vector512.LoadUnsafe(ref score));
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
+                second = Vector512.MaxNative(second, Vector512.LoadUnsafe(ref score, 112));
+                third = Vector512.MaxNative(third, Vector512.LoadUnsafe(ref score, 224));
+                fourth = Vector512.MaxNative(fourth, Vector512.LoadUnsafe(ref score, 336));
+                score = ref Unsafe.Add(ref score, 448);
+            }
+            for (; token < tokens; token++)
+            {
+                first = Vector512.MaxNative(first, Vector512.LoadUnsafe(ref score));
                 score = ref Unsafe.Add(ref score, 112);
             }
+            Vector512<float> maximum = Vector512.MaxNative(Vector512.MaxNative(first, second), Vector512.MaxNative(third, fourth));
 
             // -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.
             Vector512<float> origin = Vector512.ConditionalSelect(Vector512.Equals(maximum, Vector512.Create(float.NegativeInfinity)), Vector512<float>.Zero, maximum);
             Vector512<float> rescale = VectorMath.Exp(before - origin);
             Vector512<float> sum = Vector512<float>.Zero;
             score = ref scores;
-            for (int token = 0; token < tokens; token++)
+            for (token = 0; token < tokens; token++)
             {
                 Vector512<float> probability = VectorMath.Exp(Vector512.LoadUnsafe(ref score) - origin);
                 sum += probability;
@@ -346,22 +363,25 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
     {
         unchecked
         {
+            // The outputs of the 96 queries behind these, which are next.
+            ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
+            IntPtr step = (384 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns8Dimensions(ref values, tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, column * 13), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (0 * columns) + (column * 8)) * 4, step);
                     column += 4;
                 }
             }
@@ -369,18 +389,18 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns4Dimensions(ref Unsafe.Add(ref values, 8), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 8), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (8 * columns) + (column * 4)) * 4, step);
                     column += 4;
                 }
             }
@@ -388,18 +408,18 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
                 {
-                    Values12Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values12Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                 }
 
                 if (column + 8 <= columns)
                 {
-                    Values8Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values8Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                     column += 8;
                 }
 
                 if (column + 4 <= columns)
                 {
-                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column));
+                    Values4Columns1Dimension(ref Unsafe.Add(ref values, 12), tokens, ref Unsafe.Add(ref probabilities, column), ref Unsafe.Add(ref output, (column * 13) + 12), ref Unsafe.Add(ref rescale, column), ref upcoming, (1248 + (12 * columns) + (column * 1)) * 4, step);
                     column += 4;
                 }
             }
@@ -408,24 +428,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 columns by 1 × 8 dimensions: 12 sums, 1 of values and a broadcast, 14 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
@@ -465,6 +471,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = Vector256.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector256<float> p11 = Vector256.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector256.MultiplyAddEstimate(p11, v0, c11d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -498,20 +506,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 8 columns by 1 × 8 dimensions: 8 sums, 1 of values and a broadcast, 10 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
@@ -539,6 +537,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = Vector256.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector256<float> p7 = Vector256.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector256.MultiplyAddEstimate(p7, v0, c7d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -564,16 +564,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 4 columns by 1 × 8 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns8Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
@@ -589,6 +583,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -606,24 +602,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 columns by 1 × 4 dimensions: 12 sums, 1 of values and a broadcast, 14 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -663,6 +645,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -696,20 +680,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 8 columns by 1 × 4 dimensions: 8 sums, 1 of values and a broadcast, 10 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -737,6 +711,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -762,16 +738,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 4 columns by 1 × 4 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns4Dimensions(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
@@ -787,6 +757,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -804,24 +776,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 12 columns by 1 × 1 dimensions: 12 sums, 1 of values and a broadcast, 14 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values12Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values12Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-            Prefetch.Ahead(ref output, 104);
-            Prefetch.Ahead(ref output, 117);
-            Prefetch.Ahead(ref output, 130);
-            Prefetch.Ahead(ref output, 143);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -861,6 +819,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
                 float p11 = Unsafe.Add(ref probability, 11);
                 c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -894,20 +854,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 8 columns by 1 × 1 dimensions: 8 sums, 1 of values and a broadcast, 10 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values8Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values8Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-            Prefetch.Ahead(ref output, 52);
-            Prefetch.Ahead(ref output, 65);
-            Prefetch.Ahead(ref output, 78);
-            Prefetch.Ahead(ref output, 91);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -935,6 +885,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
                 float p7 = Unsafe.Add(ref probability, 7);
                 c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }
@@ -960,16 +912,10 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
 
     // 4 columns by 1 × 1 dimensions: 4 sums, 1 of values and a broadcast, 6 vectors alive.
     [MethodImplAttribute(MethodImplOptions.AggressiveOptimization)]
-    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale)
+    private static void Values4Columns1Dimension(ref float value, int tokens, ref float probability, ref float output, ref float rescale, ref byte upcoming, IntPtr distance, IntPtr step)
     {
         unchecked
         {
-            // The outputs, to be near when the sums meet them.
-            Prefetch.Ahead(ref output, 0);
-            Prefetch.Ahead(ref output, 13);
-            Prefetch.Ahead(ref output, 26);
-            Prefetch.Ahead(ref output, 39);
-
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
@@ -985,6 +931,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
                 value = ref Unsafe.Add(ref value, 48);
                 probability = ref Unsafe.Add(ref probability, 112);
             }

@@ -59,11 +59,11 @@ internal static class PairRoutines
             code.mov(pairs, rax);
             code.mov(dimensionsLeft, plan.ValueDim / plan.DimensionPanel);
             Label dimensions = builder.Begin("dimensions");
-            Label known = code.CreateLabel("known");
+            Label known = builder.Later("known");
             code.cmp(MatrixArguments.Sharing, MatrixArguments.Again);
             code.je(known);
             LayBeside(builder, plan, lower, upper);
-            builder.Begin(ref known);
+            builder.Begin(known, "known");
             code.add(row, MatrixPlan.VectorBytes);
             code.mov(r8, sum);
             code.mov(r10, MatrixArguments.Scores);
@@ -75,11 +75,11 @@ internal static class PairRoutines
 
 
             // Pairs that nobody needs any more give their place to the next ones: it stays in the first-level cache.
-            Label alone = code.CreateLabel("alone");
+            Label alone = builder.Later("alone");
             code.cmp(MatrixArguments.Sharing, 0);
             code.je(alone);
             code.add(pairs, plan.PairedPanelBytes);
-            builder.Begin(ref alone);
+            builder.Begin(alone, "alone");
             code.add(sum, 2 * MatrixPlan.VectorBytes);
             code.dec(dimensionsLeft);
             code.jne(dimensions);

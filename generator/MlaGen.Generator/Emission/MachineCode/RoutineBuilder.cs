@@ -65,15 +65,19 @@ internal sealed class RoutineBuilder
     public Label Begin(string name)
     {
         Label label = Code.CreateLabel(name);
-        Begin(ref label);
+        Code.Label(ref label);
+        _labels.Add((label, name));
         return label;
     }
 
-    /// <summary>Begins a part of the code that was jumped to before.</summary>
-    public void Begin(ref Label label)
+    /// <summary>A part of the code that is jumped to from before it.</summary>
+    public Label Later(string name) => Code.CreateLabel(name);
+
+    /// <summary>Begins a part of the code that was jumped to.</summary>
+    public void Begin(Label label, string name)
     {
         Code.Label(ref label);
-        _labels.Add((label, label.Name));
+        _labels.Add((label, name));
     }
 
     /// <summary>A constant behind the code.</summary>

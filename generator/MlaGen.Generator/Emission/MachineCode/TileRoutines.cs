@@ -51,8 +51,8 @@ internal static class TileRoutines
             code.mov(rdx, MatrixArguments.Queries);
             int panels = Math.Min(2, plan.Panels);
             int groups = plan.Panels / panels;
-            Label others = code.CreateLabel("others");
-            Label last = code.CreateLabel("last");
+            Label others = builder.Later("others");
+            Label last = builder.Later("last");
             AssemblerMemoryOperand panelsLeft = MatrixArguments.Kept(1);
             code.mov(panelsLeft, groups);
             code.cmp(MatrixArguments.Sharing, MatrixArguments.Again);
@@ -60,11 +60,11 @@ internal static class TileRoutines
             ScoreTiles(builder, plan, "first", panels, laysBeside: true, asks: true);
             code.dec(panelsLeft);
             code.je(last);
-            builder.Begin(ref others);
+            builder.Begin(others, "others");
             ScoreTiles(builder, plan, "others", panels, laysBeside: false, asks: groups > 1);
             code.dec(panelsLeft);
             code.jne(others);
-            builder.Begin(ref last);
+            builder.Begin(last, "last");
             if (plan.Panels > panels && plan.Panels % 2 != 0)
             {
                 ScoreTiles(builder, plan, "last", panels: 1, laysBeside: false, asks: true);

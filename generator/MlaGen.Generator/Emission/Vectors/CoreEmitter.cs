@@ -25,6 +25,12 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             "what it computes twice has the same bits.");
         using (writer.KernelMethod($"Scores(ref float keys, int tokens, {(plan.PrefetchesRows ? "ref byte upcoming, IntPtr distance, int cachedRowBytes, " : string.Empty)}ref float queries, {ColumnsParameter}ref float scores)"))
         {
+            if (plan.PrefetchesQueries)
+            {
+                writer.Line($"// The {plan.Columns} queries behind these, which are next.");
+                writer.Line("ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);");
+            }
+
             for (int i = 0; i < plan.TokenTiles.Count; i++)
             {
                 int tile = plan.TokenTiles[i];
@@ -82,6 +88,14 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
             "Dimensions lie in lanes, a column's probability is broadcast; the sum of a block starts from zero and meets the output at its end.");
         using (writer.KernelMethod($"Values(ref float values, int tokens, ref float probabilities, {ColumnsParameter}ref float output, ref float rescale)"))
         {
+            if (plan.PrefetchesQueries)
+            {
+                int bytes = plan.ColumnTiles.Max() * plan.ValueStripes.Max(stripe => stripe.Width) * sizeof(float);
+                writer.Line($"// The outputs of the {plan.Columns} queries behind these, which are next.");
+                writer.Line("ref byte upcoming = ref Unsafe.As<float, byte>(ref output);");
+                writer.Line($"IntPtr step = ({bytes} + tokens - 1) / tokens;");
+            }
+
             foreach (Stripe stripe in plan.ValueStripes)
             {
                 if (stripe.Tiles == 1)
@@ -138,7 +152,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         if (plan.ColumnStripes.Select(stripe => plan.ScoreTile(tile, stripe)).FirstOrDefault(kind => kind.Prefetches > 0) is { } asking)
         {
             int steps = plan.Depth * asking.Prefetches;
-            writer.Line($"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};");
+            writer.Line(plan.IsAbsorbed ? $"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};" : $"IntPtr step = ({tile * asking.Width * sizeof(float)} + tokens - 1) / tokens;");
         }
 
         using (writer.Braces($"for (int {variable} = 0; {variable} < tokens; {variable} += {tile})"))
@@ -160,7 +174,9 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
                 }
 
                 string name = kind.Name;
-                string upcoming = kind.Prefetches > 0 ? ", ref upcoming, distance + (token * cachedRowBytes), step" : string.Empty;
+                string upcoming = kind.Prefetches == 0 ? string.Empty
+                    : plan.IsAbsorbed ? ", ref upcoming, distance + (token * cachedRowBytes), step"
+                    : $", ref upcoming, ((column + {plan.Columns}) * {plan.Depth * sizeof(float)}) + (next / {tile} * {plan.Depth} * step), step";
                 if (plan.IsAbsorbed && stripe.Tiles == 1)
                 {
                     writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{stripe.Start * plan.Depth}")}, {VectorText.Moved("score", $"{stripe.Start}")}{upcoming});");
@@ -199,21 +215,35 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         using (writer.KernelMethod($"Softmax{TilePlan.Counted(vector.Lanes, "Column")}(int tokens, ref float scores, ref float statistics)"))
         {
             writer.Line($"{vector.Type} before = {vector.Load("statistics")};");
-            writer.Line($"{vector.Type} maximum = before;");
+            writer.Line("// Four maxima, since each of them waits for the token before.");
+            writer.Line($"{vector.Type} first = before, second = before, third = before, fourth = before;");
             writer.Line("ref float score = ref scores;");
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
+            writer.Line("int token = 0;");
+            using (writer.Braces("for (; token <= tokens - 4; token += 4)"))
             {
-                writer.Line($"maximum = {vector.Max("maximum", vector.Load("score"))};");
+                string[] maxima = ["first", "second", "third", "fourth"];
+                for (int i = 0; i < maxima.Length; i++)
+                {
+                    writer.Line($"{maxima[i]} = {vector.Max(maxima[i], vector.Load("score", i * plan.ScoreStride))};");
+                }
+
+                writer.Line($"score = ref Unsafe.Add(ref score, {maxima.Length * plan.ScoreStride});");
+            }
+
+            using (writer.Braces("for (; token < tokens; token++)"))
+            {
+                writer.Line($"first = {vector.Max("first", vector.Load("score"))};");
                 writer.Line($"score = ref Unsafe.Add(ref score, {plan.ScoreStride});");
             }
 
+            writer.Line($"{vector.Type} maximum = {vector.Max(vector.Max("first", "second"), vector.Max("third", "fourth"))};");
             writer.Line();
             writer.Line("// -infinity minus -infinity is not a number: a column that has seen no key yet is compared with zero instead.");
             writer.Line($"{vector.Type} origin = {vector.WhereEqual("maximum", vector.Broadcast("float.NegativeInfinity"), vector.Zero, "maximum")};");
             writer.Line($"{vector.Type} rescale = VectorMath.Exp(before - origin);");
             writer.Line($"{vector.Type} sum = {vector.Zero};");
             writer.Line("score = ref scores;");
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
+            using (writer.Braces("for (token = 0; token < tokens; token++)"))
             {
                 writer.Line($"{vector.Type} probability = VectorMath.Exp({vector.Load("score")} - origin);");
                 writer.Line("sum += probability;");
@@ -284,7 +314,9 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
                 (_, "0") => row,
                 _ => $"{(row.Contains("*") ? $"({row})" : row)} + {dimension}",
             };
-            writer.Line($"{CorePlan.ValueTile(tile, stripe).Name}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)});");
+            TilePlan kind = plan.ValueTile(tile, stripe);
+            string upcoming = kind.Prefetches == 0 ? string.Empty : $", ref upcoming, ({plan.Columns * plan.ValueDim} + ({dimension} * columns) + (column * {stripe.Width})) * {sizeof(float)}, step";
+            writer.Line($"{kind.Name}({VectorText.Moved("values", dimension)}, tokens, {VectorText.Moved("probabilities", column)}, {VectorText.Moved("output", output)}, {VectorText.Moved("rescale", column)}{upcoming});");
         }
     }
 

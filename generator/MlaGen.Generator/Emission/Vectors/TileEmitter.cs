@@ -6,8 +6,6 @@ namespace MlaGen.Generator.Emission.Vectors;
 /// <summary>Writes the inner loops, a method each: all sums are locals, named by their coordinates, so that the JIT keeps them in registers.</summary>
 internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
 {
-    private const int CacheLineFloats = 16;
-
     public void Write(TilePlan tile)
     {
         switch (tile.Kind)
@@ -29,9 +27,8 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         int tokens = tile.Rows;
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
-        bool prefetches = tile.Prefetches > 0;
         writer.Line($"// {Counted.Of(tokens, "token")} by {tile.Vectors} × {tile.Lanes} columns: {Counted.Of(tokens * tile.Vectors, "sum")}, {tile.Vectors} of queries and a broadcast, {registers} vectors alive.");
-        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{(prefetches ? ", ref byte upcoming, IntPtr distance, IntPtr step" : string.Empty)})"))
+        using (writer.KernelMethod($"{tile.Name}(ref float key, ref float query, ref float score{AskingParameters(tile)})"))
         {
             for (int t = 0; t < tokens; t++)
             {
@@ -54,12 +51,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
                     }
                 }
 
-                for (int i = 0; i < tile.Prefetches; i++)
-                {
-                    writer.Line("Prefetch.Ahead(ref upcoming, distance);");
-                    writer.Line("distance += step;");
-                }
-
+                Ask(tile);
                 writer.Line("key = ref Unsafe.Add(ref key, 1);");
                 writer.Line($"query = ref Unsafe.Add(ref query, {tile.Width});");
             }
@@ -129,22 +121,8 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         var vector = new VectorText(tile.Lanes);
         int registers = plan.RegistersOf(tile).Total;
         writer.Line($"// {Counted.Of(columns, "column")} by {tile.Vectors} × {tile.Lanes} dimensions: {Counted.Of(columns * tile.Vectors, "sum")}, {tile.Vectors} of values and a broadcast, {registers} vectors alive.");
-        using (writer.KernelMethod($"{tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale)"))
+        using (writer.KernelMethod($"{tile.Name}(ref float value, int tokens, ref float probability, ref float output, ref float rescale{AskingParameters(tile)})"))
         {
-            if (plan.PrefetchesOutputs)
-            {
-                writer.Line("// The outputs, to be near when the sums meet them.");
-                for (int c = 0; c < columns; c++)
-                {
-                    for (int i = 0; i < tile.Width; i += CacheLineFloats)
-                    {
-                        writer.Line($"Prefetch.Ahead(ref output, {(c * plan.ValueDim) + i});");
-                    }
-                }
-
-                writer.Line();
-            }
-
             for (int c = 0; c < columns; c++)
             {
                 writer.Line($"{vector.Type} {string.Join(", ", Each(tile.Vectors, v => $"{Sum(c, v)} = {vector.Zero}"))};");
@@ -166,6 +144,7 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
                     }
                 }
 
+                Ask(tile);
                 writer.Line($"value = ref Unsafe.Add(ref value, {plan.ValueStride});");
                 writer.Line($"probability = ref Unsafe.Add(ref probability, {plan.ScoreStride});");
             }
@@ -183,6 +162,17 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
         }
 
         string Sum(int c, int v) => $"c{c}d{v * tile.Lanes}";
+    }
+
+    private static string AskingParameters(TilePlan tile) => tile.Prefetches > 0 ? ", ref byte upcoming, IntPtr distance, IntPtr step" : string.Empty;
+
+    private void Ask(TilePlan tile)
+    {
+        for (int i = 0; i < tile.Prefetches; i++)
+        {
+            writer.Line("Prefetch.Ahead(ref upcoming, distance);");
+            writer.Line("distance += step;");
+        }
     }
 
     private static IEnumerable<T> Each<T>(int count, Func<int, T> of) => Enumerable.Range(0, count).Select(of);

@@ -37,32 +37,31 @@ internal sealed partial class PanelProducts<V, F>
             for (int first = 0; first < depth; first += DepthBlock)
             {
                 int block = Math.Min(DepthBlock, depth - first);
+                // A pair of panels stays in the first-level cache, where it was written, while the inputs of all tiles pass.
+                var next = new PanelStream(matrix, panel, panels, first + block, tiles * pairs);
                 for (int pair = 0; pair < pairs; pair++)
                 {
-                    Widen(matrix, panel, panels, pair, first, block, ref Unsafe.Add(ref weights, pair * block * TileOutputs), ref Unsafe.Add(ref scales, pair * (DepthBlock / F.GroupDepth) * TileOutputs));
-                }
-
-                var next = new PanelStream(matrix, panel, panels, first + block, tiles * pairs);
-                for (int tile = 0; tile < tiles; tile++)
-                {
-                    for (int pair = 0; pair < pairs; pair++)
+                    ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
+                    ref float s = ref Unsafe.Add(ref scales, pair * (DepthBlock / F.GroupDepth) * TileOutputs);
+                    Widen(matrix, panel, panels, pair, first, block, ref w, ref s);
+                    for (int tile = 0; tile < tiles; tile++)
                     {
-                        ref float w = ref Unsafe.Add(ref weights, pair * block * TileOutputs);
+                        ref float x = ref Unsafe.Add(ref inputs, tile * block * TileWidth);
                         ref float y = ref Unsafe.Add(ref sums, (tile * TileRows * sumStride) + (pair * TileOutputs));
                         next.Prefetch();
                         int left = Math.Min(TileRows, rows - (tile * TileRows));
                         if (F.ScalesSums)
                         {
-                            TileOfGroups(ref inputs, ref w, ref Unsafe.Add(ref scales, pair * (DepthBlock / F.GroupDepth) * TileOutputs), block, ref groupSums, ref y, sumStride, left, first > 0);
+                            TileOfGroups(ref x, ref w, ref s, block, ref groupSums, ref y, sumStride, left, first > 0);
                         }
                         else
                         {
-                            Tile(ref inputs, ref w, block, ref y, sumStride, left, first > 0);
+                            Tile(ref x, ref w, block, ref y, sumStride, left, first > 0);
                         }
                     }
-
-                    inputs = ref Unsafe.Add(ref inputs, block * TileWidth);
                 }
+
+                inputs = ref Unsafe.Add(ref inputs, tiles * block * TileWidth);
             }
 
             for (int row = 0; row < rows && !wholeTiles; row++)
@@ -170,8 +169,8 @@ internal sealed partial class PanelProducts<V, F>
         private readonly int _panelBytes;
         private readonly int _blockBytes;
         private readonly int _step;
-        private readonly ref byte _start;
-        private readonly int _end;
+        private ref byte _panel;
+        private int _panels;
         private int _position;
 
         public PanelStream(PackedMatrix matrix, int panel, int panels, int depth, int parts)
@@ -179,19 +178,24 @@ internal sealed partial class PanelProducts<V, F>
             // At the end of the panels' depth the next panels follow.
             bool ended = depth >= matrix.Columns;
             int first = ended ? 0 : depth;
-            _start = ref Unsafe.Add(ref matrix.Panel(panel + (ended ? panels : 0)), GroupStart(first));
+            _panel = ref Unsafe.Add(ref matrix.Panel(panel + (ended ? panels : 0)), GroupStart(first));
+            _panels = panels;
             _panelBytes = matrix.PanelBytes;
             _blockBytes = BytesOf(Math.Min(DepthBlock, matrix.Columns - first));
-            _end = panels * _blockBytes;
-            _step = (((_end + parts - 1) / parts) + CacheLine - 1) / CacheLine * CacheLine;
+            _step = ((((panels * _blockBytes) + parts - 1) / parts) + CacheLine - 1) / CacheLine * CacheLine;
         }
 
         public void Prefetch()
         {
-            for (int end = Math.Min(_position + _step, _end); _position < end; _position += CacheLine)
+            for (int left = _step; left > 0 && _panels > 0; left -= CacheLine)
             {
-                (int panel, int offset) = Math.DivRem(_position, _blockBytes);
-                Runtime.Prefetch.Ahead(ref _start, ((nint)panel * _panelBytes) + offset);
+                Runtime.Prefetch.Ahead(ref _panel, _position);
+                _position += CacheLine;
+                if (_position >= _blockBytes && --_panels > 0)
+                {
+                    _position = 0;
+                    _panel = ref Unsafe.Add(ref _panel, _panelBytes);
+                }
             }
         }
     }
