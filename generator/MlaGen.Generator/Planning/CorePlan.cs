@@ -51,6 +51,9 @@ internal sealed record CorePlan(
     /// <summary>Bytes that are worked on again and again: the keys and values of a block and their scores, queries and outputs.</summary>
     public int WorkingSetBytes => sizeof(float) * ((BlockTokens * (KeyStride + SeparateValues + ScoreStride)) + (Columns * (Depth + ValueDim)));
 
+    /// <summary>Query tokens of a sequence that go through its blocks together.</summary>
+    public int MostQueries => KernelPlanner.MostQueries(sizeof(float) * Columns * (Depth + ValueDim), 2 * KernelPlanner.SecondLevelCache);
+
     /// <summary>Bytes that a value tile reads of a block: its values, and the cache line in which its columns' probabilities lie, for each token.</summary>
     public int ValueTileBytes => BlockTokens * ((sizeof(float) * ValueStripes.Max(stripe => stripe.Width)) + CacheLineBytes);
 

@@ -47,7 +47,7 @@ internal static class Warmup
         codec.DecodeRows(row, 1, new float[codec.Elements]);
     }
 
-    /// <summary>The class's absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
+    /// <summary>The class's absorbed core: rows that see every number of keys up to the widest tile's, one that sees a whole block, and as many as are shared between threads.</summary>
     private static void AttendLatent<T>(MlaExecutor executor)
         where T : class, IMlaAttention<T>
     {
@@ -68,7 +68,7 @@ internal static class Warmup
         batch.AddQueries(few, TileTokens);
         batch.AddQueries(whole, 1);
         Attend();
-        batch.AddQueries(whole, 1);
+        batch.AddQueries(whole, (int)Math.Min(block, 1 + (MlaExecutor.WorthSharing / ((long)block * shape.Heads * (shape.CacheRowElements + shape.KvLoraRank)))), causal: false);
         Attend();
 
         void Attend()

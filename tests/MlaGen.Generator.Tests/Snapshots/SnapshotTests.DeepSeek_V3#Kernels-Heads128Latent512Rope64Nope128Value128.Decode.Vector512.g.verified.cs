@@ -12,6 +12,7 @@
 // Scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 2 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
 // JIT. The largest method, Values13Columns32Dimensions, has about 653 IL instructions, 52 multiply-adds and 55 locals;
 // limits are 8,000, 1,000 and 256.
@@ -50,6 +51,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 2,
     };
 
     /// <summary>

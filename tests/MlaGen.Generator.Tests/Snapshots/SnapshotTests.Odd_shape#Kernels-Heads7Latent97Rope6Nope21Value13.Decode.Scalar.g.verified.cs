@@ -11,6 +11,7 @@
 // Caches. Keys, values, scores, queries and outputs take 73 KB, of a second-level cache of 1,024 KB; a value tile reads 11 KB of them.
 // Scores of successive tokens lie 16 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
 // JIT. The largest method, Values4Columns2Dimensions, has about 221 IL instructions, 16 multiply-adds and 19 locals;
 // limits are 8,000, 1,000 and 256.
@@ -46,6 +47,7 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     /// <summary>

@@ -12,6 +12,7 @@
 // Scores of successive tokens lie 16 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
 // JIT. The largest method, Scores24Tokens8Columns, has about 478 IL instructions, 24 multiply-adds and 50 locals;
 // limits are 8,000, 1,000 and 256.
@@ -50,6 +51,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     /// <summary>

@@ -111,6 +111,7 @@ internal static class KernelEmitter
             {PlanText.Registers(core, "token")}
             {PlanText.Caches(core)}
             {PlanText.Threads(plan.KeySplit)}
+            {PlanText.Queries(core.MostQueries)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
             """;
@@ -198,6 +199,7 @@ internal static class KernelEmitter
             sum of latents. Queries, probabilities and rows are bfloat16, all sums float32. It costs {CodeWriter.Count(2L * d.Heads * (matrix.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(matrix.RowBytes)} bytes read.
 
             {PlanText.Matrix(matrix)}
+            {PlanText.Queries(matrix.MostQueries)}
             Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
             memory, or the machine lacks an instruction, a managed core of these kernels runs.
             """;
@@ -271,6 +273,7 @@ internal static class KernelEmitter
         writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
         writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
         writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
+        writer.Line($"    MostQueries = {core.MostQueries},");
         writer.Line("};");
     }
 
