@@ -8,13 +8,15 @@ namespace MlaGen.Generator.Planning;
 /// <param name="BreakEvenQueries">New tokens from which on a long context is cheaper decompressed; 0 if it never is.</param>
 /// <param name="KeySplit">How threads share the keys of a row.</param>
 /// <param name="Matrix">Absorbed cores of machine code, the best first.</param>
-/// <param name="MatrixPrefill">Decompressed cores of machine code, the best first.</param>
+/// <param name="TilePrefill">Decompressed cores of tiles, the best first.</param>
+/// <param name="MatrixPrefill">Decompressed cores of machine code without tiles, the best first.</param>
 internal sealed record KernelPlan(
     KernelShape Shape,
     EquatableArray<TierPlan> Tiers,
     int BreakEvenQueries,
     KeySplit KeySplit,
     EquatableArray<MatrixPlan> Matrix,
+    EquatableArray<TilePrefillPlan> TilePrefill,
     EquatableArray<MatrixPrefillPlan> MatrixPrefill);
 
 /// <summary>The plans of one tier.</summary>

@@ -39,6 +39,7 @@ internal static class KernelPlanner
             BreakEvenQueries(shape),
             _keySplit,
             new EquatableArray<MatrixPlan>(MatrixPlanner.Plan(shape, tiers[0].Decode)),
+            new EquatableArray<TilePrefillPlan>(TilePrefillPlanner.Plan(shape)),
             new EquatableArray<MatrixPrefillPlan>(MatrixPrefillPlanner.Plan(shape)));
     }
 

@@ -79,7 +79,8 @@ internal sealed record MatrixPrefillPlan(
         Unroll(KvLoraRank),
         ElementBytes * KvLoraRank,
         Pairs(KvLoraRank),
-        sizeof(float) * KeyTile);
+        ValueBytes,
+        RoundsResults: true);
 
     /// <summary>Scores: keys by pairs of queries.</summary>
     public ProductPlan Scores => new(

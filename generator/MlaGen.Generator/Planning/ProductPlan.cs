@@ -16,6 +16,7 @@ namespace MlaGen.Generator.Planning;
 /// <param name="LeftBytes">Bytes from a left row to the next.</param>
 /// <param name="Right">Where right elements lie.</param>
 /// <param name="ResultBytes">Bytes from a row of results to the next.</param>
+/// <param name="RoundsResults">Whether results are rounded to bfloat16: else they are floats.</param>
 internal sealed record ProductPlan(
     string Name,
     ProductNumbers Numbers,
@@ -26,13 +27,17 @@ internal sealed record ProductPlan(
     int DepthUnroll,
     int LeftBytes,
     RightOperand Right,
-    int ResultBytes)
+    int ResultBytes,
+    bool RoundsResults = false)
 {
     /// <summary>Columns of a tile: two panels.</summary>
     public const int TileColumns = 2 * MatrixPlan.PanelColumns;
 
-    /// <summary>Bytes of a tile's results in one row.</summary>
+    /// <summary>Bytes of the floats of a tile's columns.</summary>
     public const int TileBytes = 2 * MatrixPlan.VectorBytes;
+
+    /// <summary>Bytes of a tile's results in one row.</summary>
+    public int ResultTileBytes => RoundsResults ? MatrixPlan.VectorBytes : TileBytes;
 
     /// <summary>Vector registers of its largest tile: sums, two panels, a broadcast.</summary>
     public int Registers => (2 * RowTiles.Max()) + 3;

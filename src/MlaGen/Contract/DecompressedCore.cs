@@ -25,6 +25,9 @@ public abstract class DecompressedCore(CoreTarget target, RowOperand operand, De
     /// <summary>Floats of memory that the values of a tile take.</summary>
     internal virtual int ValueLength => Layout.KeyTile * Layout.ValueStride;
 
+    /// <summary>Floats of scratch that the scores of a tile take, and what is formed beside them.</summary>
+    internal virtual int ScoreLength => Layout.ScoreLength;
+
     /// <summary>Floats of memory that a packed query takes.</summary>
     internal virtual int QueryFloats(MlaShape shape) => shape.QkHeadDim;
 

@@ -108,7 +108,7 @@ public abstract class DecompressedMatrixCore : DecompressedCore
     internal void MultiplyKeys(ref byte latents, ref float latentScales, int tokens, ref byte weights, ref float weightScales, int latent, ref float result)
         => Multiply(Product.Keys, ref latents, ref latentScales, ref weights, ref weightScales, ref result, WholeTiles(tokens), Matrix.KeyColumns, latent);
 
-    /// <summary>Writes <c>result[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token]</c> for whole pairs of panels of tokens.</summary>
+    /// <summary>Writes <c>result[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token]</c>, rounded to bfloat16, for whole pairs of panels of tokens.</summary>
     internal void MultiplyValues(ref byte weights, ref float weightScales, ref byte latents, ref float latentScales, int tokens, int latent, ref float result)
         => Multiply(Product.Values, ref weights, ref weightScales, ref latents, ref latentScales, ref result, Matrix.ValueRows, WholeMultiple(tokens, DecompressedMatrixLayout.TileColumns), latent);
 

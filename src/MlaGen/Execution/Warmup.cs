@@ -91,7 +91,7 @@ internal static class Warmup
         float[] values = new float[core.ValueLength];
         float[] queries = new float[layout.QueryTile * core.QueryFloats(shape)];
         uint[] seen = new uint[layout.KeyTile];
-        float[] scores = new float[layout.ScoreLength];
+        float[] scores = new float[core.ScoreLength];
         float[] output = new float[layout.QueryTile * core.SumFloats(shape)];
         float[] statistics = new float[3 * layout.QueryTile];
         if (core.Target == CoreTarget.Amx)

@@ -45,13 +45,41 @@ internal static class BFloat16Lanes
         }
     }
 
+    /// <summary>The terms of floats that lie one after the other, those of each one after the other.</summary>
+    /// <param name="values">The floats.</param>
+    /// <param name="count">A multiple of 32.</param>
+    /// <param name="terms">How many.</param>
+    /// <param name="destination">Takes the first terms.</param>
+    /// <param name="termStride">Elements from some terms to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Split(ref float values, int count, int terms, ref ushort destination, int termStride)
+    {
+        for (int i = 0; i < count; i += 2 * Vector512<float>.Count)
+        {
+            Vector512<float> one = Vector512.LoadUnsafe(ref values, (nuint)i);
+            Vector512<float> two = Vector512.LoadUnsafe(ref values, (nuint)(i + Vector512<float>.Count));
+            Vector512<uint> termOne = Round(one);
+            Vector512<uint> termTwo = Round(two);
+            Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref destination, (nuint)i);
+            for (int term = 1; term < terms; term++)
+            {
+                one -= termOne.AsSingle();
+                two -= termTwo.AsSingle();
+                (termOne, termTwo) = (RoundFinite(one), RoundFinite(two));
+                Vector512.Narrow(termOne >> 16, termTwo >> 16).StoreUnsafe(ref destination, (nuint)((term * termStride) + i));
+            }
+        }
+    }
+
     /// <summary>What a term leaves of a value, rounded as well. Of what is not finite nothing is left: infinity minus itself would be no number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Rest(Vector512<float> value, Vector512<uint> term)
-    {
-        Vector512<float> rest = value - term.AsSingle();
-        return Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
-    }
+        => RoundFinite(value - term.AsSingle());
+
+    /// <summary>What a term left, rounded: nothing if it is no number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> RoundFinite(Vector512<float> rest)
+        => Round(Vector512.ConditionalSelect(Vector512.Equals(rest, rest), rest, Vector512<float>.Zero));
 
     /// <summary>Rounds what the rounding of floats that lie one after the other leaves of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

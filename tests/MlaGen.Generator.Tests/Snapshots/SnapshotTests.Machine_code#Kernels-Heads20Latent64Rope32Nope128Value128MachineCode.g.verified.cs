@@ -22,6 +22,6 @@ internal static class Kernels
     public static readonly MlaKernels Instance = new()
     {
         Absorbed = new AbsorbedCore[] { new DecodeAmxMedium(), new DecodeAmxHigh(), new DecodeAvx512Bf16(), new DecodeVector512(), new DecodeVector256(), new DecodeVector128(), new DecodeScalar() },
-        Decompressed = new DecompressedCore[] { new PrefillAvx512Bf16(), new PrefillVector512(), new PrefillVector256(), new PrefillVector128(), new PrefillScalar() },
+        Decompressed = new DecompressedCore[] { new PrefillAmxMedium(), new PrefillAmxHigh(), new PrefillAvx512Bf16(), new PrefillVector512(), new PrefillVector256(), new PrefillVector128(), new PrefillScalar() },
     };
 }

@@ -82,7 +82,7 @@ internal abstract class TestLayer
     /// <summary>Loads a layer of the class, as a user does.</summary>
     public abstract void Load(ICheckpoint checkpoint);
 
-    internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false, Action<Dictionary<string, WeightTensor>>? change = null)
+    internal static Lazy<TestLayer> Make<TAttention>(string name, Func<OracleSpec, OracleSpec> traits, bool biases = false, Action<Dictionary<string, WeightTensor>>? change = null, TensorType type = TensorType.Float32)
         where TAttention : class, IMlaAttention<TAttention>
         => new(() =>
         {
@@ -99,7 +99,8 @@ internal abstract class TestLayer
             });
             Dictionary<string, WeightTensor> weights = RandomLayer.Weights(spec, name, biases);
             change?.Invoke(weights);
-            return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(TestCheckpoint.Of(weights), TestCheckpoint.Prefix, layer: 0));
+            weights = weights.ToDictionary(static weight => weight.Key, weight => weight.Value.Rounded(type));
+            return new Layer<TAttention>(spec, OracleWeights.From(weights), TAttention.Load(TestCheckpoint.Of(weights, type), TestCheckpoint.Prefix, layer: 0));
         });
 
     private sealed class Layer<TAttention>(OracleSpec spec, OracleWeights weights, TAttention attention) : TestLayer(spec, weights)

@@ -33,7 +33,7 @@ internal sealed class MatrixPrefillEmitter(CodeWriter writer, MatrixPrefillPlan 
     {
         Product("Keys of a head: key[token][i] = scale[token] · scale[i] · Σ latent[token][d] · weight[d][i].", plan.Keys);
         writer.Line();
-        Product("Values of a head, turned: value[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token].", plan.Values);
+        Product("Values of a head, turned, rounded to bfloat16: value[i][token] = scale[i] · scale[token] · Σ weight[i][d] · latent[d][token].", plan.Values);
         writer.Line();
         Product("Scores of a panel of queries: score[token][query] = scale[token] · scale[query] · Σ key[token][d] · query[d][query].", plan.Scores);
         writer.Line();

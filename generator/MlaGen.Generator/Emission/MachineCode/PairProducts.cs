@@ -80,7 +80,7 @@ internal static class PairProducts
         code.mov(rax, Left);
         code.mov(rdx, Right);
         code.add(rdx, 2 * plan.Right.PanelBytes);
-        code.add(r8, ProductPlan.TileBytes);
+        code.add(r8, plan.ResultTileBytes);
         code.sub(r10, ProductPlan.TileColumns);
         code.jne(columns);
         code.add(rax, rows * plan.LeftBytes);
@@ -193,7 +193,16 @@ internal static class PairProducts
                     code.vmulps(sum, sum, factor);
                 }
 
-                code.vmovups(place, sum);
+                if (!plan.RoundsResults)
+                {
+                    code.vmovups(place, sum);
+                }
+            }
+
+            if (plan.RoundsResults)
+            {
+                code.vcvtne2ps2bf16(Vector(2 * row), Vector((2 * row) + 1), Vector(2 * row));
+                code.vmovups(__zmmword_ptr[r8 + (row * plan.ResultBytes)], Vector(2 * row));
             }
         }
     }

@@ -70,6 +70,16 @@ internal sealed class RoutineBuilder
         return label;
     }
 
+    /// <summary>A part of the code that is jumped to from before it.</summary>
+    public Label Later(string name) => Code.CreateLabel(name);
+
+    /// <summary>Begins a part of the code that was jumped to.</summary>
+    public void Begin(Label label, string name)
+    {
+        Code.Label(ref label);
+        _labels.Add((label, name));
+    }
+
     /// <summary>A constant behind the code.</summary>
     public Label Constant(string name, byte[] bytes)
     {

@@ -26,6 +26,8 @@ internal static class KernelEmitter
         "MlaGen.Runtime.DecompressedMatrixCore",
         "MlaGen.Runtime.DecompressedMatrixLayout",
         "MlaGen.Runtime.DecompressedTile",
+        "MlaGen.Runtime.DecompressedTileCore",
+        "MlaGen.Runtime.DecompressedTileLayout",
         "MlaGen.Runtime.MachineRoutine",
         "MlaGen.Runtime.MatrixCore",
         "MlaGen.Runtime.MatrixLayout",
@@ -67,6 +69,11 @@ internal static class KernelEmitter
             yield return new EmittedFile($"{prefix}.Decode.{matrix.Name}.g.cs", Matrix(plan, matrix));
         }
 
+        foreach (TilePrefillPlan tiles in plan.TilePrefill)
+        {
+            yield return new EmittedFile($"{prefix}.Prefill.{tiles.Name}.g.cs", TilePrefill(plan, tiles));
+        }
+
         foreach (MatrixPrefillPlan matrix in plan.MatrixPrefill)
         {
             yield return new EmittedFile($"{prefix}.Prefill.{matrix.Name}.g.cs", MatrixPrefill(plan, matrix));
@@ -84,7 +91,7 @@ internal static class KernelEmitter
             writer.Line("public static readonly MlaKernels Instance = new()");
             writer.Line("{");
             writer.Line($"    Absorbed = new AbsorbedCore[] {{ {string.Join(", ", plan.Matrix.Select(matrix => $"new Decode{matrix.Name}()").Concat(plan.Tiers.Select(tier => $"new Decode{tier.Tier.Name}()")))} }},");
-            writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.MatrixPrefill.Select(matrix => $"new Prefill{matrix.Name}()").Concat(plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()")))} }},");
+            writer.Line($"    Decompressed = new DecompressedCore[] {{ {string.Join(", ", plan.TilePrefill.Select(tiles => $"new Prefill{tiles.Name}()").Concat(plan.MatrixPrefill.Select(matrix => $"new Prefill{matrix.Name}()")).Concat(plan.Tiers.Select(tier => $"new Prefill{tier.Tier.Name}()")))} }},");
             writer.Line("};");
         });
     }
@@ -198,6 +205,30 @@ internal static class KernelEmitter
         {
             var emitter = new MatrixCoreEmitter(writer, matrix);
             emitter.Layouts(plan.KeySplit);
+            writer.Line();
+            emitter.Routines();
+        });
+    }
+
+    private static string TilePrefill(KernelPlan plan, TilePrefillPlan tiles)
+    {
+        KernelShape d = plan.Shape;
+        string account =
+            $"""
+            The decompressed attention core for AMX-BF16, at precision {tiles.Precision}.
+
+            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {tiles.Queries} queries to them.
+            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Operands are sums of terms of bfloat16, all sums float32.
+
+            {PlanText.TilePrefill(tiles)}
+            {PlanText.Form(plan.BreakEvenQueries)}
+            Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
+            memory, or the machine lacks an instruction, another core of these kernels runs.
+            """;
+        return File(plan, account, $"internal sealed class Prefill{tiles.Name}() : DecompressedTileCore(CoreTarget.{tiles.Target}, MlaPrecision.{tiles.Precision}, RowOperand.Float32, s_layout, s_tiles)", namesKernels: false, writer =>
+        {
+            var emitter = new TilePrefillEmitter(writer, tiles);
+            emitter.Layouts();
             writer.Line();
             emitter.Routines();
         });

@@ -72,7 +72,18 @@ internal static class PlanText
               caches;
     }
 
-    /// <summary>How a decompressed core of machine code is cut.</summary>
+    /// <summary>How a decompressed core of tiles is cut.</summary>
+    public static string TilePrefill(TilePrefillPlan plan)
+        => $"How it is cut. Four products: keys, turned values, scores and turned sums of values, each {TileProductPlan.Side} rows by {TileProductPlan.Side} columns at a time.\n" +
+            $"Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.\n" +
+            $"Tiles. Four of {MatrixPlan.Tiles} for sums, two for rows, two for columns: a product loads one.\n" +
+            (plan.Terms == 1
+                ? "Terms. Keys and queries are sums of two terms of bfloat16: three products. Values and probabilities are rounded once. Latents and weights have two where bfloat16 does not hold them.\n"
+                : "Terms. Keys and queries are sums of three terms of bfloat16: six products. Values and probabilities have two: three products. Latents and weights have three where bfloat16 does not hold them.\n") +
+            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, {Kilobytes(plan.KeyTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
+            $"Keys lie {plan.KeyBytes} bytes apart, values {plan.ValueBytes}: odd numbers of cache lines, so that a column does not crowd one set of the cache.";
+
+    /// <summary>How a decompressed core of machine code without tiles is cut.</summary>
     public static string MatrixPrefill(MatrixPrefillPlan plan)
     {
         ProductPlan keys = plan.Keys;

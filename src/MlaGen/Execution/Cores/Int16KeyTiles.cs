@@ -43,7 +43,7 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         space.Weights.Reserve((long)heads * HeadWords);
         space.Packed.Reserve((long)PairWords + LatentWords + Layout.KeyTile);
         int panel = Width * Math.Max(Latent, Matrix.KeyDepth);
-        space.Product.Reserve(Math.Max(Layout.KeyTile * Math.Max(Matrix.KeySumStride, Matrix.ValueRows), panel + PanelWords));
+        space.Product.Reserve(Math.Max(Layout.KeyTile * Matrix.KeySumStride, panel + PanelWords));
         space.Apart.Reserve(ApartFloats + core.ValueLength);
     }
 
@@ -156,13 +156,7 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
             ref latentScales,
             tokens,
             Latent,
-            ref product);
-        for (int i = 0; i < Matrix.ValueRows; i++)
-        {
-            BFloat16Lanes.Round(
-                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref product, i * Layout.KeyTile), Columns(tokens)),
-                ref Unsafe.As<float, ushort>(ref space.Values.At((long)i * Layout.ValueStride)));
-        }
+            ref space.Values.Start);
     }
 
     /// <summary>
@@ -223,18 +217,32 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
             int queries = Math.Min(Width, shares.Length - first);
             shares.Slice(first, queries).CopyTo(factors);
             Vector512<float> factor = Vector512.LoadUnsafe(ref factors[0]);
+            ref float panel = ref Unsafe.Add(ref sums, first);
+            for (int i = 0; i < Shape.VHeadDim; i++)
+            {
+                (Vector512.LoadUnsafe(ref panel, (nuint)(i * Layout.QueryPanel)) * factor).StoreUnsafe(ref panel, (nuint)(i * Layout.QueryPanel));
+            }
+
             for (int i = 0; i < Shape.VHeadDim; i += Width)
             {
+                ref uint words = ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, i * Layout.QueryPanel));
+                ref float target = ref Unsafe.Add(ref output, (first * stride) + i);
                 int elements = Math.Min(Width, Shape.VHeadDim - i);
+                if (elements == Width && queries == Width)
+                {
+                    WordSquare.Turn(ref words, Layout.QueryPanel, ref Unsafe.As<float, uint>(ref target), stride);
+                    continue;
+                }
+
                 for (int k = 0; k < elements; k++)
                 {
-                    (Vector512.LoadUnsafe(ref sums, (nuint)(((i + k) * Layout.QueryPanel) + first)) * factor).AsUInt32().StoreUnsafe(ref square[k * Width]);
+                    Vector512.LoadUnsafe(ref words, (nuint)(k * Layout.QueryPanel)).StoreUnsafe(ref square[k * Width]);
                 }
 
                 WordSquare.Turn(ref square[0], Width, ref square[0], Width);
                 for (int query = 0; query < queries; query++)
                 {
-                    MemoryMarshal.Cast<uint, float>(square.Slice(query * Width, elements)).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref output, ((first + query) * stride) + i), elements));
+                    MemoryMarshal.Cast<uint, float>(square.Slice(query * Width, elements)).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref target, query * stride), elements));
                 }
             }
         }

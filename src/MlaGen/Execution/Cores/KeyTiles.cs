@@ -4,7 +4,12 @@ namespace MlaGen.Runtime;
 internal abstract class KeyTiles(StepContext step, DecompressedCore core)
 {
     /// <summary>Those of a core.</summary>
-    public static KeyTiles Of(StepContext step, DecompressedCore core) => core is DecompressedMatrixCore matrix ? new Int16KeyTiles(step, matrix) : new FloatKeyTiles(step, core);
+    public static KeyTiles Of(StepContext step, DecompressedCore core) => core switch
+    {
+        DecompressedTileCore tiles => new TermKeyTiles(step, tiles),
+        DecompressedMatrixCore matrix => new Int16KeyTiles(step, matrix),
+        _ => new FloatKeyTiles(step, core),
+    };
 
     protected MlaShape Shape => step.Shape;
 

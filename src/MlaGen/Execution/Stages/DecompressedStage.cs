@@ -152,7 +152,7 @@ internal sealed class DecompressedStage
             space.Seen.Reserve(Layout.KeyTile);
             space.Shares.Reserve(Layout.QueryTile);
             space.Apart.Reserve(ApartOutputs + (3 * Layout.QueryTile));
-            space.Scores.Reserve(Layout.ScoreLength);
+            space.Scores.Reserve(_core.ScoreLength);
             space.Keys.Reserve(_core.KeyLength);
             space.Values.Reserve(_core.ValueLength);
             _tiles.Reserve(space, _groupHeads);

@@ -1,0 +1,84 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Planning;
+
+/// <summary>
+/// How a decompressed core of tiles is cut. A key tile goes through four products: keys and turned values of a head from latents, scores of a panel of
+/// queries, and sums of values. Values and probabilities are sums of as many terms of bfloat16 as the precision asks for; keys and queries have one more, because what a score errs
+/// by, scores that are large make larger. Latents and weights are one term where bfloat16 holds them. Queries lie in lanes from beginning to end, so that probabilities need not be turned; sums come out turned. No assembly decides a size; all of them stand here.
+/// </summary>
+/// <param name="Precision">How exactly it multiplies.</param>
+/// <param name="KvLoraRank">Elements of a latent.</param>
+/// <param name="KeyDepth">Elements of a key and of a query, padded to whole tiles.</param>
+/// <param name="KeyColumns">Elements of a key without its rotary part, padded to whole tiles.</param>
+/// <param name="ValueRows">Elements of a value, padded to whole tiles.</param>
+/// <param name="KeyTile">Keys of a tile.</param>
+internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile)
+{
+    private const int ElementBytes = sizeof(ushort);
+
+    /// <summary>Name of what it needs of the machine.</summary>
+    public string Target => "Amx";
+
+    /// <summary>What its class is told apart by.</summary>
+    public string Name => $"{Target}{Precision}";
+
+    /// <summary>Terms of probabilities and of values.</summary>
+    public int Terms => Precision == MlaPrecision.Medium ? 1 : 2;
+
+    /// <summary>Terms of keys and of queries, and of latents and weights where bfloat16 does not hold them: what a score errs by, its weight does.</summary>
+    public int KeyTerms => Terms + 1;
+
+    /// <summary>Queries of a panel.</summary>
+    public int Queries => TileProductPlan.Side;
+
+    /// <summary>Bytes from a key to the next.</summary>
+    public int KeyBytes => OddCacheLines(KeyTerms * ElementBytes * KeyDepth);
+
+    /// <summary>Bytes from an element of all values of a tile to the next element.</summary>
+    public int ValueBytes => OddCacheLines(Terms * ElementBytes * KeyTile);
+
+    /// <summary>Bytes from a latent to the next, and from a row of value weights to the next.</summary>
+    public int LatentBytes => OddCacheLines(KeyTerms * ElementBytes * KvLoraRank);
+
+    /// <summary>Bytes from a key that was just multiplied to the next: room for its rotary part.</summary>
+    public int KeySumBytes => sizeof(float) * Math.Max(KeyColumns, KeyDepth);
+
+    /// <summary>Bytes from an element of all values that were just multiplied to the next element.</summary>
+    public int ValueSumBytes => OddCacheLines(sizeof(float) * KeyTile);
+
+    /// <summary>Bytes from a key's scores to the next's.</summary>
+    public int ScoreBytes => sizeof(float) * Queries;
+
+    /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
+    public int WorkingSetBytes => (KeyTile * (KeyBytes + ScoreBytes)) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);
+
+    /// <summary>Keys without their rotary part: latents by a head's key weights.</summary>
+    public TileProductPlan Keys => new("Keys", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), KeySumBytes, Accumulates: false);
+
+    /// <summary>Values, an element of all of them after the other: rows of a head's value weights by pairs of latents.</summary>
+    public TileProductPlan Values => new("Values", Latents, LatentPairs, Panel(KvLoraRank, KeyTerms), ValueSumBytes, Accumulates: false);
+
+    /// <summary>Scores: keys by pairs of queries.</summary>
+    public TileProductPlan Scores => new(
+        "Scores", Rows(KeyBytes, KeyDepth, KeyTerms), Pairs(KeyDepth, KeyTerms), Panel(KeyDepth, KeyTerms), ScoreBytes, Accumulates: false);
+
+    /// <summary>Sums of values: turned values by pairs of probabilities, of which first terms stand where the scores of even keys stood, second ones where those of odd keys did.</summary>
+    public TileProductPlan Sums => new(
+        "Sums", Rows(ValueBytes, KeyTile, Terms), new TileOperand(2 * ScoreBytes, ScoreBytes, Terms, SaysTerms: false), MatrixPlan.VectorBytes, ScoreBytes, Accumulates: true);
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<TileProductPlan> Products => [Keys, Values, Scores, Sums];
+
+    private TileOperand Latents => Rows(LatentBytes, KvLoraRank, KeyTerms) with { SaysTerms = true };
+
+    private TileOperand LatentPairs => Pairs(KvLoraRank, KeyTerms) with { SaysTerms = true };
+
+    private static TileOperand Rows(int stride, int depth, int terms) => new(stride, ElementBytes * depth, terms, SaysTerms: false);
+
+    private static TileOperand Pairs(int depth, int terms) => new(MatrixPlan.VectorBytes, depth / 2 * MatrixPlan.VectorBytes, terms, SaysTerms: false);
+
+    private static int Panel(int depth, int terms) => terms * depth / 2 * MatrixPlan.VectorBytes;
+
+    private static int OddCacheLines(int bytes) => sizeof(float) * KernelPlanner.OddCacheLines(bytes / sizeof(float));
+}

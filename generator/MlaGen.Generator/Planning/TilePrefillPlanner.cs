@@ -1,0 +1,47 @@
+using MlaGen.Generator.Model;
+
+namespace MlaGen.Generator.Planning;
+
+/// <summary>From shape to the plans of decompressed cores of tiles: a pure function. Shapes whose latents are no whole tiles have none.</summary>
+internal static class TilePrefillPlanner
+{
+    /// <summary>Keys of a tile: their sums of values go through memory once, and their scores by a panel of queries, 32 KB, stay in a first-level cache of 48.</summary>
+    private const int KeyTile = 256;
+
+    /// <summary>The plans of a shape, the best first.</summary>
+    public static IEnumerable<TilePrefillPlan> Plan(KernelShape shape)
+    {
+        if (!shape.HasMachineCode || shape.KvLoraRank % MatrixPlan.TileDepth != 0)
+        {
+            yield break;
+        }
+
+        foreach (MlaPrecision precision in (MlaPrecision[])[MlaPrecision.Medium, MlaPrecision.High])
+        {
+            yield return Checked(new TilePrefillPlan(
+                precision,
+                shape.KvLoraRank,
+                WholeTiles(shape.QkHeadDim),
+                WholeTiles(shape.QkNopeHeadDim),
+                WholeTiles(shape.VHeadDim),
+                KeyTile));
+        }
+    }
+
+    /// <summary>The plan, if all that its products take are whole tiles.</summary>
+    /// <exception cref="InvalidOperationException">They are not.</exception>
+    internal static TilePrefillPlan Checked(TilePrefillPlan plan)
+    {
+        foreach ((string what, int number) in ((string, int)[])[("latents", plan.KvLoraRank), ("keys' elements", plan.KeyDepth), ("keys' columns", plan.KeyColumns), ("values' elements", plan.ValueRows), ("a tile's keys", plan.KeyTile)])
+        {
+            if (number % TileProductPlan.Side != 0)
+            {
+                throw new InvalidOperationException($"Prefill{plan.Name}: {what}, {number}, are no whole tiles of {TileProductPlan.Side}. The planner should have cut it otherwise.");
+            }
+        }
+
+        return plan;
+    }
+
+    private static int WholeTiles(int number) => (number + TileProductPlan.Side - 1) / TileProductPlan.Side * TileProductPlan.Side;
+}

@@ -1,0 +1,220 @@
+using System.ComponentModel;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace MlaGen.Runtime;
+
+/// <summary>
+/// A decompressed core whose products, those that make keys and values included, are machine code on tiles that the generator assembled; its softmax is managed.
+/// Operands are sums of terms of bfloat16. Queries lie in lanes from beginning to end: values and sums of values are turned in their place.
+/// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public abstract class DecompressedTileCore : DecompressedCore
+{
+    /// <summary>Rows and columns that a product takes at a time, and the least of a depth.</summary>
+    internal const int Side = 32;
+
+    private readonly WrittenRoutines _routines = new();
+
+    /// <summary>Describes the core.</summary>
+    /// <param name="target">What it needs of the machine.</param>
+    /// <param name="precision">How exactly it multiplies.</param>
+    /// <param name="operand">In which form it reads rows.</param>
+    /// <param name="layout">Sizes of the memory that it works on.</param>
+    /// <param name="tiles">Sizes that its routines were assembled for.</param>
+    protected DecompressedTileCore(CoreTarget target, MlaPrecision precision, RowOperand operand, DecompressedLayout layout, DecompressedTileLayout tiles)
+        : base(target, operand, layout)
+    {
+        Precision = precision;
+        Tiles = tiles;
+    }
+
+    /// <summary>Its products, in the order of their routines.</summary>
+    internal enum Product
+    {
+        Keys,
+        Values,
+        Scores,
+        Sums,
+    }
+
+    /// <inheritdoc/>
+    public sealed override MlaPrecision Precision { get; }
+
+    /// <summary>Keys of a head but for their rotary part, from latents and weights.</summary>
+    protected abstract MachineRoutine Keys { get; }
+
+    /// <summary>Turned values of a head, from weights and latents.</summary>
+    protected abstract MachineRoutine Values { get; }
+
+    /// <summary>Scores of a panel of queries.</summary>
+    protected abstract MachineRoutine Scores { get; }
+
+    /// <summary>Turned sums of values, added to those so far.</summary>
+    protected abstract MachineRoutine Sums { get; }
+
+    internal DecompressedTileLayout Tiles { get; }
+
+    internal sealed override string? Refusal => _routines.TryWrite(() => [Bytes(Keys), Bytes(Values), Bytes(Scores), Bytes(Sums)]);
+
+    internal sealed override bool HoldsTile(MlaShape shape)
+        => Layout.KeyTile > 0 && Layout.KeyTile % Side == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 2 or 3
+            && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % Side == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
+            && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
+            && 2 * Layout.KeyStride >= Tiles.KeyTerms * Tiles.KeyDepth && 2 * Layout.ValueStride >= Tiles.Terms * Layout.KeyTile && 2 * Tiles.LatentStride >= Tiles.KeyTerms * shape.KvLoraRank
+            && Tiles.KeySumStride >= Math.Max(Tiles.KeyColumns, Tiles.KeyDepth) && Tiles.ValueSumStride >= Layout.KeyTile;
+
+    internal sealed override int ValueLength => Tiles.ValueRows * Layout.ValueStride;
+
+    /// <summary>Scores, and the sums of four tiles on their way through memory.</summary>
+    internal sealed override int ScoreLength => Layout.ScoreLength + (Side * Side);
+
+    internal sealed override int QueryFloats(MlaShape shape) => Tiles.KeyTerms * Tiles.KeyDepth / 2;
+
+    internal sealed override int SumFloats(MlaShape shape) => Tiles.ValueRows;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public sealed override void Attend(ref DecompressedTile tile)
+    {
+        int columns = Layout.QueryTile;
+        int tokens = Whole(tile.Tokens);
+        int panel = columns * Tiles.KeyTerms * Tiles.KeyDepth / 2;
+        ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
+        ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
+        ref float scratch = ref Unsafe.Add(ref tile.Scores, Layout.ScoreLength);
+
+        // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
+        Prefetch.Range(ref tile.Sums, 0, Tiles.ValueRows * columns);
+        Multiply(Product.Scores, ref tile.Keys, Tiles.KeyTerms, ref tile.Queries, Tiles.KeyTerms, ref tile.Scores, tokens, columns, Tiles.KeyDepth, ref rescale, ref scratch);
+        if (tile.Masked)
+        {
+            PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
+        }
+
+        Prefetch.Range(ref Unsafe.As<byte, float>(ref tile.Queries), panel, panel);
+        if (Tiles.Terms == 1)
+        {
+            PairSoftmax.Apply(tile.Tokens, tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
+        }
+        else
+        {
+            TermSoftmax.Apply(tile.Tokens, tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
+        }
+
+        Multiply(Product.Sums, ref tile.Values, Tiles.Terms, ref scores, Tiles.Terms, ref tile.Sums, Tiles.ValueRows, columns, tokens, ref rescale, ref scratch);
+    }
+
+    /// <summary>A number with what fills up the last tile.</summary>
+    internal static int Whole(int number) => (number + Side - 1) / Side * Side;
+
+    /// <summary>Bytes of the routine of a product.</summary>
+    internal byte[] Code(Product product) => (product switch
+    {
+        Product.Keys => Keys,
+        Product.Values => Values,
+        Product.Scores => Scores,
+        _ => Sums,
+    }).Code.ToArray();
+
+    /// <summary>Writes <c>result[token][i] = Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
+    internal void MultiplyKeys(ref byte latents, int latentTerms, ref byte weights, int weightTerms, int tokens, int latent, ref float result)
+        => Multiply(Product.Keys, ref latents, latentTerms, ref weights, weightTerms, ref result, Whole(tokens), Tiles.KeyColumns, latent, ref result, ref result);
+
+    /// <summary>Writes <c>result[i][token] = Σ weight[i][d] · latent[d][token]</c> for whole tiles of tokens.</summary>
+    internal void MultiplyValues(ref byte weights, int weightTerms, ref byte latents, int latentTerms, int tokens, int latent, ref float result)
+        => Multiply(Product.Values, ref weights, weightTerms, ref latents, latentTerms, ref result, Tiles.ValueRows, Whole(tokens), latent, ref result, ref result);
+
+    /// <summary>Calls the routine of a product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private protected virtual unsafe void Call(Product product, ref TilePrefillArguments arguments)
+    {
+        if (!TileThread.IsPrepared)
+        {
+            throw new InvalidOperationException("Tiles are used on an executor's own threads alone: this one is not.");
+        }
+
+        fixed (TilePrefillArguments* start = &arguments)
+        {
+            ((delegate* unmanaged<TilePrefillArguments*, void>)_routines[(int)product])(start);
+        }
+    }
+
+    private static (byte[] Code, int Entry) Bytes(MachineRoutine routine) => (routine.Code.ToArray(), routine.Entry);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void Multiply(
+        Product product, ref byte left, int leftTerms, ref byte right, int rightTerms, ref float result, int rows, int columns, int depth, ref float factors, ref float scratch)
+    {
+        // All of it is scratch: pinned memory of the library's own.
+        fixed (byte* leftStart = &left, rightStart = &right)
+        fixed (float* resultStart = &result, factorStart = &factors, scratchStart = &scratch)
+        {
+            var arguments = new TilePrefillArguments
+            {
+                Left = (nint)leftStart,
+                Right = (nint)rightStart,
+                Result = (nint)resultStart,
+                Rows = rows,
+                Columns = columns,
+                Depth = depth,
+                LeftTerms = leftTerms,
+                RightTerms = rightTerms,
+                Factors = (nint)factorStart,
+                Scratch = (nint)scratchStart,
+            };
+            Call(product, ref arguments);
+        }
+    }
+
+    /// <summary>What a routine is called with: addresses, sizes, and room in which it keeps counts.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct TilePrefillArguments
+    {
+        public nint Left;
+        public nint Right;
+        public nint Result;
+        public nint Rows;
+        public nint Columns;
+        public nint Depth;
+        public nint LeftTerms;
+        public nint RightTerms;
+        public nint Factors;
+        public nint Scratch;
+        public nint Kept0;
+        public nint Kept1;
+        public nint Kept2;
+        public nint Kept3;
+        public nint Kept4;
+        public nint Kept5;
+    }
+}
+
+/// <summary>Sizes that the routines of a core were assembled for. Emitted once a core.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class DecompressedTileLayout
+{
+    /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
+    public required int Terms { get; init; }
+
+    /// <summary>Terms of bfloat16 that keys and queries are taken as, and latents and weights where it does not hold them: 2 or 3.</summary>
+    public required int KeyTerms { get; init; }
+
+    /// <summary>Elements of a key and of a query, padding included.</summary>
+    public required int KeyDepth { get; init; }
+
+    /// <summary>Elements of a key without its rotary part, padding included.</summary>
+    public required int KeyColumns { get; init; }
+
+    /// <summary>Elements of a value, padding included.</summary>
+    public required int ValueRows { get; init; }
+
+    /// <summary>Floats from a latent to the next, and from a row of value weights to the next.</summary>
+    public required int LatentStride { get; init; }
+
+    /// <summary>Floats from a key that was just multiplied to the next: room for its rotary part.</summary>
+    public required int KeySumStride { get; init; }
+
+    /// <summary>Floats from an element of all values that were just multiplied to the next element.</summary>
+    public required int ValueSumStride { get; init; }
+}

@@ -1,0 +1,144 @@
+using System.Runtime.InteropServices;
+using MlaGen.Generator.Emission.MachineCode;
+using MlaGen.Generator.Model;
+using MlaGen.Generator.Planning;
+using MlaGen.Tests.MachineCode.Interpreter;
+
+namespace MlaGen.Generator.Tests.MachineCode;
+
+/// <summary>The products of every kind of decompressed core of tiles: decoded again, and executed in memory of exactly the plan's sizes.</summary>
+public sealed class TilePrefillRoutineTests
+{
+    private static readonly KernelShape[] _shapes = [new(8, 64, 16, 16, 16, true), new(7, 96, 6, 21, 13, true), new(128, 512, 64, 128, 128, true)];
+
+    private static readonly Dictionary<string, (TilePrefillPlan Plan, TileProductPlan Product)> _products = (
+        from shape in _shapes
+        from plan in KernelPlanner.Plan(shape).TilePrefill
+        from product in plan.Products
+        select (Name: $"{plan.Name} {shape.Name}: {product.Name}", plan, product)).ToDictionary(product => product.Name, product => (product.plan, product.product));
+
+    public static TheoryData<string> Products => [.. _products.Keys];
+
+    [Fact]
+    public void Shapes_whose_latents_are_no_whole_tiles_have_none()
+    {
+        Assert.Empty(KernelPlanner.Plan(new KernelShape(8, 64, 16, 16, 16)).TilePrefill);
+        Assert.Empty(KernelPlanner.Plan(new KernelShape(8, 80, 16, 16, 16, true)).TilePrefill);
+    }
+
+    [Fact]
+    public void A_plan_of_parts_of_tiles_is_refused()
+        => Assert.Contains("keys' elements, 24", Assert.Throws<InvalidOperationException>(() => TilePrefillPlanner.Checked(new TilePrefillPlan(MlaGen.Generator.Model.MlaPrecision.High, 64, 24, 32, 32, 256))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [MemberData(nameof(Products))]
+    public void Decoded_again_it_is_instructions_of_the_target_alone(string name)
+        => RoutineTests.AssertInstructions(Assembled(name), _products[name].Plan.Target);
+
+    [Theory]
+    [MemberData(nameof(Products))]
+    public void The_same_plan_gives_the_same_bytes(string name) => Assert.Equal(Assembled(name).Bytes, Assembled(name).Bytes);
+
+    [Theory]
+    [MemberData(nameof(Products))]
+    public void Executed_it_multiplies_and_touches_nothing_else(string name)
+    {
+        (_, TileProductPlan product) = _products[name];
+
+        // Two tiles of columns where there is room for them.
+        int columns = Math.Min(2, product.ResultBytes / TileProductPlan.SideBytes) * TileProductPlan.Side;
+        foreach (int leftTerms in Terms(product.Left))
+        {
+            foreach (int rightTerms in Terms(product.Right))
+            {
+                Check(product, Assembled(name), leftTerms, rightTerms, rows: 32, columns, Math.Min(64, product.Left.TermBytes / sizeof(ushort)), windows: false);
+                Check(product, Assembled(name), leftTerms, rightTerms, rows: 64, columns: 32, depth: 32, windows: true);
+            }
+        }
+
+        static int[] Terms(TileOperand operand) => operand.SaysTerms ? [1, operand.Terms] : [operand.Terms];
+    }
+
+    private static void Check(TileProductPlan plan, Routine routine, int leftTerms, int rightTerms, int rows, int columns, int depth, bool windows)
+    {
+        var random = new Random(rows + columns + depth);
+        var processor = new Processor(routine.Bytes);
+        byte[] left = new byte[((rows - 1) * plan.Left.Stride) + ((leftTerms - 1) * plan.Left.TermBytes) + (2 * depth)];
+        byte[] right = new byte[(((columns / 16) - 1) * plan.PanelBytes) + ((rightTerms - 1) * plan.Right.TermBytes) + (((depth / 2) - 1) * plan.Right.Stride) + 64];
+        byte[] result = new byte[((rows - 1) * plan.ResultBytes) + (sizeof(float) * columns)];
+        float[] factors = [.. Enumerable.Range(0, columns).Select(_ => Rounded(random))];
+        double[,,] lefts = new double[leftTerms, rows, depth];
+        double[,,] rights = new double[rightTerms, columns, depth];
+        for (int d = 0; d < depth; d++)
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                for (int term = 0; term < leftTerms; term++)
+                {
+                    lefts[term, row, d] = Write(left, (row * plan.Left.Stride) + (term * plan.Left.TermBytes) + (2 * d));
+                }
+            }
+
+            for (int column = 0; column < columns; column++)
+            {
+                for (int term = 0; term < rightTerms; term++)
+                {
+                    rights[term, column, d] = Write(right, (column / 16 * plan.PanelBytes) + (term * plan.Right.TermBytes) + (d / 2 * plan.Right.Stride) + (column % 16 * 4) + (d % 2 * 2));
+                }
+            }
+        }
+
+        double[,] expected = new double[rows, columns];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                float before = Rounded(random);
+                BitConverter.TryWriteBytes(result.AsSpan((row * plan.ResultBytes) + (sizeof(float) * column)), before);
+                expected[row, column] = plan.Accumulates ? (double)before * factors[column] : 0;
+                for (int d = 0; d < depth; d++)
+                {
+                    for (int term = 0; term < leftTerms * rightTerms; term++)
+                    {
+                        (int leftTerm, int rightTerm) = (term % leftTerms, term / leftTerms);
+                        expected[row, column] += leftTerm + rightTerm < Math.Max(plan.Left.Terms, plan.Right.Terms) ? lefts[leftTerm, row, d] * rights[rightTerm, column, d] : 0;
+                    }
+                }
+            }
+        }
+
+        ulong[] arguments = new ulong[TilePrefillArguments.Count];
+        arguments[0] = processor.Add("left", left, isReadOnly: true);
+        arguments[1] = processor.Add("right", right, isReadOnly: true);
+        arguments[2] = processor.Add("result", result, isReadOnly: false);
+        (arguments[3], arguments[4], arguments[5], arguments[6], arguments[7]) = ((ulong)rows, (ulong)columns, (ulong)depth, (ulong)leftTerms, (ulong)rightTerms);
+        if (plan.Accumulates)
+        {
+            arguments[8] = processor.Add("factors", MemoryMarshal.AsBytes(factors.AsSpan()).ToArray(), isReadOnly: true);
+            arguments[9] = processor.Add("scratch", new byte[TileProductPlan.SumBytes], isReadOnly: false);
+        }
+
+        ulong address = processor.Add("arguments", MemoryMarshal.AsBytes(arguments.AsSpan()).ToArray(), isReadOnly: false);
+        processor.Call(windows ? routine.WindowsEntry : 0, address, windows);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                float found = BitConverter.ToSingle(result, (row * plan.ResultBytes) + (sizeof(float) * column));
+                Assert.True(Math.Abs(expected[row, column] - found) <= 6e-6 * depth, $"[{row}, {column}] is {found}, not {expected[row, column]}.");
+            }
+        }
+
+        double Write(byte[] bytes, int place)
+        {
+            float number = Rounded(random);
+            BitConverter.TryWriteBytes(bytes.AsSpan(place), (ushort)(BitConverter.SingleToUInt32Bits(number) >> 16));
+            return number;
+        }
+    }
+
+    private static Routine Assembled(string name) => TileProducts.Assemble(_products[name].Product);
+
+    /// <summary>A number that bfloat16 holds exactly.</summary>
+    private static float Rounded(Random random) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits((float)((2 * random.NextDouble()) - 1)) & 0xFFFF0000);
+}
