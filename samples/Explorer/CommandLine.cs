@@ -21,6 +21,7 @@ internal sealed class CommandLine
 
     private static readonly Option<int> Heads = Choice("--heads", "Heads of the shape: " + string.Join(", ", Model.All.Select(static model => $"{model.Heads} {model.Name}")) + ".", 128, [.. Model.All.Select(static model => model.Heads)]);
     private static readonly Option<int> Context = Number("--context", "Cached tokens.", 1, 1 << 20, 4096);
+    private static readonly Option<int> Queries = Number("--queries", "Query tokens of the sequence in a step.", 1, 256, 1);
     private static readonly Option<int> Longest = Number("--context", "Cached tokens at most.", 1, 1 << 20, 32768);
     private static readonly Option<string> ModelName = Word("--model", "Shape: " + string.Join(", ", Model.All.Select(static model => model.Name)) + ".", "V3", [.. Model.All.Select(static model => model.Name)]);
     private static readonly Option<string> SparseName = Word("--model", "Shape: " + string.Join(", ", SparseModel.All.Select(static model => model.Name)) + ".", "V3.2", [.. SparseModel.All.Select(static model => model.Name)]);
@@ -67,8 +68,15 @@ internal sealed class CommandLine
     {
         RootCommand root = new("Measures the kernels that MlaGen generates beside what this machine can do at most.")
         {
-            Subcommand("decode", "The attention core of one decoded token.", [Heads, Context, Cache, Precision], static (parsed, options, report) =>
-                DecodeCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
+            Subcommand("decode", "The attention core of one decoded token, or of a few of one sequence.", [Heads, Context, Queries, Cache, Precision], static (parsed, options, report) =>
+                DecodeCommand.Run(
+                    Shape(parsed, Context),
+                    Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true),
+                    Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true),
+                    Within(parsed.GetValue(Queries), parsed.GetValue(Context)),
+                    parsed.GetValue(Context),
+                    options,
+                    report)),
             Subcommand("prefill", "The attention core of a prompt, on decompressed keys and values.", [Heads, Context, Cache, Precision], static (parsed, options, report) =>
                 PrefillCommand.Run(Shape(parsed, Context), Enum.Parse<CacheFormat>(parsed.GetValue(Cache)!, ignoreCase: true), Enum.Parse<MlaPrecision>(parsed.GetValue(Precision)!, ignoreCase: true), parsed.GetValue(Context), options, report)),
             Subcommand("layer", "A whole layer with bf16 weights, one new token a sequence, and its projections alone.", [ModelName, Cached, Batch], static (parsed, options, report) =>
@@ -178,6 +186,10 @@ internal sealed class CommandLine
     private static Model Reaching(Model model, int tokens) => tokens <= model.Layer.Shape.MaxPositionEmbeddings
         ? model
         : throw new UserException(FormattableString.Invariant($"{model.Name} has positions for {Counted.Of(model.Layer.Shape.MaxPositionEmbeddings, "token")}, not for {tokens}"));
+
+    private static int Within(int queries, int context) => queries <= context
+        ? queries
+        : throw new UserException(FormattableString.Invariant($"{Counted.Of(queries, "query", "queries")} are the last of {Counted.Of(context, "cached token")}: --context takes as many or more"));
 
     private static Option<int> Choice(string name, string description, int preset, int[] choices) => new(name)
     {

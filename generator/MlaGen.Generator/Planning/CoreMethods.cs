@@ -82,7 +82,14 @@ internal static class CoreMethods
     private static MethodPlan Tile(CorePlan core, TilePlan tile)
     {
         int sums = tile.Rows * tile.Vectors;
-        int step = (tile.Vectors * LoadVector) + (tile.Rows * Broadcast) + (sums * MultiplyAdd) + (tile.Prefetches * Prefetch) + (2 * Advance);
+        int step = (tile.Vectors * LoadVector) + (tile.Rows * Broadcast) + (sums * MultiplyAdd);
+        int steps = tile.Kind switch
+        {
+            TileKind.Scores => core.DepthsOfRound,
+            TileKind.ScoresByDepth => 1,
+            _ => CorePlan.TokensOfRound + 1,
+        };
+        int round = (steps * step) + (tile.Prefetches * Prefetch) + (2 * Advance);
         int end = tile.Kind switch
         {
             TileKind.Scores => sums * StoreVector,
@@ -90,9 +97,10 @@ internal static class CoreMethods
             _ => (tile.Rows * Broadcast) + (sums * (LoadVector + MultiplyAdd + StoreVector - 4)),
         };
 
-        // Beside sums, vectors and rows the loop's own variable; a value tile also names each column's factor.
+        // Beside sums, vectors and rows of each step the loop's own variable; a value tile, whose last token is taken alone, also names each column's factor.
         bool isValues = tile.Kind == TileKind.Values;
-        int locals = sums + tile.Vectors + (tile.Rows * (isValues ? 2 : 1)) + 1;
-        return new MethodPlan(tile.Name, (sums * Zero) + Loop + step + end + Return, isValues ? 2 * sums : sums, locals, core.RegistersOf(tile));
+        int begin = isValues ? Loop : 0;
+        int locals = sums + (steps * (tile.Vectors + tile.Rows)) + (isValues ? tile.Rows : 0) + 1;
+        return new MethodPlan(tile.Name, (sums * Zero) + Loop + begin + round + end + Return, (steps + (isValues ? 1 : 0)) * sums, locals, core.RegistersOf(tile));
     }
 }

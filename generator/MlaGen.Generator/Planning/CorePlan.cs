@@ -51,6 +51,9 @@ internal sealed record CorePlan(
     /// <summary>Bytes that are worked on again and again: the keys and values of a block and their scores, queries and outputs.</summary>
     public int WorkingSetBytes => sizeof(float) * ((BlockTokens * (KeyStride + SeparateValues + ScoreStride)) + (Columns * (Depth + ValueDim)));
 
+    /// <summary>Query tokens of a sequence that go through its blocks together.</summary>
+    public int MostQueries => KernelPlanner.MostQueries(sizeof(float) * Columns * (Depth + ValueDim), 2 * KernelPlanner.SecondLevelCache);
+
     /// <summary>Bytes that a value tile reads of a block: its values, and the cache line in which its columns' probabilities lie, for each token.</summary>
     public int ValueTileBytes => BlockTokens * ((sizeof(float) * ValueStripes.Max(stripe => stripe.Width)) + CacheLineBytes);
 
@@ -63,8 +66,17 @@ internal sealed record CorePlan(
     /// </summary>
     public bool PrefetchesQueries => !IsAbsorbed && Tier.Lanes > 1;
 
+    /// <summary>
+    /// Elements of depth that a score tile takes in a round of its loop: two, if that leaves none over. The fewer instructions beside the products, the
+    /// more of them a processor starts at once, above all one whose other thread takes its turns, too.
+    /// </summary>
+    public int DepthsOfRound => Depth % 2 == 0 ? 2 : 1;
+
     /// <summary>Whether a score tile asks for rows that will be needed next while it works.</summary>
     public bool PrefetchesRows => PrefetchTokens > 0;
+
+    /// <summary>Tokens that a value tile takes in a round of its loop, for the same reason; one that is left over is taken alone.</summary>
+    public const int TokensOfRound = 2;
 
     private const int CacheLineBytes = 64;
 
@@ -81,7 +93,7 @@ internal sealed record CorePlan(
 
         if (PrefetchesQueries)
         {
-            // A panel of queries is shared out between the tiles that have its columns: less than a cache line is left for each step.
+            // A panel of queries is shared out between the tiles that have its columns: less than a cache line is left for each round.
             return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, tokens == TokenTiles[0] ? 1 : 0);
         }
 
@@ -89,8 +101,8 @@ internal sealed record CorePlan(
         Stripe first = ColumnStripes[0];
         bool prefetches = PrefetchesRows && tokens == TokenTiles[0] && (stripe.Lanes, stripe.Vectors) == (first.Lanes, first.Vectors);
 
-        // As many cache lines in each step of depth as the rows that the tile works on have there, if they are floats; shorter rows are asked for in smaller steps.
-        return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, prefetches ? ((tokens * sizeof(float)) + CacheLineBytes - 1) / CacheLineBytes : 0);
+        // As many cache lines in each round as the rows that the tile works on have there, if they are floats; shorter rows are asked for in smaller steps.
+        return new TilePlan(TileKind.Scores, tokens, stripe.Lanes, stripe.Vectors, prefetches ? ((tokens * sizeof(float) * DepthsOfRound) + CacheLineBytes - 1) / CacheLineBytes : 0);
     }
 
     /// <summary>The loop that takes <paramref name="columns"/> columns by the dimensions of a tile of the stripe.</summary>

@@ -19,6 +19,9 @@ internal static class KernelPlanner
 
     private const int CacheLineFloats = 16;
 
+    /// <summary>Query tokens beyond which sharing a pass over their rows saves too little to matter.</summary>
+    private const int ManyQueries = 8;
+
     /// <summary>Outputs of a product tile of the widest tier.</summary>
     private const int ProductOutputs = 32;
 
@@ -41,6 +44,23 @@ internal static class KernelPlanner
             new EquatableArray<MatrixPlan>(MatrixPlanner.Plan(shape, tiers[0].Decode)),
             new EquatableArray<TilePrefillPlan>(TilePrefillPlanner.Plan(shape)),
             new EquatableArray<MatrixPrefillPlan>(MatrixPrefillPlanner.Plan(shape)));
+    }
+
+    /// <summary>
+    /// Query tokens of a sequence that go through its blocks together: a power of two, so that it can be halved until there is work for all threads. More of them
+    /// share what reading and decoding a row costs, until their queries and sums, which each block goes through again, no longer come from the caches nearby.
+    /// </summary>
+    /// <param name="bytes">Those of a query token, of all heads.</param>
+    /// <param name="most">Those of all query tokens.</param>
+    internal static int MostQueries(int bytes, int most)
+    {
+        int queries = ManyQueries;
+        while (queries > 1 && queries * bytes > most)
+        {
+            queries /= 2;
+        }
+
+        return queries;
     }
 
     /// <summary>The core, if every method of it stays within the limits.</summary>

@@ -88,8 +88,11 @@ internal sealed record MatrixPlan(
     /// <summary>Bytes for the pairs of a block of so many dimensions as a cache line of a row has.</summary>
     public int PairedPanelBytes => BlockTokens / 2 * PairBytes;
 
-    /// <summary>Bytes for pairs at a time: tiles have those of all latents, which scores leave them; else there are those of a panel of dimensions.</summary>
-    public int PairedBytes => HasTiles ? ValueDim / PairDimensions * PairedPanelBytes : PairedPanelBytes;
+    /// <summary>Bytes for the pairs of all latents of a block.</summary>
+    public int PairedBytes => ValueDim / PairDimensions * PairedPanelBytes;
+
+    /// <summary>Query tokens of a sequence that go through its blocks together. Tiles multiply so fast that what comes from farther away would hold them up.</summary>
+    public int MostQueries => KernelPlanner.MostQueries(Columns * ((Terms * RowBytes) + (sizeof(float) * ValueDim)), (HasTiles ? 1 : 2) * KernelPlanner.SecondLevelCache);
 
     /// <summary>Words of 32 bits for the tiles of a panel's probabilities; none where pairs of them replace the scores.</summary>
     public int PanelWeights => HasTiles ? BlockTokens * Terms * PanelColumns / 2 : 0;

@@ -18,7 +18,7 @@ internal enum TileKind
 /// <param name="Rows">Tokens of a score tile, columns of a value tile.</param>
 /// <param name="Lanes">Floats of a vector.</param>
 /// <param name="Vectors">Vectors beside each other.</param>
-/// <param name="Prefetches">How often a step asks for a part of upcoming rows.</param>
+/// <param name="Prefetches">How often a round of the loop asks for a part of what is next.</param>
 internal sealed record TilePlan(TileKind Kind, int Rows, int Lanes, int Vectors, int Prefetches = 0)
 {
     /// <summary>Columns of a score tile, dimensions of a value tile. With the depth in lanes each column has a vector of its own.</summary>

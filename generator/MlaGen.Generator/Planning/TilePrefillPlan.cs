@@ -14,16 +14,11 @@ namespace MlaGen.Generator.Planning;
 /// <param name="ValueRows">Elements of a value, padded to whole tiles.</param>
 /// <param name="KeyTile">Keys of a tile: whole tiles of scores.</param>
 /// <param name="ScoreTile">Keys whose scores are worked on at a time.</param>
-internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile, int ScoreTile)
+/// <param name="Queries">Queries of a panel.</param>
+internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, int KeyDepth, int KeyColumns, int ValueRows, int KeyTile, int ScoreTile, int Queries)
 {
     /// <summary>Name of what it needs of the machine.</summary>
     public const string Target = "Amx";
-
-    /// <summary>Queries of a panel.</summary>
-    public const int Queries = TileProductPlan.Side;
-
-    /// <summary>Bytes from a key's scores to the next's.</summary>
-    public const int ScoreBytes = sizeof(float) * Queries;
 
     private const int ElementBytes = sizeof(ushort);
 
@@ -47,6 +42,9 @@ internal sealed record TilePrefillPlan(MlaPrecision Precision, int KvLoraRank, i
 
     /// <summary>Bytes from an element of all values that were just multiplied to the next element.</summary>
     public int ValueSumBytes => OddCacheLines(sizeof(float) * KeyTile);
+
+    /// <summary>Bytes from a key's scores to the next's.</summary>
+    public int ScoreBytes => sizeof(float) * Queries;
 
     /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
     public int WorkingSetBytes => (KeyTile * KeyBytes) + (ScoreTile * ScoreBytes) + (ValueRows * (ValueBytes + ScoreBytes)) + (KeyTerms * ElementBytes * KeyDepth * Queries);

@@ -28,7 +28,8 @@ internal static class TilePrefillPlanner
                 WholeTiles(shape.QkNopeHeadDim),
                 WholeTiles(shape.VHeadDim),
                 KeyTile,
-                ScoreTile));
+                ScoreTile,
+                TileProductPlan.Side));
         }
     }
 

@@ -25,7 +25,7 @@ internal static class RooflineCommand
         MeasurePeaks(options, report);
         foreach (Model model in Model.All)
         {
-            DecodeCommand.Measure(model, DecodeContext, options, report);
+            DecodeCommand.Measure(model, queries: 1, DecodeContext, options, report);
             PrefillCommand.Measure(model, PrefillTokens, options, report);
         }
 

@@ -20,12 +20,13 @@ internal abstract class Attention
     /// <summary>The class's own.</summary>
     public abstract void Warmup();
 
-    /// <summary>The absorbed attention core: one query token against a cache that holds <paramref name="context"/> tokens.</summary>
+    /// <summary>The absorbed attention core: the last tokens of a sequence against a cache that holds <paramref name="context"/> tokens.</summary>
     /// <param name="context">Cached tokens.</param>
     /// <param name="executor">What it runs on.</param>
     /// <param name="format">How the cache keeps them.</param>
     /// <param name="precision">How exactly it multiplies.</param>
-    public abstract CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format = CacheFormat.Float32, MlaPrecision precision = MlaPrecision.Highest);
+    /// <param name="queries">How many tokens.</param>
+    public abstract CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format = CacheFormat.Float32, MlaPrecision precision = MlaPrecision.Highest, int queries = 1);
 
     /// <summary>A whole layer's <c>Forward</c>, undone after each run.</summary>
     /// <param name="kernel">What tables call it.</param>
@@ -52,7 +53,8 @@ internal sealed class Attention<T>(double softmaxScale) : Attention
 
     public override void Warmup() => T.Warmup();
 
-    public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format, MlaPrecision precision) => new DecodeWorkload<T>(context, executor, format, precision);
+    public override CoreWorkload Decode(int context, MlaExecutor executor, CacheFormat format, MlaPrecision precision, int queries)
+        => new DecodeWorkload<T>(context, executor, format, precision, queries);
 
     public override ForwardWorkload Forward(string kernel, Step step, MlaExecutor executor, CacheFormat? format, MlaPrecision precision)
         => new ForwardWorkload<T>(kernel, step, T.Load(new RandomCheckpoint(T.Shape), "", layer: 0), executor, format ?? Layout.Format, precision);

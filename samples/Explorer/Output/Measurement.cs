@@ -16,6 +16,9 @@ internal sealed record Measurement
 
     public int? Context { get; init; }
 
+    /// <summary>Query tokens of a sequence, where they are more than one.</summary>
+    public int? Queries { get; init; }
+
     public required int Threads { get; init; }
 
     /// <summary>Element type of the cache.</summary>
@@ -70,6 +73,9 @@ internal sealed record Measurement
 
     /// <summary>Speed as a part of what the same kernel reaches on a cache of full floats.</summary>
     public double? ShareOfFloat32 { get; init; }
+
+    /// <summary>Speed as a multiple of what the same kernel reaches with one query token.</summary>
+    public double? OverOneQuery { get; init; }
 
     /// <summary>Speed as a multiple of what the same kernel reaches on one thread.</summary>
     public double? Speedup { get; init; }
@@ -157,6 +163,18 @@ internal sealed record Measurement
     {
         RoundTimes median = rounds.Median(kernel, float32);
         return this with { ShareOfFloat32 = Significant(median.ReferenceSeconds / median.Seconds) };
+    }
+
+    /// <summary>The same beside the kernel with one query token, if that was measured.</summary>
+    public Measurement WithOneQuery(Rounds rounds, Workload kernel, Workload? one)
+    {
+        if (one is null)
+        {
+            return this;
+        }
+
+        RoundTimes median = rounds.Median(kernel, one);
+        return this with { OverOneQuery = Significant(kernel.Operations / median.Seconds / (one.Operations / median.ReferenceSeconds)) };
     }
 
     /// <summary>The same beside the kernel and the peak on one thread, if they were measured.</summary>

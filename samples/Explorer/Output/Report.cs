@@ -146,6 +146,7 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column Cache = new("cache", static m => m.Cache ?? "", IsText: true, IsSetting: true);
     public static readonly Column Heads = new("heads", static m => Whole(m.Heads), IsSetting: true);
     public static readonly Column Context = new("context", static m => Whole(m.Context), IsSetting: true);
+    public static readonly Column Queries = new("queries", static m => Whole(m.Queries), IsSetting: true);
     public static readonly Column Batch = new("batch", static m => Whole(m.Batch), IsSetting: true);
     public static readonly Column Threads = new("threads", static m => Whole(m.Threads), IsSetting: true);
     public static readonly Column Milliseconds = new("ms", static m => Number(m.Ms, m.Ms < 10 ? "0.000" : "0.0"));
@@ -161,6 +162,7 @@ internal sealed record Column(string Header, Func<Measurement, string> Format, b
     public static readonly Column BoundBy = new("bound by", static m => m.BoundBy ?? "", IsText: true);
     public static readonly Column ShareOfRoofline = new("of roofline", static m => Percent(m.ShareOfRoofline));
     public static readonly Column ShareOfFloat32 = new("of float32", static m => Percent(m.ShareOfFloat32));
+    public static readonly Column OverOneQuery = new("over one query", static m => Number(m.OverOneQuery, "0.00"));
     public static readonly Column Speedup = new("speedup", static m => Number(m.Speedup, "0.00"));
     public static readonly Column PeakSpeedup = new("peak speedup", static m => Number(m.PeakSpeedup, "0.00"));
     public static readonly Column ShareOfStep = new("of sparse", static m => Percent(m.ShareOfStep));

@@ -42,11 +42,28 @@ public sealed class AbsorbedLayout
     /// <summary>Blocks of a part at least, beyond that.</summary>
     public required int PartBlocks { get; init; }
 
+    /// <summary>Query tokens of a sequence at most that go through its blocks together.</summary>
+    public required int MostQueries { get; init; }
+
     /// <summary>Floats of scratch behind the scores.</summary>
     public int Scratch { get; init; }
 
     /// <summary>Floats of scratch for the scores of a block, and what the core needs behind them.</summary>
     internal int ScoreLength => (BlockTokens * ScoreStride) + Scratch;
+}
+
+/// <summary>The place of a query token among those that go through the same rows of a block.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public enum RowSharing
+{
+    /// <summary>There is one alone.</summary>
+    None,
+
+    /// <summary>It is the first; others may follow.</summary>
+    First,
+
+    /// <summary>One went before, with as many rows.</summary>
+    Again,
 }
 
 /// <summary>A block of rows, and what attention to it works on.</summary>
@@ -58,6 +75,9 @@ public ref struct AbsorbedBlock
 
     /// <summary>How many, at most <see cref="AbsorbedLayout.BlockTokens"/>.</summary>
     public int Tokens;
+
+    /// <summary>Whether several query tokens go through them, one after the other and with the same scratch, in which a core may keep what it made of them.</summary>
+    public RowSharing Sharing;
 
     /// <summary>Where to count from to the cached rows that will be needed next; they are only asked for.</summary>
     public ref byte Upcoming;

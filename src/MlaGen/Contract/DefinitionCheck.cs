@@ -34,6 +34,7 @@ internal static class DefinitionCheck
             Require(layout.BlockTokens > 0 && layout.PrefetchTokens >= 0, "a block has rows");
             Require(layout.Queries.Columns >= shape.Heads && layout.ScoreStride >= layout.Queries.Columns, "a column for each head");
             Require(BitOperations.IsPow2(layout.MostParts) && layout.SingleBlockParts > 0 && layout.PartBlocks > 0, "parts are a power of two");
+            Require(layout.MostQueries > 0, "a query goes through its keys");
         }
 
         foreach (DecompressedCore core in definition.Kernels.Decompressed)

@@ -12,10 +12,7 @@ namespace MlaGen.Runtime;
 public abstract class MatrixCore : AbsorbedCore
 {
     private readonly MatrixLayout _matrix;
-    private readonly Lock _writing = new();
-    private nint _scores;
-    private nint _values;
-    private volatile bool _written;
+    private readonly WrittenRoutines _routines = new();
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -28,6 +25,12 @@ public abstract class MatrixCore : AbsorbedCore
     {
         Precision = precision;
         _matrix = matrix;
+    }
+
+    private enum Product
+    {
+        Scores,
+        Values,
     }
 
     /// <inheritdoc/>
@@ -48,7 +51,7 @@ public abstract class MatrixCore : AbsorbedCore
     /// <summary>Sizes that its routines were assembled for.</summary>
     internal MatrixLayout Matrix => _matrix;
 
-    internal sealed override string? Refusal => _written ? null : Write();
+    internal sealed override string? Refusal => _routines.TryWrite(() => [(ScoresCode, Scores.Entry), (ValuesCode, Values.Entry)]);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -60,26 +63,27 @@ public abstract class MatrixCore : AbsorbedCore
         }
 
         int whole = block.Tokens / _matrix.TokenTile * _matrix.TokenTile;
+        int rest = block.Tokens - whole;
         if (whole > 0)
         {
-            AttendRows(ref block, ref block.Rows, whole, whole);
+            // The pairs of a short tile take the place of others.
+            AttendRows(ref block, ref block.Rows, whole, whole, rest == 0 ? block.Sharing : RowSharing.None);
         }
 
-        int rest = block.Tokens - whole;
         if (rest > 0)
         {
             ref byte tail = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref block.Scores, Layout.ScoreLength - TailLength));
             Span<byte> rows = MemoryMarshal.CreateSpan(ref tail, _matrix.TokenTile * _matrix.RowBytes);
             MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref block.Rows, whole * _matrix.RowBytes), rest * _matrix.RowBytes).CopyTo(rows);
             rows[(rest * _matrix.RowBytes)..].Clear();
-            AttendRows(ref block, ref tail, rest, _matrix.TokenTile);
+            AttendRows(ref block, ref tail, rest, _matrix.TokenTile, whole == 0 ? block.Sharing : RowSharing.None);
         }
     }
 
     private int TailLength => _matrix.TokenTile * _matrix.RowBytes / sizeof(float);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private unsafe void AttendRows(ref AbsorbedBlock block, ref byte rows, int tokens, int paddedTokens)
+    private unsafe void AttendRows(ref AbsorbedBlock block, ref byte rows, int tokens, int paddedTokens, RowSharing sharing)
     {
         int columns = Layout.Queries.Columns;
 
@@ -95,10 +99,11 @@ public abstract class MatrixCore : AbsorbedCore
                 Scores = (nint)scores,
                 Sums = (nint)sums,
                 Upcoming = (nint)upcoming + block.Distance,
+                Sharing = (nint)sharing,
                 Rescale = (nint)(statistics + (2 * columns)),
                 Scratch = (nint)(scores + (Layout.BlockTokens * Layout.ScoreStride) + (columns / QueryPairs.Width * _matrix.PanelWeights)),
             };
-            ((delegate* unmanaged<MatrixArguments*, void>)_scores)(&arguments);
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[(int)Product.Scores])(&arguments);
             if (_matrix.PanelWeights == 0)
             {
                 PairSoftmax.Apply(tokens, paddedTokens, columns, Layout.ScoreStride, ref *scores, ref *statistics);
@@ -110,29 +115,7 @@ public abstract class MatrixCore : AbsorbedCore
                 arguments.Scores = (nint)weights;
             }
 
-            ((delegate* unmanaged<MatrixArguments*, void>)_values)(&arguments);
-        }
-    }
-
-    private string? Write()
-    {
-        using (Uninterrupted.Hold(_writing))
-        {
-            if (_written)
-            {
-                return null;
-            }
-
-            Span<nint> addresses = stackalloc nint[2];
-            if (ExecutableMemory.TryWrite([ScoresCode, ValuesCode], addresses) is { } refusal)
-            {
-                return refusal;
-            }
-
-            _scores = addresses[0] + Scores.Entry;
-            _values = addresses[1] + Values.Entry;
-            _written = true;
-            return null;
+            ((delegate* unmanaged<MatrixArguments*, void>)_routines[(int)Product.Values])(&arguments);
         }
     }
 
@@ -148,6 +131,7 @@ public abstract class MatrixCore : AbsorbedCore
         public nint Rescale;
         public nint Scratch;
         public nint Upcoming;
+        public nint Sharing;
         public nint Kept0;
         public nint Kept1;
         public nint Kept2;

@@ -47,7 +47,7 @@ internal static class Warmup
         codec.DecodeRows(row, 1, new float[codec.Elements]);
     }
 
-    /// <summary>The class's absorbed core: rows that see every number of keys up to the widest tile's, and one that sees a whole block.</summary>
+    /// <summary>The class's absorbed core: rows that see every number of keys up to the widest tile's, one that sees a whole block, and as many as are shared between threads.</summary>
     private static void AttendLatent<T>(MlaExecutor executor)
         where T : class, IMlaAttention<T>
     {
@@ -68,7 +68,7 @@ internal static class Warmup
         batch.AddQueries(few, TileTokens);
         batch.AddQueries(whole, 1);
         Attend();
-        batch.AddQueries(whole, 1);
+        batch.AddQueries(whole, (int)Math.Min(block, 1 + (MlaExecutor.WorthSharing / ((long)block * shape.Heads * (shape.CacheRowElements + shape.KvLoraRank)))), causal: false);
         Attend();
 
         void Attend()
@@ -105,6 +105,7 @@ internal static class Warmup
 
         void AttendAll()
         {
+            TakeTiles<T>(core, executor);
             for (int tokens = 1; tokens <= Math.Min(TileTokens, layout.KeyTile); tokens++)
             {
                 Attend(tokens, layout.QueryPanel);
@@ -133,6 +134,44 @@ internal static class Warmup
             };
             core.Attend(ref tile);
         }
+    }
+
+    /// <summary>What brings queries, rows and weights of one head into the form in which the class's decompressed core takes them, and sums back.</summary>
+    private static void TakeTiles<T>(DecompressedCore core, MlaExecutor executor)
+        where T : class, IMlaAttention<T>
+    {
+        MlaShape shape = T.Shape;
+        DecompressedLayout layout = core.Layout;
+        using var cache = new LatentCache<T>(layers: 1, maxTokens: 1, new LatentCacheOptions { Name = nameof(Warmup) });
+        using MlaBatch<T> batch = cache.CreateBatch(executor);
+        var step = new StepContext(batch, T.Definition);
+        var tiles = KeyTiles.Of(step, core);
+        WorkerSpace space = step.Worker(0);
+        space.Keys.Reserve(core.KeyLength);
+        space.Values.Reserve(core.ValueLength);
+        tiles.Reserve(space, heads: 1);
+        float[] queries = new float[layout.QueryPanel * shape.QkHeadDim];
+        float[] packed = new float[layout.QueryPanel * core.QueryFloats(shape)];
+        float[] sums = new float[layout.QueryTile * core.SumFloats(shape)];
+        float[] output = new float[layout.QueryTile * shape.VHeadDim];
+        byte[] rows = new byte[ProjectionKernels.TiledRows * shape.CacheRowElements * sizeof(float)];
+        tiles.PackQueries(ref queries[0], shape.QkHeadDim, layout.QueryPanel, scale: 1, ref packed[0], space);
+        foreach (PanelProducts format in PanelFormats.All)
+        {
+            if (format.IsStored)
+            {
+                var matrix = PackedMatrix.Pack(
+                    shape.QkNopeHeadDim + shape.VHeadDim, shape.KvLoraRank, format.Type, static (_, _, destination) => destination.Clear(), shape.QkNopeHeadDim, shape.VHeadDim);
+                tiles.TakeHeads(matrix, 0, 1, space);
+                ref byte taken = ref tiles.TakeRows(ref rows[0], ProjectionKernels.TiledRows, space);
+                tiles.Decompress(matrix, ref taken, ProjectionKernels.TiledRows, 0, 0, space);
+            }
+        }
+
+        tiles.AreValuesFinite(0, 1, space);
+        tiles.ValuesBefore(1, space);
+        tiles.CopySums(0, ref sums[0], ref sums[0]);
+        tiles.Divide(ref sums[0], new float[layout.QueryTile], ref output[0], shape.VHeadDim);
     }
 
     /// <summary>The stages of a layer, for weights of one type: both forms, few rows and many, one sequence and a tree.</summary>

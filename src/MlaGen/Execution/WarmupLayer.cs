@@ -105,6 +105,7 @@ internal sealed class WarmupLayer : IMlaAttention<WarmupLayer>
         MostParts = 4,
         SingleBlockParts = 1,
         PartBlocks = 2,
+        MostQueries = 1,
     })
     {
         // Maxima of a row that has keys: the parts of one without are not folded.

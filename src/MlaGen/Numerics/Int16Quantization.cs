@@ -20,8 +20,9 @@ internal static class Int16Quantization
     /// <summary>The floor of the root of 2^31.</summary>
     private const float MostLength = 46340;
 
-    private const byte OtherHalf = 0b01_00_11_10;
-    private const byte OtherQuarter = 0b10_11_00_01;
+    // Of vectors whose largest elements lie between these, squares are summed as they are.
+    private const float MostPlain = 1 << 30;
+    private const float LeastPlain = 1 / MostPlain;
 
     /// <summary>Quantizes a panel of vectors, <c>[depth][16]</c>, to pairs, <c>[depth / 2][16][2]</c>. A vector that is not finite has a scale that is no number.</summary>
     /// <param name="floats">The panel.</param>
@@ -31,18 +32,34 @@ internal static class Int16Quantization
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void QuantizePanel(ref float floats, int depth, ref uint pairs, ref float scales)
     {
-        Vector512<float> most = Vector512<float>.Zero;
-        for (int d = 0; d < depth; d++)
+        // Two of each, since each waits for the one before.
+        Vector512<float> firstMost = Vector512<float>.Zero;
+        Vector512<float> secondMost = Vector512<float>.Zero;
+        Vector512<float> firstSquares = Vector512<float>.Zero;
+        Vector512<float> secondSquares = Vector512<float>.Zero;
+        for (int d = 0; d < depth; d += 2)
         {
-            most = Vector512.MaxNative(most, Vector512.Abs(Vector512.LoadUnsafe(ref floats, (nuint)(d * Width))));
+            var first = Vector512.LoadUnsafe(ref floats, (nuint)(d * Width));
+            var second = Vector512.LoadUnsafe(ref floats, (nuint)((d + 1) * Width));
+            firstMost = Vector512.MaxNative(firstMost, Vector512.Abs(first));
+            secondMost = Vector512.MaxNative(secondMost, Vector512.Abs(second));
+            firstSquares = Vector512.FusedMultiplyAdd(first, first, firstSquares);
+            secondSquares = Vector512.FusedMultiplyAdd(second, second, secondSquares);
         }
 
+        Vector512<float> most = Vector512.MaxNative(firstMost, secondMost);
         Vector512<float> down = Down(most);
-        Vector512<float> squares = Vector512<float>.Zero;
-        for (int d = 0; d < depth; d++)
+        Vector512<float> squares = Avx512F.Scale(firstSquares + secondSquares, down + down);
+        Vector512<float> extreme = IsExtreme(most);
+        if (Vector512.AnyWhereAllBitsSet(extreme.AsInt32()))
         {
-            Vector512<float> element = Avx512F.Scale(Vector512.LoadUnsafe(ref floats, (nuint)(d * Width)), down);
-            squares = Vector512.FusedMultiplyAdd(element, element, squares);
+            Vector512<float> scaled = Vector512<float>.Zero;
+            for (int d = 0; d < depth; d++)
+            {
+                scaled = AddSquare(scaled, Vector512.LoadUnsafe(ref floats, (nuint)(d * Width)), down);
+            }
+
+            squares = Vector512.ConditionalSelect(extreme, scaled, squares);
         }
 
         Vector512<float> factor = Factor(most, down, squares, depth);
@@ -67,39 +84,78 @@ internal static class Int16Quantization
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void QuantizeRows(ref float floats, nint stride, int count, int depth, ref ushort codes, nint codesStride, ref float scales)
     {
-        for (int row = 0; row < count; row++)
+        // Sixteen vectors at a time, whose largest elements and squares, turned, need no reduction of their own.
+        Span<float> maxima = stackalloc float[Width * Width];
+        Span<float> sums = stackalloc float[Width * Width];
+        Span<float> downs = stackalloc float[Width];
+        Span<float> factors = stackalloc float[Width];
+        Span<float> ownScales = stackalloc float[Width];
+        for (int first = 0; first < count; first += Width)
         {
-            ref float source = ref Unsafe.Add(ref floats, row * stride);
-            ref ushort target = ref Unsafe.Add(ref codes, row * codesStride);
+            int rows = Math.Min(Width, count - first);
+            ref float source = ref Unsafe.Add(ref floats, first * stride);
+            for (int row = 0; row < rows; row++)
+            {
+                ref float elements = ref Unsafe.Add(ref source, row * stride);
+                Vector512<float> rowMost = Vector512<float>.Zero;
+                Vector512<float> rowSquares = Vector512<float>.Zero;
+                for (int d = 0; d < depth; d += Width)
+                {
+                    var element = Vector512.LoadUnsafe(ref elements, (nuint)d);
+                    rowMost = Vector512.MaxNative(rowMost, Vector512.Abs(element));
+                    rowSquares = Vector512.FusedMultiplyAdd(element, element, rowSquares);
+                }
+
+                rowMost.StoreUnsafe(ref maxima[row * Width]);
+                rowSquares.StoreUnsafe(ref sums[row * Width]);
+            }
+
             Vector512<float> most = Vector512<float>.Zero;
-            for (int d = 0; d < depth; d += Width)
-            {
-                most = Vector512.MaxNative(most, Vector512.Abs(Vector512.LoadUnsafe(ref source, (nuint)d)));
-            }
-
-            most = Vector512.MaxNative(most, Avx512F.Shuffle4x128(most, most, OtherHalf));
-            most = Vector512.MaxNative(most, Avx512F.Shuffle4x128(most, most, OtherQuarter));
-            most = Vector512.MaxNative(most, Avx512F.Permute4x32(most, OtherHalf));
-            most = Vector512.MaxNative(most, Avx512F.Permute4x32(most, OtherQuarter));
-            Vector512<float> down = Down(most);
             Vector512<float> squares = Vector512<float>.Zero;
-            for (int d = 0; d < depth; d += Width)
+            WordSquare.Turn(ref Unsafe.As<float, uint>(ref maxima[0]), Width, ref Unsafe.As<float, uint>(ref maxima[0]), Width);
+            WordSquare.Turn(ref Unsafe.As<float, uint>(ref sums[0]), Width, ref Unsafe.As<float, uint>(ref sums[0]), Width);
+            for (int lane = 0; lane < Width; lane++)
             {
-                Vector512<float> element = Avx512F.Scale(Vector512.LoadUnsafe(ref source, (nuint)d), down);
-                squares = Vector512.FusedMultiplyAdd(element, element, squares);
+                most = Vector512.MaxNative(most, Vector512.LoadUnsafe(ref maxima[lane * Width]));
+                squares += Vector512.LoadUnsafe(ref sums[lane * Width]);
             }
 
-            squares += Avx512F.Shuffle4x128(squares, squares, OtherHalf);
-            squares += Avx512F.Shuffle4x128(squares, squares, OtherQuarter);
-            squares += Avx512F.Permute4x32(squares, OtherHalf);
-            squares += Avx512F.Permute4x32(squares, OtherQuarter);
+            Vector512<float> down = Down(most);
+            down.StoreUnsafe(ref downs[0]);
+            squares = Avx512F.Scale(squares, down + down);
+            Vector512<float> extreme = IsExtreme(most);
+            if (Vector512.AnyWhereAllBitsSet(extreme.AsInt32()))
+            {
+                for (int row = 0; row < rows; row++)
+                {
+                    Vector512<float> scaled = Vector512<float>.Zero;
+                    for (int d = 0; d < depth; d += Width)
+                    {
+                        scaled = AddSquare(scaled, Vector512.LoadUnsafe(ref source, (nuint)((row * stride) + d)), Vector512.Create(downs[row]));
+                    }
+
+                    factors[row] = Vector512.Sum(scaled);
+                }
+
+                squares = Vector512.ConditionalSelect(extreme, Vector512.LoadUnsafe(ref factors[0]), squares);
+            }
+
             Vector512<float> factor = Factor(most, down, squares, depth);
-            for (int d = 0; d < depth; d += Width)
+            factor.StoreUnsafe(ref factors[0]);
+            for (int row = 0; row < rows; row++)
             {
-                Avx512F.ConvertToVector256Int16(Rounded(Vector512.LoadUnsafe(ref source, (nuint)d), down, factor)).AsUInt16().StoreUnsafe(ref target, (nuint)d);
+                ref float elements = ref Unsafe.Add(ref source, row * stride);
+                ref ushort target = ref Unsafe.Add(ref codes, (first + row) * codesStride);
+                var rowDown = Vector512.Create(downs[row]);
+                var rowFactor = Vector512.Create(factors[row]);
+                for (int d = 0; d < depth; d += Width)
+                {
+                    Avx512F.ConvertToVector256Int16(Rounded(Vector512.LoadUnsafe(ref elements, (nuint)d), rowDown, rowFactor)).AsUInt16().StoreUnsafe(ref target, (nuint)d);
+                }
             }
 
-            Unsafe.Add(ref scales, row) = Scales(down, factor).ToScalar();
+            Scales(down, factor).StoreUnsafe(ref ownScales[0]);
+            ownScales[..rows].CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref scales, first), rows));
         }
     }
 
@@ -124,6 +180,18 @@ internal static class Int16Quantization
         Vector512<float> byLength = Vector512.Create(Length(depth)) / Vector512.Sqrt(squares);
         Vector512<float> byElement = Vector512.Create(MostElement) / Avx512F.Scale(most, down);
         return Vector512.ConditionalSelect(Vector512.Equals(squares, Vector512<float>.Zero), Vector512<float>.One, Vector512.Min(byLength, byElement));
+    }
+
+    /// <summary>Where squares might be lost or too large unless elements are scaled before: that these are then scaled changes no bit of the others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> IsExtreme(Vector512<float> most)
+        => Vector512.GreaterThan(most, Vector512.Create(MostPlain)) | Vector512.AndNot(Vector512.LessThan(most, Vector512.Create(LeastPlain)), Vector512.Equals(most, Vector512<float>.Zero));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AddSquare(Vector512<float> squares, Vector512<float> element, Vector512<float> down)
+    {
+        Vector512<float> scaled = Avx512F.Scale(element, down);
+        return Vector512.FusedMultiplyAdd(scaled, scaled, squares);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -94,12 +94,15 @@ public sealed class RoutineTests
         int tokens = plan.Depth > 200 ? plan.TokenTile : Math.Min(2 * plan.TokenTile, plan.BlockTokens);
         foreach (bool windows in (bool[])[false, true])
         {
-            CheckScores(plan, tokens, windows);
-            CheckValues(plan, tokens, windows);
+            foreach (int sharing in (int[])[0, MatrixArguments.First, MatrixArguments.Again])
+            {
+                CheckScores(plan, tokens, sharing, windows);
+                CheckValues(plan, tokens, sharing, windows);
+            }
         }
     }
 
-    private static void CheckScores(MatrixPlan plan, int tokens, bool windows)
+    private static void CheckScores(MatrixPlan plan, int tokens, int sharing, bool windows)
     {
         var random = new Random(tokens);
         float[] rows = Rounded(random, tokens * plan.Depth);
@@ -127,10 +130,12 @@ public sealed class RoutineTests
         arguments[1] = (ulong)tokens;
         arguments[2] = processor.Add("queries", packed, isReadOnly: true);
         arguments[3] = processor.Add("scores", scores, isReadOnly: false);
-        byte[] scratch = new byte[plan.HasTiles ? plan.PairedBytes : 0];
+        bool laysBeside = plan.HasTiles && sharing != MatrixArguments.Again;
+        byte[] scratch = new byte[laysBeside ? plan.PairedBytes : 0];
         arguments[6] = processor.Add("scratch", scratch, isReadOnly: false);
+        arguments[8] = (ulong)sharing;
         Call(processor, routine, arguments, windows);
-        if (plan.HasTiles)
+        if (laysBeside)
         {
             Assert.Equal(Paired(plan, rows, tokens), scratch);
         }
@@ -153,7 +158,7 @@ public sealed class RoutineTests
         }
     }
 
-    private static void CheckValues(MatrixPlan plan, int tokens, bool windows)
+    private static void CheckValues(MatrixPlan plan, int tokens, int sharing, bool windows)
     {
         var random = new Random(tokens + 1);
         float[] rows = Rounded(random, tokens * plan.Depth);
@@ -179,14 +184,22 @@ public sealed class RoutineTests
 
         byte[] result = MemoryMarshal.AsBytes(sums.AsSpan()).ToArray();
         ulong[] arguments = new ulong[MatrixArguments.Count];
-        arguments[0] = plan.HasTiles ? 0 : processor.Add("rows", Bytes(rows), isReadOnly: true);
+        bool laysBeside = !plan.HasTiles && sharing != MatrixArguments.Again;
+        arguments[0] = laysBeside ? processor.Add("rows", Bytes(rows), isReadOnly: true) : 0;
         arguments[1] = (ulong)tokens;
         arguments[3] = processor.Add("weights", packed, isReadOnly: true);
         arguments[4] = processor.Add("sums", result, isReadOnly: false);
         arguments[5] = processor.Add("rescale", MemoryMarshal.AsBytes(rescale.AsSpan()).ToArray(), isReadOnly: true);
-        byte[] paired = plan.HasTiles ? Paired(plan, rows, tokens) : new byte[plan.PairedBytes];
-        arguments[6] = processor.Add("scratch", [.. paired, .. new byte[plan.SumBytes]], isReadOnly: false);
+        byte[] paired = Paired(plan, rows, tokens);
+        byte[] scratch = laysBeside ? new byte[sharing == 0 ? plan.PairedPanelBytes : plan.PairedBytes] : [.. paired, .. new byte[plan.SumBytes]];
+        arguments[6] = processor.Add("scratch", scratch, isReadOnly: !laysBeside && plan.SumBytes == 0);
+        arguments[8] = (ulong)sharing;
         Call(processor, routine, arguments, windows);
+        if (sharing == MatrixArguments.First)
+        {
+            Assert.Equal(paired, scratch[..plan.PairedBytes]);
+        }
+
         for (int head = 0; head < plan.Heads; head++)
         {
             for (int i = 0; i < plan.ValueDim; i++)

@@ -28,7 +28,7 @@ public sealed class TilePrefillRoutineTests
 
     [Fact]
     public void A_plan_of_parts_of_tiles_is_refused()
-        => Assert.Contains("keys' elements, 24", Assert.Throws<InvalidOperationException>(() => TilePrefillPlanner.Checked(new TilePrefillPlan(MlaGen.Generator.Model.MlaPrecision.High, 64, 24, 32, 32, 256, 256))).Message, StringComparison.Ordinal);
+        => Assert.Contains("keys' elements, 24", Assert.Throws<InvalidOperationException>(() => TilePrefillPlanner.Checked(new TilePrefillPlan(MlaGen.Generator.Model.MlaPrecision.High, 64, 24, 32, 32, 256, 256, 32))).Message, StringComparison.Ordinal);
 
     [Theory]
     [MemberData(nameof(Products))]

@@ -110,7 +110,7 @@ public class PlanInvariantTests
         TilePlan[] asking = [.. core.ScoreTiles.Where(static tile => tile.Prefetches > 0)];
         bool hasRowsToAskFor = core.Tier.Lanes > 1 && !core.ColumnStripes[0].ByDepth;
         Assert.Equal(hasRowsToAskFor ? 1 : 0, asking.Length);
-        Assert.All(asking, tile => Assert.InRange(tile.Prefetches * d.CacheRowElements * CacheLine, tile.Rows * sizeof(float) * d.CacheRowElements, (tile.Rows * sizeof(float) * d.CacheRowElements) + (d.CacheRowElements * CacheLine)));
+        Assert.All(asking, tile => Assert.InRange(tile.Prefetches * d.CacheRowElements / core.DepthsOfRound * CacheLine, tile.Rows * sizeof(float) * d.CacheRowElements, (tile.Rows * sizeof(float) * d.CacheRowElements) + (d.CacheRowElements * CacheLine)));
     });
 
     [Fact]
@@ -128,7 +128,8 @@ public class PlanInvariantTests
         Assert.All(core.ValueTiles.Append(scores), tile =>
         {
             Assert.Equal(1, tile.Prefetches);
-            Assert.InRange(tile.Rows * tile.Width * sizeof(float), 1, core.BlockTokens * CacheLine);
+            int steps = tile.Kind == TileKind.Values ? CorePlan.TokensOfRound : core.DepthsOfRound;
+            Assert.InRange(steps * tile.Rows * tile.Width * sizeof(float), 1, core.BlockTokens * CacheLine);
         });
     });
 

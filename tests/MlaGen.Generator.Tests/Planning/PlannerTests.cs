@@ -71,6 +71,17 @@ public class PlannerTests
         Assert.Equal(new KeySplit(MostParts: 64, SingleBlockParts: 4, PartBlocks: 2), plan.KeySplit);
     }
 
+    [Theory]
+    [InlineData(16, "Vector512 8, AmxMedium 8, AmxHigh 8, Avx512Bf16 8")]
+    [InlineData(64, "Vector512 4, AmxMedium 4, AmxHigh 2, Avx512Bf16 8")]
+    [InlineData(128, "Vector512 2, AmxMedium 2, AmxHigh 1, Avx512Bf16 4")]
+    public void So_many_queries_share_a_pass_as_the_caches_hold(int heads, string expected)
+    {
+        KernelPlan plan = KernelPlanner.Plan(PlannedShapes.DeepSeek(heads) with { HasMachineCode = true });
+
+        Assert.Equal(expected, string.Join(", ", plan.Matrix.Select(matrix => $"{matrix.Name} {matrix.MostQueries}").Prepend($"Vector512 {plan.Tiers[0].Decode.MostQueries}")));
+    }
+
     [Fact]
     public void Decompressing_never_pays_where_the_latent_is_no_wider_than_keys_and_values()
         => Assert.Equal(0, KernelPlanner.BreakEvenQueries(new KernelShape(8, KvLoraRank: 32, QkRopeHeadDim: 16, QkNopeHeadDim: 32, VHeadDim: 32)));

@@ -13,8 +13,9 @@
 // Scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 2 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values13Columns8Dimensions, has about 653 IL instructions, 52 multiply-adds and 55 locals;
+// JIT. The largest method, Values13Columns8Dimensions, has about 1,099 IL instructions, 104 multiply-adds and 85 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -51,6 +52,7 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 2,
     };
 
     /// <summary>
@@ -135,7 +137,7 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
             Vector128<float> t9c0 = Vector128<float>.Zero, t9c4 = Vector128<float>.Zero;
             Vector128<float> t10c0 = Vector128<float>.Zero, t10c4 = Vector128<float>.Zero;
             Vector128<float> t11c0 = Vector128<float>.Zero, t11c4 = Vector128<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
                 Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
@@ -175,10 +177,50 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
                 Vector128<float> k11 = Vector128.Create(Unsafe.Add(ref key, 6336));
                 t11c0 = Vector128.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c4 = Vector128.MultiplyAddEstimate(k11, q4, t11c4);
+                Vector128<float> q0Next = Vector128.LoadUnsafe(ref query, 8);
+                Vector128<float> q4Next = Vector128.LoadUnsafe(ref query, 12);
+                Vector128<float> k0Next = Vector128.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector128.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0Next, q4Next, t0c4);
+                Vector128<float> k1Next = Vector128.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector128.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1Next, q4Next, t1c4);
+                Vector128<float> k2Next = Vector128.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector128.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2Next, q4Next, t2c4);
+                Vector128<float> k3Next = Vector128.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector128.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3Next, q4Next, t3c4);
+                Vector128<float> k4Next = Vector128.Create(Unsafe.Add(ref key, 2305));
+                t4c0 = Vector128.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c4 = Vector128.MultiplyAddEstimate(k4Next, q4Next, t4c4);
+                Vector128<float> k5Next = Vector128.Create(Unsafe.Add(ref key, 2881));
+                t5c0 = Vector128.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c4 = Vector128.MultiplyAddEstimate(k5Next, q4Next, t5c4);
+                Vector128<float> k6Next = Vector128.Create(Unsafe.Add(ref key, 3457));
+                t6c0 = Vector128.MultiplyAddEstimate(k6Next, q0Next, t6c0);
+                t6c4 = Vector128.MultiplyAddEstimate(k6Next, q4Next, t6c4);
+                Vector128<float> k7Next = Vector128.Create(Unsafe.Add(ref key, 4033));
+                t7c0 = Vector128.MultiplyAddEstimate(k7Next, q0Next, t7c0);
+                t7c4 = Vector128.MultiplyAddEstimate(k7Next, q4Next, t7c4);
+                Vector128<float> k8Next = Vector128.Create(Unsafe.Add(ref key, 4609));
+                t8c0 = Vector128.MultiplyAddEstimate(k8Next, q0Next, t8c0);
+                t8c4 = Vector128.MultiplyAddEstimate(k8Next, q4Next, t8c4);
+                Vector128<float> k9Next = Vector128.Create(Unsafe.Add(ref key, 5185));
+                t9c0 = Vector128.MultiplyAddEstimate(k9Next, q0Next, t9c0);
+                t9c4 = Vector128.MultiplyAddEstimate(k9Next, q4Next, t9c4);
+                Vector128<float> k10Next = Vector128.Create(Unsafe.Add(ref key, 5761));
+                t10c0 = Vector128.MultiplyAddEstimate(k10Next, q0Next, t10c0);
+                t10c4 = Vector128.MultiplyAddEstimate(k10Next, q4Next, t10c4);
+                Vector128<float> k11Next = Vector128.Create(Unsafe.Add(ref key, 6337));
+                t11c0 = Vector128.MultiplyAddEstimate(k11Next, q0Next, t11c0);
+                t11c4 = Vector128.MultiplyAddEstimate(k11Next, q4Next, t11c4);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 8);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 16);
             }
 
             Vector128.StoreUnsafe(t0c0, ref score);
@@ -218,7 +260,7 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
             Vector128<float> t1c0 = Vector128<float>.Zero, t1c4 = Vector128<float>.Zero;
             Vector128<float> t2c0 = Vector128<float>.Zero, t2c4 = Vector128<float>.Zero;
             Vector128<float> t3c0 = Vector128<float>.Zero, t3c4 = Vector128<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
                 Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
@@ -234,8 +276,22 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
                 Vector128<float> k3 = Vector128.Create(Unsafe.Add(ref key, 1728));
                 t3c0 = Vector128.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c4 = Vector128.MultiplyAddEstimate(k3, q4, t3c4);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 8);
+                Vector128<float> q0Next = Vector128.LoadUnsafe(ref query, 8);
+                Vector128<float> q4Next = Vector128.LoadUnsafe(ref query, 12);
+                Vector128<float> k0Next = Vector128.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector128.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0Next, q4Next, t0c4);
+                Vector128<float> k1Next = Vector128.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector128.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c4 = Vector128.MultiplyAddEstimate(k1Next, q4Next, t1c4);
+                Vector128<float> k2Next = Vector128.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector128.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c4 = Vector128.MultiplyAddEstimate(k2Next, q4Next, t2c4);
+                Vector128<float> k3Next = Vector128.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector128.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c4 = Vector128.MultiplyAddEstimate(k3Next, q4Next, t3c4);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 16);
             }
 
             Vector128.StoreUnsafe(t0c0, ref score);
@@ -256,15 +312,20 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
         unchecked
         {
             Vector128<float> t0c0 = Vector128<float>.Zero, t0c4 = Vector128<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector128<float> q0 = Vector128.LoadUnsafe(ref query);
                 Vector128<float> q4 = Vector128.LoadUnsafe(ref query, 4);
                 Vector128<float> k0 = Vector128.Create(key);
                 t0c0 = Vector128.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c4 = Vector128.MultiplyAddEstimate(k0, q4, t0c4);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 8);
+                Vector128<float> q0Next = Vector128.LoadUnsafe(ref query, 8);
+                Vector128<float> q4Next = Vector128.LoadUnsafe(ref query, 12);
+                Vector128<float> k0Next = Vector128.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector128.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c4 = Vector128.MultiplyAddEstimate(k0Next, q4Next, t0c4);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 16);
             }
 
             Vector128.StoreUnsafe(t0c0, ref score);
@@ -374,7 +435,8 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
             Vector128<float> c10d0 = Vector128<float>.Zero, c10d4 = Vector128<float>.Zero;
             Vector128<float> c11d0 = Vector128<float>.Zero, c11d4 = Vector128<float>.Zero;
             Vector128<float> c12d0 = Vector128<float>.Zero, c12d4 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
@@ -417,8 +479,94 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
                 Vector128<float> p12 = Vector128.Create(Unsafe.Add(ref probability, 12));
                 c12d0 = Vector128.MultiplyAddEstimate(p12, v0, c12d0);
                 c12d4 = Vector128.MultiplyAddEstimate(p12, v4, c12d4);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 576);
+                Vector128<float> v4Next = Vector128.LoadUnsafe(ref value, 580);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0Next, v4Next, c0d4);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1Next, v4Next, c1d4);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2Next, v4Next, c2d4);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3Next, v4Next, c3d4);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4Next, v4Next, c4d4);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 149));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5Next, v4Next, c5d4);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 150));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6Next, v4Next, c6d4);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 151));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7Next, v4Next, c7d4);
+                Vector128<float> p8Next = Vector128.Create(Unsafe.Add(ref probability, 152));
+                c8d0 = Vector128.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8Next, v4Next, c8d4);
+                Vector128<float> p9Next = Vector128.Create(Unsafe.Add(ref probability, 153));
+                c9d0 = Vector128.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9Next, v4Next, c9d4);
+                Vector128<float> p10Next = Vector128.Create(Unsafe.Add(ref probability, 154));
+                c10d0 = Vector128.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10Next, v4Next, c10d4);
+                Vector128<float> p11Next = Vector128.Create(Unsafe.Add(ref probability, 155));
+                c11d0 = Vector128.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11Next, v4Next, c11d4);
+                Vector128<float> p12Next = Vector128.Create(Unsafe.Add(ref probability, 156));
+                c12d0 = Vector128.MultiplyAddEstimate(p12Next, v0Next, c12d0);
+                c12d4 = Vector128.MultiplyAddEstimate(p12Next, v4Next, c12d4);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8, v4, c8d4);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9, v4, c9d4);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10, v4, c10d4);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
+                Vector128<float> p12 = Vector128.Create(Unsafe.Add(ref probability, 12));
+                c12d0 = Vector128.MultiplyAddEstimate(p12, v0, c12d0);
+                c12d4 = Vector128.MultiplyAddEstimate(p12, v4, c12d4);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -481,7 +629,8 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
             Vector128<float> c9d0 = Vector128<float>.Zero, c9d4 = Vector128<float>.Zero;
             Vector128<float> c10d0 = Vector128<float>.Zero, c10d4 = Vector128<float>.Zero;
             Vector128<float> c11d0 = Vector128<float>.Zero, c11d4 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
@@ -521,8 +670,88 @@ internal sealed class DecodeVector128() : AbsorbedCore(CoreTarget.Vector128, Row
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 576);
+                Vector128<float> v4Next = Vector128.LoadUnsafe(ref value, 580);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0Next, v4Next, c0d4);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1Next, v4Next, c1d4);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2Next, v4Next, c2d4);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3Next, v4Next, c3d4);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4Next, v4Next, c4d4);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 149));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5Next, v4Next, c5d4);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 150));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6Next, v4Next, c6d4);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 151));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7Next, v4Next, c7d4);
+                Vector128<float> p8Next = Vector128.Create(Unsafe.Add(ref probability, 152));
+                c8d0 = Vector128.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8Next, v4Next, c8d4);
+                Vector128<float> p9Next = Vector128.Create(Unsafe.Add(ref probability, 153));
+                c9d0 = Vector128.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9Next, v4Next, c9d4);
+                Vector128<float> p10Next = Vector128.Create(Unsafe.Add(ref probability, 154));
+                c10d0 = Vector128.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10Next, v4Next, c10d4);
+                Vector128<float> p11Next = Vector128.Create(Unsafe.Add(ref probability, 155));
+                c11d0 = Vector128.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11Next, v4Next, c11d4);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8, v4, c8d4);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9, v4, c9d4);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10, v4, c10d4);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);

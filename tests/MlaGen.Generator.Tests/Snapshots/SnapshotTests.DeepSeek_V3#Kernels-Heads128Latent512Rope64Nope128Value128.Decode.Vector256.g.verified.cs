@@ -12,8 +12,9 @@
 // Scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 2 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values6Columns16Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns16Dimensions, has about 539 IL instructions, 48 multiply-adds and 43 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -50,6 +51,7 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 2,
     };
 
     /// <summary>
@@ -76,7 +78,7 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
         {
             if (tokens >= 6)
             {
-                IntPtr step = ((6 * cachedRowBytes) + 575) / 576;
+                IntPtr step = ((6 * cachedRowBytes) + 287) / 288;
                 for (int next = 0; next < tokens; next += 6)
                 {
                     int token = Math.Min(next, tokens - 6);
@@ -128,7 +130,7 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
             Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
             Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
@@ -150,10 +152,30 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 2880));
                 t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
                 t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                Vector256<float> k1Next = Vector256.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector256.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1Next, q8Next, t1c8);
+                Vector256<float> k2Next = Vector256.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector256.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2Next, q8Next, t2c8);
+                Vector256<float> k3Next = Vector256.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector256.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3Next, q8Next, t3c8);
+                Vector256<float> k4Next = Vector256.Create(Unsafe.Add(ref key, 2305));
+                t4c0 = Vector256.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c8 = Vector256.MultiplyAddEstimate(k4Next, q8Next, t4c8);
+                Vector256<float> k5Next = Vector256.Create(Unsafe.Add(ref key, 2881));
+                t5c0 = Vector256.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c8 = Vector256.MultiplyAddEstimate(k5Next, q8Next, t5c8);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -181,7 +203,7 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
             Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
             Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
@@ -197,8 +219,22 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 1728));
                 t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                Vector256<float> k1Next = Vector256.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector256.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1Next, q8Next, t1c8);
+                Vector256<float> k2Next = Vector256.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector256.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2Next, q8Next, t2c8);
+                Vector256<float> k3Next = Vector256.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector256.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3Next, q8Next, t3c8);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -219,15 +255,20 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
         unchecked
         {
             Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
                 Vector256<float> k0 = Vector256.Create(key);
                 t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -330,7 +371,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
             Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
             Vector256<float> c5d0 = Vector256<float>.Zero, c5d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -352,8 +394,52 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
                 c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 576);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 584);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3Next, v8Next, c3d8);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4Next, v8Next, c4d8);
+                Vector256<float> p5Next = Vector256.Create(Unsafe.Add(ref probability, 149));
+                c5d0 = Vector256.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d8 = Vector256.MultiplyAddEstimate(p5Next, v8Next, c5d8);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -388,7 +474,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
             Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
             Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -407,8 +494,46 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
                 c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
                 c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 576);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 584);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3Next, v8Next, c3d8);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4Next, v8Next, c4d8);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);

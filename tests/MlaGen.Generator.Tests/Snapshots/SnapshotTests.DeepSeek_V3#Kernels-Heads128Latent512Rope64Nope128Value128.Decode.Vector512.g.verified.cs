@@ -12,8 +12,9 @@
 // Scores of successive tokens lie 144 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 2 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values13Columns32Dimensions, has about 653 IL instructions, 52 multiply-adds and 55 locals;
+// JIT. The largest method, Values13Columns32Dimensions, has about 1,099 IL instructions, 104 multiply-adds and 85 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -50,6 +51,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 2,
     };
 
     /// <summary>
@@ -134,7 +136,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
             Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
             Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
             Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
@@ -174,10 +176,50 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
                 Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 6336));
                 t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                Vector512<float> k1Next = Vector512.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector512.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1Next, q16Next, t1c16);
+                Vector512<float> k2Next = Vector512.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector512.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2Next, q16Next, t2c16);
+                Vector512<float> k3Next = Vector512.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector512.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3Next, q16Next, t3c16);
+                Vector512<float> k4Next = Vector512.Create(Unsafe.Add(ref key, 2305));
+                t4c0 = Vector512.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c16 = Vector512.MultiplyAddEstimate(k4Next, q16Next, t4c16);
+                Vector512<float> k5Next = Vector512.Create(Unsafe.Add(ref key, 2881));
+                t5c0 = Vector512.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c16 = Vector512.MultiplyAddEstimate(k5Next, q16Next, t5c16);
+                Vector512<float> k6Next = Vector512.Create(Unsafe.Add(ref key, 3457));
+                t6c0 = Vector512.MultiplyAddEstimate(k6Next, q0Next, t6c0);
+                t6c16 = Vector512.MultiplyAddEstimate(k6Next, q16Next, t6c16);
+                Vector512<float> k7Next = Vector512.Create(Unsafe.Add(ref key, 4033));
+                t7c0 = Vector512.MultiplyAddEstimate(k7Next, q0Next, t7c0);
+                t7c16 = Vector512.MultiplyAddEstimate(k7Next, q16Next, t7c16);
+                Vector512<float> k8Next = Vector512.Create(Unsafe.Add(ref key, 4609));
+                t8c0 = Vector512.MultiplyAddEstimate(k8Next, q0Next, t8c0);
+                t8c16 = Vector512.MultiplyAddEstimate(k8Next, q16Next, t8c16);
+                Vector512<float> k9Next = Vector512.Create(Unsafe.Add(ref key, 5185));
+                t9c0 = Vector512.MultiplyAddEstimate(k9Next, q0Next, t9c0);
+                t9c16 = Vector512.MultiplyAddEstimate(k9Next, q16Next, t9c16);
+                Vector512<float> k10Next = Vector512.Create(Unsafe.Add(ref key, 5761));
+                t10c0 = Vector512.MultiplyAddEstimate(k10Next, q0Next, t10c0);
+                t10c16 = Vector512.MultiplyAddEstimate(k10Next, q16Next, t10c16);
+                Vector512<float> k11Next = Vector512.Create(Unsafe.Add(ref key, 6337));
+                t11c0 = Vector512.MultiplyAddEstimate(k11Next, q0Next, t11c0);
+                t11c16 = Vector512.MultiplyAddEstimate(k11Next, q16Next, t11c16);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                Prefetch.Ahead(ref upcoming, distance);
+                distance += step;
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -217,7 +259,7 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
             Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
             Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
             Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
@@ -233,8 +275,22 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
                 Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 1728));
                 t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                Vector512<float> k1Next = Vector512.Create(Unsafe.Add(ref key, 577));
+                t1c0 = Vector512.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1Next, q16Next, t1c16);
+                Vector512<float> k2Next = Vector512.Create(Unsafe.Add(ref key, 1153));
+                t2c0 = Vector512.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2Next, q16Next, t2c16);
+                Vector512<float> k3Next = Vector512.Create(Unsafe.Add(ref key, 1729));
+                t3c0 = Vector512.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3Next, q16Next, t3c16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -255,15 +311,20 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
         unchecked
         {
             Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 576; d++)
+            for (int d = 0; d < 576; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
                 Vector512<float> k0 = Vector512.Create(key);
                 t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -373,7 +434,8 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
             Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
             Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
             Vector512<float> c12d0 = Vector512<float>.Zero, c12d16 = Vector512<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
                 Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
@@ -416,8 +478,94 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
                 Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
                 c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
                 c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector512<float> v0Next = Vector512.LoadUnsafe(ref value, 576);
+                Vector512<float> v16Next = Vector512.LoadUnsafe(ref value, 592);
+                Vector512<float> p0Next = Vector512.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector512.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0Next, v16Next, c0d16);
+                Vector512<float> p1Next = Vector512.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector512.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1Next, v16Next, c1d16);
+                Vector512<float> p2Next = Vector512.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector512.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2Next, v16Next, c2d16);
+                Vector512<float> p3Next = Vector512.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector512.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3Next, v16Next, c3d16);
+                Vector512<float> p4Next = Vector512.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector512.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4Next, v16Next, c4d16);
+                Vector512<float> p5Next = Vector512.Create(Unsafe.Add(ref probability, 149));
+                c5d0 = Vector512.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5Next, v16Next, c5d16);
+                Vector512<float> p6Next = Vector512.Create(Unsafe.Add(ref probability, 150));
+                c6d0 = Vector512.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6Next, v16Next, c6d16);
+                Vector512<float> p7Next = Vector512.Create(Unsafe.Add(ref probability, 151));
+                c7d0 = Vector512.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7Next, v16Next, c7d16);
+                Vector512<float> p8Next = Vector512.Create(Unsafe.Add(ref probability, 152));
+                c8d0 = Vector512.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8Next, v16Next, c8d16);
+                Vector512<float> p9Next = Vector512.Create(Unsafe.Add(ref probability, 153));
+                c9d0 = Vector512.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9Next, v16Next, c9d16);
+                Vector512<float> p10Next = Vector512.Create(Unsafe.Add(ref probability, 154));
+                c10d0 = Vector512.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10Next, v16Next, c10d16);
+                Vector512<float> p11Next = Vector512.Create(Unsafe.Add(ref probability, 155));
+                c11d0 = Vector512.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11Next, v16Next, c11d16);
+                Vector512<float> p12Next = Vector512.Create(Unsafe.Add(ref probability, 156));
+                c12d0 = Vector512.MultiplyAddEstimate(p12Next, v0Next, c12d0);
+                c12d16 = Vector512.MultiplyAddEstimate(p12Next, v16Next, c12d16);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                Vector512<float> p12 = Vector512.Create(Unsafe.Add(ref probability, 12));
+                c12d0 = Vector512.MultiplyAddEstimate(p12, v0, c12d0);
+                c12d16 = Vector512.MultiplyAddEstimate(p12, v16, c12d16);
             }
 
             Vector512<float> r0 = Vector512.Create(rescale);
@@ -480,7 +628,8 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
             Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
             Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
             Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
                 Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
@@ -520,8 +669,88 @@ internal sealed class DecodeVector512() : AbsorbedCore(CoreTarget.Vector512, Row
                 Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
-                value = ref Unsafe.Add(ref value, 576);
-                probability = ref Unsafe.Add(ref probability, 144);
+                Vector512<float> v0Next = Vector512.LoadUnsafe(ref value, 576);
+                Vector512<float> v16Next = Vector512.LoadUnsafe(ref value, 592);
+                Vector512<float> p0Next = Vector512.Create(Unsafe.Add(ref probability, 144));
+                c0d0 = Vector512.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0Next, v16Next, c0d16);
+                Vector512<float> p1Next = Vector512.Create(Unsafe.Add(ref probability, 145));
+                c1d0 = Vector512.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1Next, v16Next, c1d16);
+                Vector512<float> p2Next = Vector512.Create(Unsafe.Add(ref probability, 146));
+                c2d0 = Vector512.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2Next, v16Next, c2d16);
+                Vector512<float> p3Next = Vector512.Create(Unsafe.Add(ref probability, 147));
+                c3d0 = Vector512.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3Next, v16Next, c3d16);
+                Vector512<float> p4Next = Vector512.Create(Unsafe.Add(ref probability, 148));
+                c4d0 = Vector512.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4Next, v16Next, c4d16);
+                Vector512<float> p5Next = Vector512.Create(Unsafe.Add(ref probability, 149));
+                c5d0 = Vector512.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5Next, v16Next, c5d16);
+                Vector512<float> p6Next = Vector512.Create(Unsafe.Add(ref probability, 150));
+                c6d0 = Vector512.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6Next, v16Next, c6d16);
+                Vector512<float> p7Next = Vector512.Create(Unsafe.Add(ref probability, 151));
+                c7d0 = Vector512.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7Next, v16Next, c7d16);
+                Vector512<float> p8Next = Vector512.Create(Unsafe.Add(ref probability, 152));
+                c8d0 = Vector512.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8Next, v16Next, c8d16);
+                Vector512<float> p9Next = Vector512.Create(Unsafe.Add(ref probability, 153));
+                c9d0 = Vector512.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9Next, v16Next, c9d16);
+                Vector512<float> p10Next = Vector512.Create(Unsafe.Add(ref probability, 154));
+                c10d0 = Vector512.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10Next, v16Next, c10d16);
+                Vector512<float> p11Next = Vector512.Create(Unsafe.Add(ref probability, 155));
+                c11d0 = Vector512.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11Next, v16Next, c11d16);
+                value = ref Unsafe.Add(ref value, 1152);
+                probability = ref Unsafe.Add(ref probability, 288);
+            }
+
+            if (token < tokens)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
             }
 
             Vector512<float> r0 = Vector512.Create(rescale);

@@ -11,7 +11,7 @@
 // Caches. Keys, values, scores, queries and outputs take 420 KB, of a second-level cache of 1,024 KB; a value tile reads 17 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values6Columns2Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns2Dimensions, has about 539 IL instructions, 48 multiply-adds and 43 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -124,7 +124,7 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float t3c0 = 0f, t3c1 = 0f;
             float t4c0 = 0f, t4c1 = 0f;
             float t5c0 = 0f, t5c1 = 0f;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 float q0 = query;
                 float q1 = Unsafe.Add(ref query, 1);
@@ -146,8 +146,28 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float k5 = Unsafe.Add(ref key, 960);
                 t5c0 = float.MultiplyAddEstimate(k5, q0, t5c0);
                 t5c1 = float.MultiplyAddEstimate(k5, q1, t5c1);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 2);
+                float q0Next = Unsafe.Add(ref query, 2);
+                float q1Next = Unsafe.Add(ref query, 3);
+                float k0Next = Unsafe.Add(ref key, 1);
+                t0c0 = float.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0Next, q1Next, t0c1);
+                float k1Next = Unsafe.Add(ref key, 193);
+                t1c0 = float.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c1 = float.MultiplyAddEstimate(k1Next, q1Next, t1c1);
+                float k2Next = Unsafe.Add(ref key, 385);
+                t2c0 = float.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c1 = float.MultiplyAddEstimate(k2Next, q1Next, t2c1);
+                float k3Next = Unsafe.Add(ref key, 577);
+                t3c0 = float.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c1 = float.MultiplyAddEstimate(k3Next, q1Next, t3c1);
+                float k4Next = Unsafe.Add(ref key, 769);
+                t4c0 = float.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c1 = float.MultiplyAddEstimate(k4Next, q1Next, t4c1);
+                float k5Next = Unsafe.Add(ref key, 961);
+                t5c0 = float.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c1 = float.MultiplyAddEstimate(k5Next, q1Next, t5c1);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 4);
             }
 
             score = t0c0;
@@ -175,7 +195,7 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float t1c0 = 0f, t1c1 = 0f;
             float t2c0 = 0f, t2c1 = 0f;
             float t3c0 = 0f, t3c1 = 0f;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 float q0 = query;
                 float q1 = Unsafe.Add(ref query, 1);
@@ -191,8 +211,22 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float k3 = Unsafe.Add(ref key, 576);
                 t3c0 = float.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c1 = float.MultiplyAddEstimate(k3, q1, t3c1);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 2);
+                float q0Next = Unsafe.Add(ref query, 2);
+                float q1Next = Unsafe.Add(ref query, 3);
+                float k0Next = Unsafe.Add(ref key, 1);
+                t0c0 = float.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0Next, q1Next, t0c1);
+                float k1Next = Unsafe.Add(ref key, 193);
+                t1c0 = float.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c1 = float.MultiplyAddEstimate(k1Next, q1Next, t1c1);
+                float k2Next = Unsafe.Add(ref key, 385);
+                t2c0 = float.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c1 = float.MultiplyAddEstimate(k2Next, q1Next, t2c1);
+                float k3Next = Unsafe.Add(ref key, 577);
+                t3c0 = float.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c1 = float.MultiplyAddEstimate(k3Next, q1Next, t3c1);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 4);
             }
 
             score = t0c0;
@@ -213,15 +247,20 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
         unchecked
         {
             float t0c0 = 0f, t0c1 = 0f;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 float q0 = query;
                 float q1 = Unsafe.Add(ref query, 1);
                 float k0 = key;
                 t0c0 = float.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c1 = float.MultiplyAddEstimate(k0, q1, t0c1);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 2);
+                float q0Next = Unsafe.Add(ref query, 2);
+                float q1Next = Unsafe.Add(ref query, 3);
+                float k0Next = Unsafe.Add(ref key, 1);
+                t0c0 = float.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c1 = float.MultiplyAddEstimate(k0Next, q1Next, t0c1);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 4);
             }
 
             score = t0c0;
@@ -353,7 +392,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c3d0 = 0f, c3d1 = 0f;
             float c4d0 = 0f, c4d1 = 0f;
             float c5d0 = 0f, c5d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -375,8 +415,52 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p5 = Unsafe.Add(ref probability, 5);
                 c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
                 c5d1 = float.MultiplyAddEstimate(p5, v1, c5d1);
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 144);
+                float v1Next = Unsafe.Add(ref value, 145);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3Next, v1Next, c3d1);
+                float p4Next = Unsafe.Add(ref probability, 52);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d1 = float.MultiplyAddEstimate(p4Next, v1Next, c4d1);
+                float p5Next = Unsafe.Add(ref probability, 53);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d1 = float.MultiplyAddEstimate(p5Next, v1Next, c5d1);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d1 = float.MultiplyAddEstimate(p4, v1, c4d1);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d1 = float.MultiplyAddEstimate(p5, v1, c5d1);
             }
 
             float r0 = rescale;
@@ -410,7 +494,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c1d0 = 0f, c1d1 = 0f;
             float c2d0 = 0f, c2d1 = 0f;
             float c3d0 = 0f, c3d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -426,8 +511,40 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 144);
+                float v1Next = Unsafe.Add(ref value, 145);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3Next, v1Next, c3d1);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
             }
 
             float r0 = rescale;
@@ -453,7 +570,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
         {
             float c0d0 = 0f, c0d1 = 0f;
             float c1d0 = 0f, c1d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -463,8 +581,28 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p1 = Unsafe.Add(ref probability, 1);
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
                 c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 144);
+                float v1Next = Unsafe.Add(ref value, 145);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
             }
 
             float r0 = rescale;

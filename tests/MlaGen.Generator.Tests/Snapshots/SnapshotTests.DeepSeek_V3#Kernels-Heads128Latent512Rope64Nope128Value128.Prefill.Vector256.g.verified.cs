@@ -12,7 +12,7 @@
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Values lie 144 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values6Columns16Dimensions, has about 328 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns16Dimensions, has about 550 IL instructions, 48 multiply-adds and 43 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -79,7 +79,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 6)
             {
-                IntPtr step = (384 + tokens - 1) / tokens;
+                IntPtr step = (768 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 6)
                 {
                     int token = Math.Min(next, tokens - 6);
@@ -87,7 +87,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                     ref float score = ref Unsafe.Add(ref scores, token * 48);
                     for (int column = 0; column < columns; column += 16)
                     {
-                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 48) * 768) + (next / 6 * 192 * step), step);
+                        Scores6Tokens16Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 48) * 768) + (next / 6 * 96 * step), step);
                     }
                 }
             }
@@ -131,7 +131,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
             Vector256<float> t4c0 = Vector256<float>.Zero, t4c8 = Vector256<float>.Zero;
             Vector256<float> t5c0 = Vector256<float>.Zero, t5c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
@@ -153,10 +153,30 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> k5 = Vector256.Create(Unsafe.Add(ref key, 960));
                 t5c0 = Vector256.MultiplyAddEstimate(k5, q0, t5c0);
                 t5c8 = Vector256.MultiplyAddEstimate(k5, q8, t5c8);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                Vector256<float> k1Next = Vector256.Create(Unsafe.Add(ref key, 193));
+                t1c0 = Vector256.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1Next, q8Next, t1c8);
+                Vector256<float> k2Next = Vector256.Create(Unsafe.Add(ref key, 385));
+                t2c0 = Vector256.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2Next, q8Next, t2c8);
+                Vector256<float> k3Next = Vector256.Create(Unsafe.Add(ref key, 577));
+                t3c0 = Vector256.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3Next, q8Next, t3c8);
+                Vector256<float> k4Next = Vector256.Create(Unsafe.Add(ref key, 769));
+                t4c0 = Vector256.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c8 = Vector256.MultiplyAddEstimate(k4Next, q8Next, t4c8);
+                Vector256<float> k5Next = Vector256.Create(Unsafe.Add(ref key, 961));
+                t5c0 = Vector256.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c8 = Vector256.MultiplyAddEstimate(k5Next, q8Next, t5c8);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -184,7 +204,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> t1c0 = Vector256<float>.Zero, t1c8 = Vector256<float>.Zero;
             Vector256<float> t2c0 = Vector256<float>.Zero, t2c8 = Vector256<float>.Zero;
             Vector256<float> t3c0 = Vector256<float>.Zero, t3c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
@@ -200,8 +220,22 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> k3 = Vector256.Create(Unsafe.Add(ref key, 576));
                 t3c0 = Vector256.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c8 = Vector256.MultiplyAddEstimate(k3, q8, t3c8);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                Vector256<float> k1Next = Vector256.Create(Unsafe.Add(ref key, 193));
+                t1c0 = Vector256.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c8 = Vector256.MultiplyAddEstimate(k1Next, q8Next, t1c8);
+                Vector256<float> k2Next = Vector256.Create(Unsafe.Add(ref key, 385));
+                t2c0 = Vector256.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c8 = Vector256.MultiplyAddEstimate(k2Next, q8Next, t2c8);
+                Vector256<float> k3Next = Vector256.Create(Unsafe.Add(ref key, 577));
+                t3c0 = Vector256.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c8 = Vector256.MultiplyAddEstimate(k3Next, q8Next, t3c8);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -222,15 +256,20 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         unchecked
         {
             Vector256<float> t0c0 = Vector256<float>.Zero, t0c8 = Vector256<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector256<float> q0 = Vector256.LoadUnsafe(ref query);
                 Vector256<float> q8 = Vector256.LoadUnsafe(ref query, 8);
                 Vector256<float> k0 = Vector256.Create(key);
                 t0c0 = Vector256.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c8 = Vector256.MultiplyAddEstimate(k0, q8, t0c8);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 16);
+                Vector256<float> q0Next = Vector256.LoadUnsafe(ref query, 16);
+                Vector256<float> q8Next = Vector256.LoadUnsafe(ref query, 24);
+                Vector256<float> k0Next = Vector256.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector256.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c8 = Vector256.MultiplyAddEstimate(k0Next, q8Next, t0c8);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 32);
             }
 
             Vector256.StoreUnsafe(t0c0, ref score);
@@ -329,7 +368,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             // The outputs of the 48 queries behind these, which are next.
             ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
-            IntPtr step = (384 + tokens - 1) / tokens;
+            IntPtr step = (768 + tokens - 1) / tokens;
             for (int i = 0; i < 128; i += 16)
             {
                 {
@@ -367,7 +406,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
             Vector256<float> c4d0 = Vector256<float>.Zero, c4d8 = Vector256<float>.Zero;
             Vector256<float> c5d0 = Vector256<float>.Zero, c5d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -389,10 +429,54 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
                 c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 144);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 152);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3Next, v8Next, c3d8);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 52));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4Next, v8Next, c4d8);
+                Vector256<float> p5Next = Vector256.Create(Unsafe.Add(ref probability, 53));
+                c5d0 = Vector256.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d8 = Vector256.MultiplyAddEstimate(p5Next, v8Next, c5d8);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d8 = Vector256.MultiplyAddEstimate(p4, v8, c4d8);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d8 = Vector256.MultiplyAddEstimate(p5, v8, c5d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -426,7 +510,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
             Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -442,10 +527,42 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 144);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 152);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3Next, v8Next, c3d8);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -471,7 +588,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -481,10 +599,30 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
                 c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 144);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 152);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);

@@ -12,7 +12,7 @@
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Values lie 144 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 170 · S / (S + 170).
-// JIT. The largest method, Values12Columns32Dimensions, has about 616 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns32Dimensions, has about 1,030 IL instructions, 96 multiply-adds and 79 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -79,7 +79,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             ref byte upcoming = ref Unsafe.As<float, byte>(ref queries);
             if (tokens >= 12)
             {
-                IntPtr step = (1536 + tokens - 1) / tokens;
+                IntPtr step = (3072 + tokens - 1) / tokens;
                 for (int next = 0; next < tokens; next += 12)
                 {
                     int token = Math.Min(next, tokens - 12);
@@ -87,7 +87,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                     ref float score = ref Unsafe.Add(ref scores, token * 112);
                     for (int column = 0; column < columns; column += 32)
                     {
-                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 768) + (next / 12 * 192 * step), step);
+                        Scores12Tokens32Columns(ref key, ref Unsafe.Add(ref queries, column * 192), ref Unsafe.Add(ref score, column), ref upcoming, ((column + 96) * 768) + (next / 12 * 96 * step), step);
                     }
                 }
             }
@@ -137,7 +137,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector512<float> t9c0 = Vector512<float>.Zero, t9c16 = Vector512<float>.Zero;
             Vector512<float> t10c0 = Vector512<float>.Zero, t10c16 = Vector512<float>.Zero;
             Vector512<float> t11c0 = Vector512<float>.Zero, t11c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
@@ -177,10 +177,48 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> k11 = Vector512.Create(Unsafe.Add(ref key, 2112));
                 t11c0 = Vector512.MultiplyAddEstimate(k11, q0, t11c0);
                 t11c16 = Vector512.MultiplyAddEstimate(k11, q16, t11c16);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                Vector512<float> k1Next = Vector512.Create(Unsafe.Add(ref key, 193));
+                t1c0 = Vector512.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1Next, q16Next, t1c16);
+                Vector512<float> k2Next = Vector512.Create(Unsafe.Add(ref key, 385));
+                t2c0 = Vector512.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2Next, q16Next, t2c16);
+                Vector512<float> k3Next = Vector512.Create(Unsafe.Add(ref key, 577));
+                t3c0 = Vector512.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3Next, q16Next, t3c16);
+                Vector512<float> k4Next = Vector512.Create(Unsafe.Add(ref key, 769));
+                t4c0 = Vector512.MultiplyAddEstimate(k4Next, q0Next, t4c0);
+                t4c16 = Vector512.MultiplyAddEstimate(k4Next, q16Next, t4c16);
+                Vector512<float> k5Next = Vector512.Create(Unsafe.Add(ref key, 961));
+                t5c0 = Vector512.MultiplyAddEstimate(k5Next, q0Next, t5c0);
+                t5c16 = Vector512.MultiplyAddEstimate(k5Next, q16Next, t5c16);
+                Vector512<float> k6Next = Vector512.Create(Unsafe.Add(ref key, 1153));
+                t6c0 = Vector512.MultiplyAddEstimate(k6Next, q0Next, t6c0);
+                t6c16 = Vector512.MultiplyAddEstimate(k6Next, q16Next, t6c16);
+                Vector512<float> k7Next = Vector512.Create(Unsafe.Add(ref key, 1345));
+                t7c0 = Vector512.MultiplyAddEstimate(k7Next, q0Next, t7c0);
+                t7c16 = Vector512.MultiplyAddEstimate(k7Next, q16Next, t7c16);
+                Vector512<float> k8Next = Vector512.Create(Unsafe.Add(ref key, 1537));
+                t8c0 = Vector512.MultiplyAddEstimate(k8Next, q0Next, t8c0);
+                t8c16 = Vector512.MultiplyAddEstimate(k8Next, q16Next, t8c16);
+                Vector512<float> k9Next = Vector512.Create(Unsafe.Add(ref key, 1729));
+                t9c0 = Vector512.MultiplyAddEstimate(k9Next, q0Next, t9c0);
+                t9c16 = Vector512.MultiplyAddEstimate(k9Next, q16Next, t9c16);
+                Vector512<float> k10Next = Vector512.Create(Unsafe.Add(ref key, 1921));
+                t10c0 = Vector512.MultiplyAddEstimate(k10Next, q0Next, t10c0);
+                t10c16 = Vector512.MultiplyAddEstimate(k10Next, q16Next, t10c16);
+                Vector512<float> k11Next = Vector512.Create(Unsafe.Add(ref key, 2113));
+                t11c0 = Vector512.MultiplyAddEstimate(k11Next, q0Next, t11c0);
+                t11c16 = Vector512.MultiplyAddEstimate(k11Next, q16Next, t11c16);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -220,7 +258,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector512<float> t1c0 = Vector512<float>.Zero, t1c16 = Vector512<float>.Zero;
             Vector512<float> t2c0 = Vector512<float>.Zero, t2c16 = Vector512<float>.Zero;
             Vector512<float> t3c0 = Vector512<float>.Zero, t3c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
@@ -236,8 +274,22 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> k3 = Vector512.Create(Unsafe.Add(ref key, 576));
                 t3c0 = Vector512.MultiplyAddEstimate(k3, q0, t3c0);
                 t3c16 = Vector512.MultiplyAddEstimate(k3, q16, t3c16);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                Vector512<float> k1Next = Vector512.Create(Unsafe.Add(ref key, 193));
+                t1c0 = Vector512.MultiplyAddEstimate(k1Next, q0Next, t1c0);
+                t1c16 = Vector512.MultiplyAddEstimate(k1Next, q16Next, t1c16);
+                Vector512<float> k2Next = Vector512.Create(Unsafe.Add(ref key, 385));
+                t2c0 = Vector512.MultiplyAddEstimate(k2Next, q0Next, t2c0);
+                t2c16 = Vector512.MultiplyAddEstimate(k2Next, q16Next, t2c16);
+                Vector512<float> k3Next = Vector512.Create(Unsafe.Add(ref key, 577));
+                t3c0 = Vector512.MultiplyAddEstimate(k3Next, q0Next, t3c0);
+                t3c16 = Vector512.MultiplyAddEstimate(k3Next, q16Next, t3c16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -258,15 +310,20 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         unchecked
         {
             Vector512<float> t0c0 = Vector512<float>.Zero, t0c16 = Vector512<float>.Zero;
-            for (int d = 0; d < 192; d++)
+            for (int d = 0; d < 192; d += 2)
             {
                 Vector512<float> q0 = Vector512.LoadUnsafe(ref query);
                 Vector512<float> q16 = Vector512.LoadUnsafe(ref query, 16);
                 Vector512<float> k0 = Vector512.Create(key);
                 t0c0 = Vector512.MultiplyAddEstimate(k0, q0, t0c0);
                 t0c16 = Vector512.MultiplyAddEstimate(k0, q16, t0c16);
-                key = ref Unsafe.Add(ref key, 1);
-                query = ref Unsafe.Add(ref query, 32);
+                Vector512<float> q0Next = Vector512.LoadUnsafe(ref query, 32);
+                Vector512<float> q16Next = Vector512.LoadUnsafe(ref query, 48);
+                Vector512<float> k0Next = Vector512.Create(Unsafe.Add(ref key, 1));
+                t0c0 = Vector512.MultiplyAddEstimate(k0Next, q0Next, t0c0);
+                t0c16 = Vector512.MultiplyAddEstimate(k0Next, q16Next, t0c16);
+                key = ref Unsafe.Add(ref key, 2);
+                query = ref Unsafe.Add(ref query, 64);
             }
 
             Vector512.StoreUnsafe(t0c0, ref score);
@@ -365,7 +422,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         {
             // The outputs of the 96 queries behind these, which are next.
             ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
-            IntPtr step = (1536 + tokens - 1) / tokens;
+            IntPtr step = (3072 + tokens - 1) / tokens;
             for (int i = 0; i < 128; i += 32)
             {
                 {
@@ -409,7 +466,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector512<float> c9d0 = Vector512<float>.Zero, c9d16 = Vector512<float>.Zero;
             Vector512<float> c10d0 = Vector512<float>.Zero, c10d16 = Vector512<float>.Zero;
             Vector512<float> c11d0 = Vector512<float>.Zero, c11d16 = Vector512<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
                 Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
@@ -449,10 +507,90 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
+                Vector512<float> v0Next = Vector512.LoadUnsafe(ref value, 144);
+                Vector512<float> v16Next = Vector512.LoadUnsafe(ref value, 160);
+                Vector512<float> p0Next = Vector512.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector512.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0Next, v16Next, c0d16);
+                Vector512<float> p1Next = Vector512.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector512.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1Next, v16Next, c1d16);
+                Vector512<float> p2Next = Vector512.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector512.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2Next, v16Next, c2d16);
+                Vector512<float> p3Next = Vector512.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector512.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3Next, v16Next, c3d16);
+                Vector512<float> p4Next = Vector512.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector512.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4Next, v16Next, c4d16);
+                Vector512<float> p5Next = Vector512.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector512.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5Next, v16Next, c5d16);
+                Vector512<float> p6Next = Vector512.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector512.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6Next, v16Next, c6d16);
+                Vector512<float> p7Next = Vector512.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector512.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7Next, v16Next, c7d16);
+                Vector512<float> p8Next = Vector512.Create(Unsafe.Add(ref probability, 120));
+                c8d0 = Vector512.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8Next, v16Next, c8d16);
+                Vector512<float> p9Next = Vector512.Create(Unsafe.Add(ref probability, 121));
+                c9d0 = Vector512.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9Next, v16Next, c9d16);
+                Vector512<float> p10Next = Vector512.Create(Unsafe.Add(ref probability, 122));
+                c10d0 = Vector512.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10Next, v16Next, c10d16);
+                Vector512<float> p11Next = Vector512.Create(Unsafe.Add(ref probability, 123));
+                c11d0 = Vector512.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11Next, v16Next, c11d16);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> p8 = Vector512.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector512.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d16 = Vector512.MultiplyAddEstimate(p8, v16, c8d16);
+                Vector512<float> p9 = Vector512.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector512.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d16 = Vector512.MultiplyAddEstimate(p9, v16, c9d16);
+                Vector512<float> p10 = Vector512.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector512.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d16 = Vector512.MultiplyAddEstimate(p10, v16, c10d16);
+                Vector512<float> p11 = Vector512.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector512.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d16 = Vector512.MultiplyAddEstimate(p11, v16, c11d16);
             }
 
             Vector512<float> r0 = Vector512.Create(rescale);
@@ -508,7 +646,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector512<float> c5d0 = Vector512<float>.Zero, c5d16 = Vector512<float>.Zero;
             Vector512<float> c6d0 = Vector512<float>.Zero, c6d16 = Vector512<float>.Zero;
             Vector512<float> c7d0 = Vector512<float>.Zero, c7d16 = Vector512<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
                 Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
@@ -536,10 +675,66 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
                 c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
+                Vector512<float> v0Next = Vector512.LoadUnsafe(ref value, 144);
+                Vector512<float> v16Next = Vector512.LoadUnsafe(ref value, 160);
+                Vector512<float> p0Next = Vector512.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector512.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0Next, v16Next, c0d16);
+                Vector512<float> p1Next = Vector512.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector512.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1Next, v16Next, c1d16);
+                Vector512<float> p2Next = Vector512.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector512.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2Next, v16Next, c2d16);
+                Vector512<float> p3Next = Vector512.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector512.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3Next, v16Next, c3d16);
+                Vector512<float> p4Next = Vector512.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector512.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4Next, v16Next, c4d16);
+                Vector512<float> p5Next = Vector512.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector512.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5Next, v16Next, c5d16);
+                Vector512<float> p6Next = Vector512.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector512.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6Next, v16Next, c6d16);
+                Vector512<float> p7Next = Vector512.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector512.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7Next, v16Next, c7d16);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> p4 = Vector512.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector512.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d16 = Vector512.MultiplyAddEstimate(p4, v16, c4d16);
+                Vector512<float> p5 = Vector512.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector512.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d16 = Vector512.MultiplyAddEstimate(p5, v16, c5d16);
+                Vector512<float> p6 = Vector512.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector512.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d16 = Vector512.MultiplyAddEstimate(p6, v16, c6d16);
+                Vector512<float> p7 = Vector512.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector512.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d16 = Vector512.MultiplyAddEstimate(p7, v16, c7d16);
             }
 
             Vector512<float> r0 = Vector512.Create(rescale);
@@ -579,7 +774,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector512<float> c1d0 = Vector512<float>.Zero, c1d16 = Vector512<float>.Zero;
             Vector512<float> c2d0 = Vector512<float>.Zero, c2d16 = Vector512<float>.Zero;
             Vector512<float> c3d0 = Vector512<float>.Zero, c3d16 = Vector512<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
                 Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
@@ -595,10 +791,42 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
+                Vector512<float> v0Next = Vector512.LoadUnsafe(ref value, 144);
+                Vector512<float> v16Next = Vector512.LoadUnsafe(ref value, 160);
+                Vector512<float> p0Next = Vector512.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector512.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0Next, v16Next, c0d16);
+                Vector512<float> p1Next = Vector512.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector512.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1Next, v16Next, c1d16);
+                Vector512<float> p2Next = Vector512.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector512.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2Next, v16Next, c2d16);
+                Vector512<float> p3Next = Vector512.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector512.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3Next, v16Next, c3d16);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 144);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 288);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector512<float> v0 = Vector512.LoadUnsafe(ref value);
+                Vector512<float> v16 = Vector512.LoadUnsafe(ref value, 16);
+                Vector512<float> p0 = Vector512.Create(probability);
+                c0d0 = Vector512.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d16 = Vector512.MultiplyAddEstimate(p0, v16, c0d16);
+                Vector512<float> p1 = Vector512.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector512.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d16 = Vector512.MultiplyAddEstimate(p1, v16, c1d16);
+                Vector512<float> p2 = Vector512.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector512.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d16 = Vector512.MultiplyAddEstimate(p2, v16, c2d16);
+                Vector512<float> p3 = Vector512.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector512.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d16 = Vector512.MultiplyAddEstimate(p3, v16, c3d16);
             }
 
             Vector512<float> r0 = Vector512.Create(rescale);

@@ -9,6 +9,7 @@
 // Tiles. Scores have 4 of 8 for sums, values 4; the others take turns at operands.
 // Terms. Queries and probabilities are rounded to bfloat16 once.
 // Caches. The latents of two tokens are laid beside each other while scores have their rows near: 36 KB a block, of which values read 18 KB for 32 dimensions at a time.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
 // memory, or the machine lacks an instruction, a managed core of these kernels runs.
 #nullable enable annotations
@@ -41,6 +42,7 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     private static readonly MatrixLayout s_matrix = new()
@@ -59,13 +61,13 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x22, 0x07, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x35, 0x58, 0x07, 0x00, 0x00,              // vmovups zmm30, [rip+lower]
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x8E, 0x07, 0x00, 0x00,              // vmovups zmm31, [rip+upper]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xF7, 0x07, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x35, 0x2D, 0x08, 0x00, 0x00,              // vmovups zmm30, [rip+lower]
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x63, 0x08, 0x00, 0x00,              // vmovups zmm31, [rip+upper]
             0x48, 0x8B, 0x41, 0x30,                                                  // mov rax, [rcx+48]
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
+            0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
             0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
             0x41, 0xBA, 0xC0, 0x00, 0x00, 0x00,                                      // mov r10d, 192
@@ -73,24 +75,26 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             // tokens:
             0x49, 0x89, 0xC1,                                                        // mov r9, rax
             0x49, 0x81, 0xC1, 0x00, 0x18, 0x00, 0x00,                                // add r9, 6144
-            0x48, 0x83, 0x79, 0x40, 0x20,                                            // cmp qword ptr [rcx+64], 32
+            0x48, 0x83, 0x79, 0x48, 0x20,                                            // cmp qword ptr [rcx+72], 32
             0x4C, 0x0F, 0x44, 0x49, 0x38,                                            // cmove r9, [rcx+56]
             0x48, 0x8B, 0x51, 0x10,                                                  // mov rdx, [rcx+16]
-            // firstPanels:
+            0x48, 0xC7, 0x41, 0x50, 0x01, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+80], 1
+            0x48, 0x83, 0x79, 0x40, 0x02,                                            // cmp qword ptr [rcx+64], 2
+            0x0F, 0x84, 0x1E, 0x06, 0x00, 0x00,                                      // je others
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
             0xC4, 0xE2, 0x7B, 0x49, 0xD8,                                            // tilezero tmm3
-            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
-            0x4C, 0x8B, 0x49, 0x58,                                                  // mov r9, [rcx+88]
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
-            0x4C, 0x8B, 0x49, 0x68,                                                  // mov r9, [rcx+104]
-            0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x48, 0x89, 0x51, 0x50,                                                  // mov [rcx+80], rdx
-            0x48, 0x81, 0xEA, 0x00, 0x08, 0x00, 0x00,                                // sub rdx, 2048
-            // firstPanelsLatents:
-            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
+            0x4C, 0x89, 0x49, 0x70,                                                  // mov [rcx+112], r9
             0x4C, 0x8B, 0x49, 0x60,                                                  // mov r9, [rcx+96]
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
+            0x4C, 0x8B, 0x49, 0x70,                                                  // mov r9, [rcx+112]
+            0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
+            0x48, 0x89, 0x51, 0x58,                                                  // mov [rcx+88], rdx
+            0x48, 0x81, 0xEA, 0x00, 0x08, 0x00, 0x00,                                // sub rdx, 2048
+            // firstLatents:
+            0x4C, 0x89, 0x49, 0x70,                                                  // mov [rcx+112], r9
+            0x4C, 0x8B, 0x49, 0x68,                                                  // mov r9, [rcx+104]
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x10,                                      // tileloadd tmm4, [rax+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0xAC, 0x10, 0x00, 0x0C, 0x00, 0x00,              // tileloadd tmm5, [rax+r10+3072]
             0xC4, 0xA2, 0x79, 0x4B, 0x34, 0x1A,                                      // tileloaddt1 tmm6, [rdx+r11]
@@ -212,8 +216,8 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x62, 0xC1, 0x7C, 0x48, 0x11, 0x61, 0x1E,                                // vmovups [r9+1920], zmm20
             0x62, 0xC1, 0x7C, 0x48, 0x11, 0x51, 0x1F,                                // vmovups [r9+1984], zmm18
             0x49, 0x81, 0xC1, 0x00, 0x48, 0x00, 0x00,                                // add r9, 18432
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
-            0x4C, 0x8B, 0x49, 0x68,                                                  // mov r9, [rcx+104]
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
+            0x4C, 0x8B, 0x49, 0x70,                                                  // mov r9, [rcx+112]
             0x41, 0x0F, 0x18, 0x11,                                                  // prefetcht1 [r9]
             0x41, 0x0F, 0x18, 0x51, 0x40,                                            // prefetcht1 [r9+64]
             0x41, 0x0F, 0x18, 0x91, 0x80, 0x00, 0x00, 0x00,                          // prefetcht1 [r9+128]
@@ -249,12 +253,12 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x49, 0x81, 0xC1, 0x00, 0x08, 0x00, 0x00,                                // add r9, 2048
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x04, 0x00, 0x00,                                // add rdx, 1024
-            0x48, 0x3B, 0x51, 0x50,                                                  // cmp rdx, [rcx+80]
-            0x0F, 0x85, 0xC0, 0xFB, 0xFF, 0xFF,                                      // jne firstPanelsLatents
+            0x48, 0x3B, 0x51, 0x58,                                                  // cmp rdx, [rcx+88]
+            0x0F, 0x85, 0xC0, 0xFB, 0xFF, 0xFF,                                      // jne firstLatents
             0x48, 0x81, 0xC2, 0x00, 0x04, 0x00, 0x00,                                // add rdx, 1024
-            0x48, 0x89, 0x51, 0x50,                                                  // mov [rcx+80], rdx
+            0x48, 0x89, 0x51, 0x58,                                                  // mov [rcx+88], rdx
             0x48, 0x81, 0xEA, 0x00, 0x04, 0x00, 0x00,                                // sub rdx, 1024
-            // firstPanelsDepth:
+            // firstDepth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x10,                                      // tileloadd tmm4, [rax+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0xAC, 0x10, 0x00, 0x0C, 0x00, 0x00,              // tileloadd tmm5, [rax+r10+3072]
             0xC4, 0xA2, 0x79, 0x4B, 0x34, 0x1A,                                      // tileloaddt1 tmm6, [rdx+r11]
@@ -298,8 +302,8 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x49, 0x81, 0xC1, 0x00, 0x08, 0x00, 0x00,                                // add r9, 2048
             0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
             0x48, 0x81, 0xC2, 0x00, 0x04, 0x00, 0x00,                                // add rdx, 1024
-            0x48, 0x3B, 0x51, 0x50,                                                  // cmp rdx, [rcx+80]
-            0x0F, 0x85, 0xB5, 0xFE, 0xFF, 0xFF,                                      // jne firstPanelsDepth
+            0x48, 0x3B, 0x51, 0x58,                                                  // cmp rdx, [rcx+88]
+            0x0F, 0x85, 0xB5, 0xFE, 0xFF, 0xFF,                                      // jne firstDepth
             0x41, 0xBB, 0xC0, 0x00, 0x00, 0x00,                                      // mov r11d, 192
             0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
@@ -309,11 +313,46 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x48, 0x2D, 0xC0, 0x00, 0x00, 0x00,                                      // sub rax, 192
             0x48, 0x81, 0xC2, 0x00, 0x24, 0x00, 0x00,                                // add rdx, 9216
             0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
-            0x48, 0x81, 0x41, 0x58, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+88], 2048
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x0F, 0x84, 0xB8, 0x00, 0x00, 0x00,                                      // je last
+            // others:
+            0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
+            0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
+            0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
+            0xC4, 0xE2, 0x7B, 0x49, 0xD8,                                            // tilezero tmm3
+            0x48, 0x81, 0xC2, 0x00, 0x0C, 0x00, 0x00,                                // add rdx, 3072
+            0x48, 0x89, 0x51, 0x58,                                                  // mov [rcx+88], rdx
+            0x48, 0x81, 0xEA, 0x00, 0x0C, 0x00, 0x00,                                // sub rdx, 3072
+            // othersDepth:
+            0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x10,                                      // tileloadd tmm4, [rax+r10]
+            0xC4, 0xA2, 0x7B, 0x4B, 0xAC, 0x10, 0x00, 0x0C, 0x00, 0x00,              // tileloadd tmm5, [rax+r10+3072]
+            0xC4, 0xA2, 0x79, 0x4B, 0x34, 0x1A,                                      // tileloaddt1 tmm6, [rdx+r11]
+            0xC4, 0xE2, 0x4A, 0x5C, 0xC4,                                            // tdpbf16ps tmm0, tmm4, tmm6
+            0xC4, 0xE2, 0x4A, 0x5C, 0xD5,                                            // tdpbf16ps tmm2, tmm5, tmm6
+            0xC4, 0xA2, 0x79, 0x4B, 0xBC, 0x1A, 0x00, 0x18, 0x00, 0x00,              // tileloaddt1 tmm7, [rdx+r11+6144]
+            0xC4, 0xE2, 0x42, 0x5C, 0xCC,                                            // tdpbf16ps tmm1, tmm4, tmm7
+            0xC4, 0xE2, 0x42, 0x5C, 0xDD,                                            // tdpbf16ps tmm3, tmm5, tmm7
+            0x48, 0x05, 0x40, 0x00, 0x00, 0x00,                                      // add rax, 64
+            0x48, 0x81, 0xC2, 0x00, 0x04, 0x00, 0x00,                                // add rdx, 1024
+            0x48, 0x3B, 0x51, 0x58,                                                  // cmp rdx, [rcx+88]
+            0x75, 0xB9,                                                              // jne short othersDepth
+            0x41, 0xBB, 0xC0, 0x00, 0x00, 0x00,                                      // mov r11d, 192
+            0xC4, 0x82, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [r8+r11], tmm0
+            0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [r8+r11+64], tmm1
+            0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x18, 0x00, 0x0C, 0x00, 0x00,              // tilestored [r8+r11+3072], tmm2
+            0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x18, 0x40, 0x0C, 0x00, 0x00,              // tilestored [r8+r11+3136], tmm3
+            0x41, 0xBB, 0x40, 0x00, 0x00, 0x00,                                      // mov r11d, 64
+            0x48, 0x2D, 0xC0, 0x00, 0x00, 0x00,                                      // sub rax, 192
+            0x48, 0x81, 0xC2, 0x00, 0x24, 0x00, 0x00,                                // add rdx, 9216
+            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
+            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x0F, 0x85, 0x48, 0xFF, 0xFF, 0xFF,                                      // jne others
+            // last:
+            0x48, 0x81, 0x41, 0x60, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+96], 2048
             0x48, 0x05, 0x00, 0x18, 0x00, 0x00,                                      // add rax, 6144
             0x49, 0x81, 0xC0, 0x80, 0x17, 0x00, 0x00,                                // add r8, 6016
-            0x48, 0x83, 0x69, 0x40, 0x20,                                            // sub qword ptr [rcx+64], 32
-            0x0F, 0x85, 0xB4, 0xF9, 0xFF, 0xFF,                                      // jne tokens
+            0x48, 0x83, 0x69, 0x48, 0x20,                                            // sub qword ptr [rcx+72], 32
+            0x0F, 0x85, 0xDF, 0xF8, 0xFF, 0xFF,                                      // jne tokens
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -329,7 +368,7 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x1E, 0xF9, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x49, 0xF8, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -358,7 +397,7 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x18, 0x00, 0x38, 0x00, 0x19, 0x00, 0x39, 0x00, 0x1A, 0x00, 0x3A, 0x00, 0x1B, 0x00, 0x3B, 0x00, // constant
             0x1C, 0x00, 0x3C, 0x00, 0x1D, 0x00, 0x3D, 0x00, 0x1E, 0x00, 0x3E, 0x00, 0x1F, 0x00, 0x3F, 0x00, // constant
         },
-        windowsEntry: 1688);
+        windowsEntry: 1901);
 
     /// <summary>
     /// Values of a block: sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i], tile by tile.
@@ -370,25 +409,25 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             // body:
             0xC4, 0xE2, 0x78, 0x49, 0x05, 0x07, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x30,                                                  // mov rax, [rcx+48]
-            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
-            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
             0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
-            0x48, 0xC7, 0x41, 0x50, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+80], 2
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0xC7, 0x41, 0x58, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+88], 2
             // dimensions:
             0x48, 0x8B, 0x41, 0x18,                                                  // mov rax, [rcx+24]
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
-            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x8B, 0x41, 0x50,                                                  // mov rax, [rcx+80]
             0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
-            0x48, 0xC7, 0x41, 0x70, 0x14, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+112], 20
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
+            0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
+            0x48, 0xC7, 0x41, 0x78, 0x14, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+120], 20
             // columnPairs:
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
             0xC4, 0xE2, 0x7B, 0x49, 0xD8,                                            // tilezero tmm3
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
-            0x48, 0x8B, 0x51, 0x40,                                                  // mov rdx, [rcx+64]
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
+            0x48, 0x8B, 0x51, 0x48,                                                  // mov rdx, [rcx+72]
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
@@ -412,11 +451,11 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x08, 0x40,                                // tilestored [rax+r9+64], tmm1
             0xC4, 0xA2, 0x7A, 0x4B, 0x94, 0x08, 0x00, 0x08, 0x00, 0x00,              // tilestored [rax+r9+2048], tmm2
             0xC4, 0xA2, 0x7A, 0x4B, 0x9C, 0x08, 0x40, 0x08, 0x00, 0x00,              // tilestored [rax+r9+2112], tmm3
-            0x4C, 0x8B, 0x41, 0x60,                                                  // mov r8, [rcx+96]
-            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
+            0x4C, 0x8B, 0x41, 0x68,                                                  // mov r8, [rcx+104]
+            0x48, 0x8B, 0x51, 0x70,                                                  // mov rdx, [rcx+112]
             0x41, 0xB9, 0x20, 0x00, 0x00, 0x00,                                      // mov r9d, 32
-            0x4C, 0x3B, 0x49, 0x70,                                                  // cmp r9, [rcx+112]
-            0x4C, 0x0F, 0x4F, 0x49, 0x70,                                            // cmovg r9, [rcx+112]
+            0x4C, 0x3B, 0x49, 0x78,                                                  // cmp r9, [rcx+120]
+            0x4C, 0x0F, 0x4F, 0x49, 0x78,                                            // cmovg r9, [rcx+120]
             // columnPairsAdd:
             0x62, 0xF2, 0x7D, 0x48, 0x18, 0x02,                                      // vbroadcastss zmm0, [rdx]
             0x62, 0xF1, 0x7C, 0x48, 0x10, 0x08,                                      // vmovups zmm1, [rax]
@@ -430,15 +469,15 @@ internal sealed class DecodeAmxMedium() : MatrixCore(CoreTarget.Amx, MlaPrecisio
             0x49, 0x81, 0xC0, 0x00, 0x01, 0x00, 0x00,                                // add r8, 256
             0x49, 0xFF, 0xC9,                                                        // dec r9
             0x75, 0xBD,                                                              // jne short columnPairsAdd
-            0x4C, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], r8
-            0x48, 0x89, 0x51, 0x68,                                                  // mov [rcx+104], rdx
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
+            0x4C, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], r8
+            0x48, 0x89, 0x51, 0x70,                                                  // mov [rcx+112], rdx
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x05, 0x00, 0x48, 0x00, 0x00,                                      // add rax, 18432
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x83, 0x69, 0x70, 0x20,                                            // sub qword ptr [rcx+112], 32
-            0x48, 0x81, 0x41, 0x40, 0x00, 0x48, 0x00, 0x00,                          // add qword ptr [rcx+64], 18432
-            0x48, 0x81, 0x41, 0x48, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+72], 128
-            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x83, 0x69, 0x78, 0x20,                                            // sub qword ptr [rcx+120], 32
+            0x48, 0x81, 0x41, 0x48, 0x00, 0x48, 0x00, 0x00,                          // add qword ptr [rcx+72], 18432
+            0x48, 0x81, 0x41, 0x50, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+80], 128
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
             0x0F, 0x85, 0xB0, 0xFE, 0xFF, 0xFF,                                      // jne dimensions
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper

@@ -7,7 +7,8 @@
 //
 // How it is cut. 32 columns in 2 panels of 16; score tiles of 12 tokens, value tiles of up to 10 columns by 32 dimensions.
 // Registers. A score tile takes 27, a value tile 23 of 32.
-// Caches. The latents of two tokens are laid beside each other for 32 dimensions at a time: 9 KB, which stay in the first-level cache for all columns.
+// Caches. The latents of two tokens are laid beside each other for 32 dimensions at a time: 9 KB, which stay in the first-level cache for all columns; those of all latents, 18 KB, are kept for the next query token.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
 // memory, or the machine lacks an instruction, a managed core of these kernels runs.
 #nullable enable annotations
@@ -34,12 +35,13 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
     {
         BlockTokens = 144,
         ScoreStride = 48,
-        Scratch = 2880,
+        Scratch = 5184,
         Queries = new QueryPairs(columns: 32, terms: 1),
         PrefetchTokens = 0,
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     private static readonly MatrixLayout s_matrix = new()
@@ -240,15 +242,19 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
-            0x48, 0x89, 0x41, 0x40,                                                  // mov [rcx+64], rax
-            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
             0x48, 0x89, 0x41, 0x48,                                                  // mov [rcx+72], rax
-            0x48, 0xC7, 0x41, 0x50, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+80], 2
+            0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
+            0x48, 0x89, 0x41, 0x50,                                                  // mov [rcx+80], rax
+            0x48, 0x8B, 0x41, 0x30,                                                  // mov rax, [rcx+48]
+            0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0xC7, 0x41, 0x58, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+88], 2
             // dimensions:
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x35, 0xF2, 0x03, 0x00, 0x00,              // vmovups zmm30, [rip+lower]
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x28, 0x04, 0x00, 0x00,              // vmovups zmm31, [rip+upper]
-            0x48, 0x8B, 0x41, 0x40,                                                  // mov rax, [rcx+64]
-            0x48, 0x8B, 0x51, 0x30,                                                  // mov rdx, [rcx+48]
+            0x48, 0x83, 0x79, 0x40, 0x02,                                            // cmp qword ptr [rcx+64], 2
+            0x74, 0x5F,                                                              // je short known
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x35, 0x01, 0x04, 0x00, 0x00,              // vmovups zmm30, [rip+lower]
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x37, 0x04, 0x00, 0x00,              // vmovups zmm31, [rip+upper]
+            0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
+            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
             // pairs:
             0x62, 0xF1, 0x7C, 0x48, 0x10, 0x00,                                      // vmovups zmm0, [rax]
@@ -262,11 +268,12 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0x48, 0x81, 0xC2, 0x80, 0x00, 0x00, 0x00,                                // add rdx, 128
             0x49, 0x83, 0xE9, 0x02,                                                  // sub r9, 2
             0x75, 0xC1,                                                              // jne short pairs
-            0x48, 0x83, 0x41, 0x40, 0x40,                                            // add qword ptr [rcx+64], 64
-            0x4C, 0x8B, 0x41, 0x48,                                                  // mov r8, [rcx+72]
+            // known:
+            0x48, 0x83, 0x41, 0x48, 0x40,                                            // add qword ptr [rcx+72], 64
+            0x4C, 0x8B, 0x41, 0x50,                                                  // mov r8, [rcx+80]
             0x4C, 0x8B, 0x51, 0x18,                                                  // mov r10, [rcx+24]
             0x4C, 0x8B, 0x59, 0x28,                                                  // mov r11, [rcx+40]
-            0x48, 0xC7, 0x41, 0x58, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+88], 2
+            0x48, 0xC7, 0x41, 0x60, 0x02, 0x00, 0x00, 0x00,                          // mov qword ptr [rcx+96], 2
             // columns10:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0xF1, 0x75, 0x48, 0xEF, 0xC9,                                      // vpxord zmm1, zmm1, zmm1
@@ -288,7 +295,7 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0x62, 0xA1, 0x75, 0x40, 0xEF, 0xC9,                                      // vpxord zmm17, zmm17, zmm17
             0x62, 0xA1, 0x6D, 0x40, 0xEF, 0xD2,                                      // vpxord zmm18, zmm18, zmm18
             0x62, 0xA1, 0x65, 0x40, 0xEF, 0xDB,                                      // vpxord zmm19, zmm19, zmm19
-            0x48, 0x8B, 0x41, 0x30,                                                  // mov rax, [rcx+48]
+            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
             0x4C, 0x89, 0xD2,                                                        // mov rdx, r10
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
             // columns10Tokens:
@@ -381,11 +388,15 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0x49, 0x81, 0xC0, 0x00, 0x0A, 0x00, 0x00,                                // add r8, 2560
             0x49, 0x83, 0xC2, 0x28,                                                  // add r10, 40
             0x49, 0x83, 0xC3, 0x28,                                                  // add r11, 40
-            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
             0x0F, 0x85, 0x28, 0xFD, 0xFF, 0xFF,                                      // jne columns10
-            0x48, 0x81, 0x41, 0x48, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+72], 128
-            0x48, 0xFF, 0x49, 0x50,                                                  // dec qword ptr [rcx+80]
-            0x0F, 0x85, 0x9E, 0xFC, 0xFF, 0xFF,                                      // jne dimensions
+            0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
+            0x74, 0x08,                                                              // je short alone
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x24, 0x00, 0x00,                          // add qword ptr [rcx+104], 9216
+            // alone:
+            0x48, 0x81, 0x41, 0x50, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+80], 128
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x0F, 0x85, 0x88, 0xFC, 0xFF, 0xFF,                                      // jne dimensions
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:
@@ -400,7 +411,7 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x36, 0xFC, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x18, 0xFC, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -424,5 +435,5 @@ internal sealed class DecodeAvx512Bf16() : MatrixCore(CoreTarget.Avx512Bf16, Mla
             0x18, 0x00, 0x38, 0x00, 0x19, 0x00, 0x39, 0x00, 0x1A, 0x00, 0x3A, 0x00, 0x1B, 0x00, 0x3B, 0x00, // constant
             0x1C, 0x00, 0x3C, 0x00, 0x1D, 0x00, 0x3D, 0x00, 0x1E, 0x00, 0x3E, 0x00, 0x1F, 0x00, 0x3F, 0x00, // constant
         },
-        windowsEntry: 896);
+        windowsEntry: 926);
 }

@@ -11,8 +11,9 @@
 // Caches. Keys, values, scores, queries and outputs take 73 KB, of a second-level cache of 1,024 KB; a value tile reads 11 KB of them.
 // Scores of successive tokens lie 16 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values4Columns2Dimensions, has about 221 IL instructions, 16 multiply-adds and 19 locals;
+// JIT. The largest method, Values4Columns2Dimensions, has about 379 IL instructions, 32 multiply-adds and 31 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -46,6 +47,7 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     /// <summary>
@@ -413,7 +415,8 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
             float c1d0 = 0f, c1d1 = 0f;
             float c2d0 = 0f, c2d1 = 0f;
             float c3d0 = 0f, c3d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -429,8 +432,40 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float v1Next = Unsafe.Add(ref value, 104);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                float p3Next = Unsafe.Add(ref probability, 19);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3Next, v1Next, c3d1);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
             }
 
             float r0 = rescale;
@@ -457,7 +492,8 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
             float c0d0 = 0f, c0d1 = 0f;
             float c1d0 = 0f, c1d1 = 0f;
             float c2d0 = 0f, c2d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -470,8 +506,34 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
                 float p2 = Unsafe.Add(ref probability, 2);
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float v1Next = Unsafe.Add(ref value, 104);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
             }
 
             float r0 = rescale;
@@ -496,7 +558,8 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -507,8 +570,30 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 19);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;
@@ -531,7 +616,8 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -540,8 +626,26 @@ internal sealed class DecodeScalar() : AbsorbedCore(CoreTarget.Scalar, RowOperan
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
                 float p2 = Unsafe.Add(ref probability, 2);
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
             }
 
             float r0 = rescale;

@@ -12,8 +12,9 @@
 // Scores of successive tokens lie 16 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Rows that are used where they lie are asked for 24 tokens ahead, decoded ones a block ahead.
 // Threads. A row's blocks are split by their number alone: into up to 4 parts of any size, or up to 64 of at least 2 blocks.
+// Queries. Up to 8 query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Scores12Tokens4Columns, has about 251 IL instructions, 12 multiply-adds and 26 locals;
+// JIT. The largest method, Values4Columns16Dimensions, has about 379 IL instructions, 32 multiply-adds and 31 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -50,6 +51,7 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
         MostParts = 64,
         SingleBlockParts = 4,
         PartBlocks = 2,
+        MostQueries = 8,
     };
 
     /// <summary>
@@ -366,7 +368,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
             Vector256<float> c3d0 = Vector256<float>.Zero, c3d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -382,8 +385,40 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 103);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 111);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 16));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 17));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 18));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 19));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3Next, v8Next, c3d8);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d8 = Vector256.MultiplyAddEstimate(p3, v8, c3d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -410,7 +445,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             Vector256<float> c0d0 = Vector256<float>.Zero, c0d8 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero, c1d8 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero, c2d8 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
@@ -423,8 +459,34 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
                 c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
                 c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 103);
+                Vector256<float> v8Next = Vector256.LoadUnsafe(ref value, 111);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 16));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0Next, v8Next, c0d8);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 17));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1Next, v8Next, c1d8);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 18));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2Next, v8Next, c2d8);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> v8 = Vector256.LoadUnsafe(ref value, 8);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d8 = Vector256.MultiplyAddEstimate(p0, v8, c0d8);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d8 = Vector256.MultiplyAddEstimate(p1, v8, c1d8);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d8 = Vector256.MultiplyAddEstimate(p2, v8, c2d8);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -449,7 +511,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -460,8 +523,30 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 19);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;
@@ -484,7 +569,8 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
             float c0d0 = 0f;
             float c1d0 = 0f;
             float c2d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -493,8 +579,26 @@ internal sealed class DecodeVector256() : AbsorbedCore(CoreTarget.Vector256, Row
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
                 float p2 = Unsafe.Add(ref probability, 2);
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
-                value = ref Unsafe.Add(ref value, 103);
-                probability = ref Unsafe.Add(ref probability, 16);
+                float v0Next = Unsafe.Add(ref value, 103);
+                float p0Next = Unsafe.Add(ref probability, 16);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 17);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 18);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                value = ref Unsafe.Add(ref value, 206);
+                probability = ref Unsafe.Add(ref probability, 32);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
             }
 
             float r0 = rescale;

@@ -11,7 +11,7 @@
 // Caches. Keys, values, scores, queries and outputs take 128 KB, of a second-level cache of 1,024 KB; a value tile reads 17 KB of them.
 // Scores of successive tokens lie 48 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values6Columns2Dimensions, has about 317 IL instructions, 24 multiply-adds and 27 locals;
+// JIT. The largest method, Values6Columns2Dimensions, has about 539 IL instructions, 48 multiply-adds and 43 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -372,7 +372,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c3d0 = 0f, c3d1 = 0f;
             float c4d0 = 0f, c4d1 = 0f;
             float c5d0 = 0f, c5d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -394,8 +395,52 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p5 = Unsafe.Add(ref probability, 5);
                 c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
                 c5d1 = float.MultiplyAddEstimate(p5, v1, c5d1);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float v1Next = Unsafe.Add(ref value, 49);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3Next, v1Next, c3d1);
+                float p4Next = Unsafe.Add(ref probability, 52);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d1 = float.MultiplyAddEstimate(p4Next, v1Next, c4d1);
+                float p5Next = Unsafe.Add(ref probability, 53);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d1 = float.MultiplyAddEstimate(p5Next, v1Next, c5d1);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d1 = float.MultiplyAddEstimate(p4, v1, c4d1);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d1 = float.MultiplyAddEstimate(p5, v1, c5d1);
             }
 
             float r0 = rescale;
@@ -429,7 +474,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c1d0 = 0f, c1d1 = 0f;
             float c2d0 = 0f, c2d1 = 0f;
             float c3d0 = 0f, c3d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -445,8 +491,40 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float v1Next = Unsafe.Add(ref value, 49);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2Next, v1Next, c2d1);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3Next, v1Next, c3d1);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d1 = float.MultiplyAddEstimate(p2, v1, c2d1);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d1 = float.MultiplyAddEstimate(p3, v1, c3d1);
             }
 
             float r0 = rescale;
@@ -472,7 +550,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
         {
             float c0d0 = 0f, c0d1 = 0f;
             float c1d0 = 0f, c1d1 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float v1 = Unsafe.Add(ref value, 1);
@@ -482,8 +561,28 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 float p1 = Unsafe.Add(ref probability, 1);
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
                 c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float v1Next = Unsafe.Add(ref value, 49);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0Next, v1Next, c0d1);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1Next, v1Next, c1d1);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float v1 = Unsafe.Add(ref value, 1);
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d1 = float.MultiplyAddEstimate(p0, v1, c0d1);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d1 = float.MultiplyAddEstimate(p1, v1, c1d1);
             }
 
             float r0 = rescale;
@@ -507,7 +606,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c3d0 = 0f;
             float c4d0 = 0f;
             float c5d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -522,8 +622,38 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
                 float p5 = Unsafe.Add(ref probability, 5);
                 c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 52);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 53);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
             }
 
             float r0 = rescale;
@@ -551,7 +681,8 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -562,8 +693,30 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;
@@ -585,15 +738,30 @@ internal sealed class PrefillScalar() : DecompressedCore(CoreTarget.Scalar, RowO
         {
             float c0d0 = 0f;
             float c1d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
                 c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
                 float p1 = Unsafe.Add(ref probability, 1);
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
             }
 
             float r0 = rescale;

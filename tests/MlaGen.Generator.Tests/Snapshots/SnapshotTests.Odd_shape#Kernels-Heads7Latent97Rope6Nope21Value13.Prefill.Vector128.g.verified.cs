@@ -13,7 +13,7 @@
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Values lie 48 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values12Columns8Dimensions, has about 616 IL instructions, 48 multiply-adds and 51 locals;
+// JIT. The largest method, Values12Columns8Dimensions, has about 1,030 IL instructions, 96 multiply-adds and 79 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -366,7 +366,7 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
         {
             // The outputs of the 96 queries behind these, which are next.
             ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
-            IntPtr step = (384 + tokens - 1) / tokens;
+            IntPtr step = (768 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
@@ -445,7 +445,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c9d0 = Vector128<float>.Zero, c9d4 = Vector128<float>.Zero;
             Vector128<float> c10d0 = Vector128<float>.Zero, c10d4 = Vector128<float>.Zero;
             Vector128<float> c11d0 = Vector128<float>.Zero, c11d4 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
@@ -485,10 +486,90 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
                 c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> v4Next = Vector128.LoadUnsafe(ref value, 52);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0Next, v4Next, c0d4);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1Next, v4Next, c1d4);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2Next, v4Next, c2d4);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3Next, v4Next, c3d4);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4Next, v4Next, c4d4);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5Next, v4Next, c5d4);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6Next, v4Next, c6d4);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7Next, v4Next, c7d4);
+                Vector128<float> p8Next = Vector128.Create(Unsafe.Add(ref probability, 120));
+                c8d0 = Vector128.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8Next, v4Next, c8d4);
+                Vector128<float> p9Next = Vector128.Create(Unsafe.Add(ref probability, 121));
+                c9d0 = Vector128.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9Next, v4Next, c9d4);
+                Vector128<float> p10Next = Vector128.Create(Unsafe.Add(ref probability, 122));
+                c10d0 = Vector128.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10Next, v4Next, c10d4);
+                Vector128<float> p11Next = Vector128.Create(Unsafe.Add(ref probability, 123));
+                c11d0 = Vector128.MultiplyAddEstimate(p11Next, v0Next, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11Next, v4Next, c11d4);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                c8d4 = Vector128.MultiplyAddEstimate(p8, v4, c8d4);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                c9d4 = Vector128.MultiplyAddEstimate(p9, v4, c9d4);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                c10d4 = Vector128.MultiplyAddEstimate(p10, v4, c10d4);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                c11d4 = Vector128.MultiplyAddEstimate(p11, v4, c11d4);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -544,7 +625,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c5d0 = Vector128<float>.Zero, c5d4 = Vector128<float>.Zero;
             Vector128<float> c6d0 = Vector128<float>.Zero, c6d4 = Vector128<float>.Zero;
             Vector128<float> c7d0 = Vector128<float>.Zero, c7d4 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
@@ -572,10 +654,66 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
                 c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> v4Next = Vector128.LoadUnsafe(ref value, 52);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0Next, v4Next, c0d4);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1Next, v4Next, c1d4);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2Next, v4Next, c2d4);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3Next, v4Next, c3d4);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4Next, v4Next, c4d4);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5Next, v4Next, c5d4);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6Next, v4Next, c6d4);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7Next, v4Next, c7d4);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                c4d4 = Vector128.MultiplyAddEstimate(p4, v4, c4d4);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                c5d4 = Vector128.MultiplyAddEstimate(p5, v4, c5d4);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                c6d4 = Vector128.MultiplyAddEstimate(p6, v4, c6d4);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                c7d4 = Vector128.MultiplyAddEstimate(p7, v4, c7d4);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -615,7 +753,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c1d0 = Vector128<float>.Zero, c1d4 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero, c2d4 = Vector128<float>.Zero;
             Vector128<float> c3d0 = Vector128<float>.Zero, c3d4 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
@@ -631,10 +770,42 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
                 c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> v4Next = Vector128.LoadUnsafe(ref value, 52);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0Next, v4Next, c0d4);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1Next, v4Next, c1d4);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2Next, v4Next, c2d4);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3Next, v4Next, c3d4);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> v4 = Vector128.LoadUnsafe(ref value, 4);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                c0d4 = Vector128.MultiplyAddEstimate(p0, v4, c0d4);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                c1d4 = Vector128.MultiplyAddEstimate(p1, v4, c1d4);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                c2d4 = Vector128.MultiplyAddEstimate(p2, v4, c2d4);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                c3d4 = Vector128.MultiplyAddEstimate(p3, v4, c3d4);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -670,7 +841,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c9d0 = Vector128<float>.Zero;
             Vector128<float> c10d0 = Vector128<float>.Zero;
             Vector128<float> c11d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -697,10 +869,64 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                Vector128<float> p8Next = Vector128.Create(Unsafe.Add(ref probability, 120));
+                c8d0 = Vector128.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                Vector128<float> p9Next = Vector128.Create(Unsafe.Add(ref probability, 121));
+                c9d0 = Vector128.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                Vector128<float> p10Next = Vector128.Create(Unsafe.Add(ref probability, 122));
+                c10d0 = Vector128.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                Vector128<float> p11Next = Vector128.Create(Unsafe.Add(ref probability, 123));
+                c11d0 = Vector128.MultiplyAddEstimate(p11Next, v0Next, c11d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -744,7 +970,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c5d0 = Vector128<float>.Zero;
             Vector128<float> c6d0 = Vector128<float>.Zero;
             Vector128<float> c7d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -763,10 +990,48 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -798,7 +1063,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
             Vector128<float> c3d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -809,10 +1075,32 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -844,7 +1132,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             float c9d0 = 0f;
             float c10d0 = 0f;
             float c11d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -871,10 +1160,64 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
                 float p11 = Unsafe.Add(ref probability, 11);
                 c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 116);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 117);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                float p6Next = Unsafe.Add(ref probability, 118);
+                c6d0 = float.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                float p7Next = Unsafe.Add(ref probability, 119);
+                c7d0 = float.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                float p8Next = Unsafe.Add(ref probability, 120);
+                c8d0 = float.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                float p9Next = Unsafe.Add(ref probability, 121);
+                c9d0 = float.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                float p10Next = Unsafe.Add(ref probability, 122);
+                c10d0 = float.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                float p11Next = Unsafe.Add(ref probability, 123);
+                c11d0 = float.MultiplyAddEstimate(p11Next, v0Next, c11d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                float p6 = Unsafe.Add(ref probability, 6);
+                c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
+                float p7 = Unsafe.Add(ref probability, 7);
+                c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                float p8 = Unsafe.Add(ref probability, 8);
+                c8d0 = float.MultiplyAddEstimate(p8, v0, c8d0);
+                float p9 = Unsafe.Add(ref probability, 9);
+                c9d0 = float.MultiplyAddEstimate(p9, v0, c9d0);
+                float p10 = Unsafe.Add(ref probability, 10);
+                c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
+                float p11 = Unsafe.Add(ref probability, 11);
+                c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
             }
 
             float r0 = rescale;
@@ -918,7 +1261,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             float c5d0 = 0f;
             float c6d0 = 0f;
             float c7d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -937,10 +1281,48 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
                 float p7 = Unsafe.Add(ref probability, 7);
                 c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 116);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 117);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                float p6Next = Unsafe.Add(ref probability, 118);
+                c6d0 = float.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                float p7Next = Unsafe.Add(ref probability, 119);
+                c7d0 = float.MultiplyAddEstimate(p7Next, v0Next, c7d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                float p6 = Unsafe.Add(ref probability, 6);
+                c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
+                float p7 = Unsafe.Add(ref probability, 7);
+                c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
             }
 
             float r0 = rescale;
@@ -972,7 +1354,8 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -983,10 +1366,32 @@ internal sealed class PrefillVector128() : DecompressedCore(CoreTarget.Vector128
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;

@@ -329,7 +329,7 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             // The outputs of the 48 queries behind these, which are next.
             ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
-            IntPtr step = (192 + tokens - 1) / tokens;
+            IntPtr step = (384 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 6 <= columns; column += 6)
@@ -402,7 +402,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> c3d0 = Vector256<float>.Zero;
             Vector256<float> c4d0 = Vector256<float>.Zero;
             Vector256<float> c5d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
@@ -417,10 +418,40 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
                 Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 52));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector256<float> p5Next = Vector256.Create(Unsafe.Add(ref probability, 53));
+                c5d0 = Vector256.MultiplyAddEstimate(p5Next, v0Next, c5d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -448,7 +479,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
             Vector256<float> c3d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
@@ -459,10 +491,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -484,17 +538,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             Vector256<float> c0d0 = Vector256<float>.Zero;
             Vector256<float> c1d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
                 c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
                 Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -516,7 +585,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector128<float> c3d0 = Vector128<float>.Zero;
             Vector128<float> c4d0 = Vector128<float>.Zero;
             Vector128<float> c5d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -531,10 +601,40 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
                 Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
                 c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 52));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 53));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -562,7 +662,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
             Vector128<float> c3d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -573,10 +674,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 50));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 51));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -598,17 +721,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             Vector128<float> c0d0 = Vector128<float>.Zero;
             Vector128<float> c1d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
                 c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
                 Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
                 c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 48));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 49));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -630,7 +768,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             float c3d0 = 0f;
             float c4d0 = 0f;
             float c5d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -645,10 +784,40 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
                 float p5 = Unsafe.Add(ref probability, 5);
                 c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 52);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 53);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
             }
 
             float r0 = rescale;
@@ -676,7 +845,8 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -687,10 +857,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 50);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 51);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;
@@ -712,17 +904,32 @@ internal sealed class PrefillVector256() : DecompressedCore(CoreTarget.Vector256
         {
             float c0d0 = 0f;
             float c1d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
                 c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
                 float p1 = Unsafe.Add(ref probability, 1);
                 c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 48);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 49);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 48);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 96);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
             }
 
             float r0 = rescale;

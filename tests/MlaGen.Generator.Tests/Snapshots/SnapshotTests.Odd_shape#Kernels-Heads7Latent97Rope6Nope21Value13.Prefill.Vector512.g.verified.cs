@@ -12,7 +12,7 @@
 // Scores of successive tokens lie 112 floats apart, an odd number of cache lines, so that a column does not crowd one set of the cache.
 // Values lie 48 floats apart for the same reason. Score tiles ask for the queries that are next, value tiles for their outputs: both were last touched a key tile ago.
 // Form. Keys and values are decompressed where n new tokens on S cached ones have n > 20 · S / (S + 20).
-// JIT. The largest method, Values, has about 425 IL instructions, 0 multiply-adds and 12 locals;
+// JIT. The largest method, Values12Columns8Dimensions, has about 679 IL instructions, 48 multiply-adds and 64 locals;
 // limits are 8,000, 1,000 and 256.
 #nullable enable annotations
 #nullable disable warnings
@@ -365,7 +365,7 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
         {
             // The outputs of the 96 queries behind these, which are next.
             ref byte upcoming = ref Unsafe.As<float, byte>(ref output);
-            IntPtr step = (384 + tokens - 1) / tokens;
+            IntPtr step = (768 + tokens - 1) / tokens;
             {
                 int column = 0;
                 for (; column + 12 <= columns; column += 12)
@@ -444,7 +444,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector256<float> c9d0 = Vector256<float>.Zero;
             Vector256<float> c10d0 = Vector256<float>.Zero;
             Vector256<float> c11d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
@@ -471,10 +472,64 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = Vector256.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector256<float> p11 = Vector256.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector256.MultiplyAddEstimate(p11, v0, c11d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector256<float> p5Next = Vector256.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector256.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector256<float> p6Next = Vector256.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector256.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector256<float> p7Next = Vector256.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector256.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                Vector256<float> p8Next = Vector256.Create(Unsafe.Add(ref probability, 120));
+                c8d0 = Vector256.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                Vector256<float> p9Next = Vector256.Create(Unsafe.Add(ref probability, 121));
+                c9d0 = Vector256.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                Vector256<float> p10Next = Vector256.Create(Unsafe.Add(ref probability, 122));
+                c10d0 = Vector256.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                Vector256<float> p11Next = Vector256.Create(Unsafe.Add(ref probability, 123));
+                c11d0 = Vector256.MultiplyAddEstimate(p11Next, v0Next, c11d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector256<float> p6 = Vector256.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector256.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector256<float> p7 = Vector256.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector256.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector256<float> p8 = Vector256.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector256.MultiplyAddEstimate(p8, v0, c8d0);
+                Vector256<float> p9 = Vector256.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector256.MultiplyAddEstimate(p9, v0, c9d0);
+                Vector256<float> p10 = Vector256.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector256.MultiplyAddEstimate(p10, v0, c10d0);
+                Vector256<float> p11 = Vector256.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector256.MultiplyAddEstimate(p11, v0, c11d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -518,7 +573,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector256<float> c5d0 = Vector256<float>.Zero;
             Vector256<float> c6d0 = Vector256<float>.Zero;
             Vector256<float> c7d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
@@ -537,10 +593,48 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = Vector256.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector256<float> p7 = Vector256.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector256.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector256<float> p4Next = Vector256.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector256.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector256<float> p5Next = Vector256.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector256.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector256<float> p6Next = Vector256.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector256.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector256<float> p7Next = Vector256.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector256.MultiplyAddEstimate(p7Next, v0Next, c7d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector256<float> p4 = Vector256.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector256.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector256<float> p5 = Vector256.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector256.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector256<float> p6 = Vector256.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector256.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector256<float> p7 = Vector256.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector256.MultiplyAddEstimate(p7, v0, c7d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -572,7 +666,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector256<float> c1d0 = Vector256<float>.Zero;
             Vector256<float> c2d0 = Vector256<float>.Zero;
             Vector256<float> c3d0 = Vector256<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
                 Vector256<float> p0 = Vector256.Create(probability);
@@ -583,10 +678,32 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector256<float> v0Next = Vector256.LoadUnsafe(ref value, 48);
+                Vector256<float> p0Next = Vector256.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector256.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector256<float> p1Next = Vector256.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector256.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector256<float> p2Next = Vector256.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector256.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector256<float> p3Next = Vector256.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector256.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector256<float> v0 = Vector256.LoadUnsafe(ref value);
+                Vector256<float> p0 = Vector256.Create(probability);
+                c0d0 = Vector256.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector256<float> p1 = Vector256.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector256.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector256<float> p2 = Vector256.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector256.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector256<float> p3 = Vector256.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector256.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             Vector256<float> r0 = Vector256.Create(rescale);
@@ -618,7 +735,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector128<float> c9d0 = Vector128<float>.Zero;
             Vector128<float> c10d0 = Vector128<float>.Zero;
             Vector128<float> c11d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -645,10 +763,64 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
                 Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
                 c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                Vector128<float> p8Next = Vector128.Create(Unsafe.Add(ref probability, 120));
+                c8d0 = Vector128.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                Vector128<float> p9Next = Vector128.Create(Unsafe.Add(ref probability, 121));
+                c9d0 = Vector128.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                Vector128<float> p10Next = Vector128.Create(Unsafe.Add(ref probability, 122));
+                c10d0 = Vector128.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                Vector128<float> p11Next = Vector128.Create(Unsafe.Add(ref probability, 123));
+                c11d0 = Vector128.MultiplyAddEstimate(p11Next, v0Next, c11d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector128<float> p8 = Vector128.Create(Unsafe.Add(ref probability, 8));
+                c8d0 = Vector128.MultiplyAddEstimate(p8, v0, c8d0);
+                Vector128<float> p9 = Vector128.Create(Unsafe.Add(ref probability, 9));
+                c9d0 = Vector128.MultiplyAddEstimate(p9, v0, c9d0);
+                Vector128<float> p10 = Vector128.Create(Unsafe.Add(ref probability, 10));
+                c10d0 = Vector128.MultiplyAddEstimate(p10, v0, c10d0);
+                Vector128<float> p11 = Vector128.Create(Unsafe.Add(ref probability, 11));
+                c11d0 = Vector128.MultiplyAddEstimate(p11, v0, c11d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -692,7 +864,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector128<float> c5d0 = Vector128<float>.Zero;
             Vector128<float> c6d0 = Vector128<float>.Zero;
             Vector128<float> c7d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -711,10 +884,48 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
                 Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
                 c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                Vector128<float> p4Next = Vector128.Create(Unsafe.Add(ref probability, 116));
+                c4d0 = Vector128.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                Vector128<float> p5Next = Vector128.Create(Unsafe.Add(ref probability, 117));
+                c5d0 = Vector128.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                Vector128<float> p6Next = Vector128.Create(Unsafe.Add(ref probability, 118));
+                c6d0 = Vector128.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                Vector128<float> p7Next = Vector128.Create(Unsafe.Add(ref probability, 119));
+                c7d0 = Vector128.MultiplyAddEstimate(p7Next, v0Next, c7d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> p4 = Vector128.Create(Unsafe.Add(ref probability, 4));
+                c4d0 = Vector128.MultiplyAddEstimate(p4, v0, c4d0);
+                Vector128<float> p5 = Vector128.Create(Unsafe.Add(ref probability, 5));
+                c5d0 = Vector128.MultiplyAddEstimate(p5, v0, c5d0);
+                Vector128<float> p6 = Vector128.Create(Unsafe.Add(ref probability, 6));
+                c6d0 = Vector128.MultiplyAddEstimate(p6, v0, c6d0);
+                Vector128<float> p7 = Vector128.Create(Unsafe.Add(ref probability, 7));
+                c7d0 = Vector128.MultiplyAddEstimate(p7, v0, c7d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -746,7 +957,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             Vector128<float> c1d0 = Vector128<float>.Zero;
             Vector128<float> c2d0 = Vector128<float>.Zero;
             Vector128<float> c3d0 = Vector128<float>.Zero;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
                 Vector128<float> p0 = Vector128.Create(probability);
@@ -757,10 +969,32 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
                 Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
                 c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
+                Vector128<float> v0Next = Vector128.LoadUnsafe(ref value, 48);
+                Vector128<float> p0Next = Vector128.Create(Unsafe.Add(ref probability, 112));
+                c0d0 = Vector128.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                Vector128<float> p1Next = Vector128.Create(Unsafe.Add(ref probability, 113));
+                c1d0 = Vector128.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                Vector128<float> p2Next = Vector128.Create(Unsafe.Add(ref probability, 114));
+                c2d0 = Vector128.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                Vector128<float> p3Next = Vector128.Create(Unsafe.Add(ref probability, 115));
+                c3d0 = Vector128.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                Vector128<float> v0 = Vector128.LoadUnsafe(ref value);
+                Vector128<float> p0 = Vector128.Create(probability);
+                c0d0 = Vector128.MultiplyAddEstimate(p0, v0, c0d0);
+                Vector128<float> p1 = Vector128.Create(Unsafe.Add(ref probability, 1));
+                c1d0 = Vector128.MultiplyAddEstimate(p1, v0, c1d0);
+                Vector128<float> p2 = Vector128.Create(Unsafe.Add(ref probability, 2));
+                c2d0 = Vector128.MultiplyAddEstimate(p2, v0, c2d0);
+                Vector128<float> p3 = Vector128.Create(Unsafe.Add(ref probability, 3));
+                c3d0 = Vector128.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             Vector128<float> r0 = Vector128.Create(rescale);
@@ -792,7 +1026,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             float c9d0 = 0f;
             float c10d0 = 0f;
             float c11d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -819,10 +1054,64 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
                 float p11 = Unsafe.Add(ref probability, 11);
                 c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 116);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 117);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                float p6Next = Unsafe.Add(ref probability, 118);
+                c6d0 = float.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                float p7Next = Unsafe.Add(ref probability, 119);
+                c7d0 = float.MultiplyAddEstimate(p7Next, v0Next, c7d0);
+                float p8Next = Unsafe.Add(ref probability, 120);
+                c8d0 = float.MultiplyAddEstimate(p8Next, v0Next, c8d0);
+                float p9Next = Unsafe.Add(ref probability, 121);
+                c9d0 = float.MultiplyAddEstimate(p9Next, v0Next, c9d0);
+                float p10Next = Unsafe.Add(ref probability, 122);
+                c10d0 = float.MultiplyAddEstimate(p10Next, v0Next, c10d0);
+                float p11Next = Unsafe.Add(ref probability, 123);
+                c11d0 = float.MultiplyAddEstimate(p11Next, v0Next, c11d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                float p6 = Unsafe.Add(ref probability, 6);
+                c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
+                float p7 = Unsafe.Add(ref probability, 7);
+                c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                float p8 = Unsafe.Add(ref probability, 8);
+                c8d0 = float.MultiplyAddEstimate(p8, v0, c8d0);
+                float p9 = Unsafe.Add(ref probability, 9);
+                c9d0 = float.MultiplyAddEstimate(p9, v0, c9d0);
+                float p10 = Unsafe.Add(ref probability, 10);
+                c10d0 = float.MultiplyAddEstimate(p10, v0, c10d0);
+                float p11 = Unsafe.Add(ref probability, 11);
+                c11d0 = float.MultiplyAddEstimate(p11, v0, c11d0);
             }
 
             float r0 = rescale;
@@ -866,7 +1155,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             float c5d0 = 0f;
             float c6d0 = 0f;
             float c7d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -885,10 +1175,48 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
                 float p7 = Unsafe.Add(ref probability, 7);
                 c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
+                float p4Next = Unsafe.Add(ref probability, 116);
+                c4d0 = float.MultiplyAddEstimate(p4Next, v0Next, c4d0);
+                float p5Next = Unsafe.Add(ref probability, 117);
+                c5d0 = float.MultiplyAddEstimate(p5Next, v0Next, c5d0);
+                float p6Next = Unsafe.Add(ref probability, 118);
+                c6d0 = float.MultiplyAddEstimate(p6Next, v0Next, c6d0);
+                float p7Next = Unsafe.Add(ref probability, 119);
+                c7d0 = float.MultiplyAddEstimate(p7Next, v0Next, c7d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float p4 = Unsafe.Add(ref probability, 4);
+                c4d0 = float.MultiplyAddEstimate(p4, v0, c4d0);
+                float p5 = Unsafe.Add(ref probability, 5);
+                c5d0 = float.MultiplyAddEstimate(p5, v0, c5d0);
+                float p6 = Unsafe.Add(ref probability, 6);
+                c6d0 = float.MultiplyAddEstimate(p6, v0, c6d0);
+                float p7 = Unsafe.Add(ref probability, 7);
+                c7d0 = float.MultiplyAddEstimate(p7, v0, c7d0);
             }
 
             float r0 = rescale;
@@ -920,7 +1248,8 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
             float c1d0 = 0f;
             float c2d0 = 0f;
             float c3d0 = 0f;
-            for (int token = 0; token < tokens; token++)
+            int token = 0;
+            for (; token <= tokens - 2; token += 2)
             {
                 float v0 = value;
                 float p0 = probability;
@@ -931,10 +1260,32 @@ internal sealed class PrefillVector512() : DecompressedCore(CoreTarget.Vector512
                 c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
                 float p3 = Unsafe.Add(ref probability, 3);
                 c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
+                float v0Next = Unsafe.Add(ref value, 48);
+                float p0Next = Unsafe.Add(ref probability, 112);
+                c0d0 = float.MultiplyAddEstimate(p0Next, v0Next, c0d0);
+                float p1Next = Unsafe.Add(ref probability, 113);
+                c1d0 = float.MultiplyAddEstimate(p1Next, v0Next, c1d0);
+                float p2Next = Unsafe.Add(ref probability, 114);
+                c2d0 = float.MultiplyAddEstimate(p2Next, v0Next, c2d0);
+                float p3Next = Unsafe.Add(ref probability, 115);
+                c3d0 = float.MultiplyAddEstimate(p3Next, v0Next, c3d0);
                 Prefetch.Ahead(ref upcoming, distance);
                 distance += step;
-                value = ref Unsafe.Add(ref value, 48);
-                probability = ref Unsafe.Add(ref probability, 112);
+                value = ref Unsafe.Add(ref value, 96);
+                probability = ref Unsafe.Add(ref probability, 224);
+            }
+
+            if (token < tokens)
+            {
+                float v0 = value;
+                float p0 = probability;
+                c0d0 = float.MultiplyAddEstimate(p0, v0, c0d0);
+                float p1 = Unsafe.Add(ref probability, 1);
+                c1d0 = float.MultiplyAddEstimate(p1, v0, c1d0);
+                float p2 = Unsafe.Add(ref probability, 2);
+                c2d0 = float.MultiplyAddEstimate(p2, v0, c2d0);
+                float p3 = Unsafe.Add(ref probability, 3);
+                c3d0 = float.MultiplyAddEstimate(p3, v0, c3d0);
             }
 
             float r0 = rescale;

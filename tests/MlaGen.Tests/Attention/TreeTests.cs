@@ -1,3 +1,4 @@
+using MlaGen.Tests.Acceptance;
 using MlaGen.Tests.Oracles;
 
 namespace MlaGen.Tests.Attention;
@@ -37,6 +38,14 @@ public sealed class TreeTests
     [Theory]
     [MemberData(nameof(Formats))]
     public void A_tree_has_the_bits_of_its_paths_on_every_cache_format(CacheFormat format) => AssertTree(TestLayer.Get(format), "format", prefix: 141, pageTokens: 16);
+
+    /// <summary>The same where cores keep what they made of a block's rows for the next query.</summary>
+    [Theory]
+    [InlineData(MlaPrecision.Medium, 141)]
+    [InlineData(MlaPrecision.Medium, 285)]
+    [InlineData(MlaPrecision.High, 285)]
+    public void A_tree_has_the_bits_of_its_paths_at_every_precision(MlaPrecision precision, int prefix)
+        => AssertTree(new LatentShape(16, 512, 64, CacheFormat.BFloat16, precision).TestLayer, "precision", prefix, pageTokens: 0);
 
     [Fact]
     public void After_a_path_was_accepted_the_text_goes_on_as_if_it_had_been_the_only_one()

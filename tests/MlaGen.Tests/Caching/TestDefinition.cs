@@ -20,6 +20,9 @@ internal sealed record TestDefinition(MlaShape Shape)
     /// <summary>Cores of each form.</summary>
     public (int Absorbed, int Decompressed) Cores { get; init; } = (1, 1);
 
+    /// <summary>Makes a core of the absorbed form.</summary>
+    public Func<CoreTarget, RowOperand, AbsorbedLayout, AbsorbedCore> AbsorbedCore { get; init; } = static (target, operand, layout) => new NoAbsorbedCore(target, operand, layout);
+
     /// <summary>What each core needs of the machine; the rows that each form reads.</summary>
     public CoreTarget Target { get; init; } = CoreTarget.Scalar;
 
@@ -39,6 +42,8 @@ internal sealed record TestDefinition(MlaShape Shape)
 
     public int PartBlocks { get; init; } = 1;
 
+    public int MostQueries { get; init; } = 1;
+
     public int KeyTile { get; init; } = 4;
 
     public int KeyStride { get; init; } = Shape.QkHeadDim;
@@ -57,7 +62,7 @@ internal sealed record TestDefinition(MlaShape Shape)
         Shape = Shape,
         Kernels = new MlaKernels
         {
-            Absorbed = [.. Enumerable.Range(0, Cores.Absorbed).Select(_ => new NoAbsorbedCore(Target, Operands.Absorbed, new AbsorbedLayout
+            Absorbed = [.. Enumerable.Range(0, Cores.Absorbed).Select(_ => AbsorbedCore(Target, Operands.Absorbed, new AbsorbedLayout
             {
                 BlockTokens = BlockTokens,
                 ScoreStride = ColumnStride,
@@ -66,6 +71,7 @@ internal sealed record TestDefinition(MlaShape Shape)
                 MostParts = MostParts,
                 SingleBlockParts = SingleBlockParts,
                 PartBlocks = PartBlocks,
+                MostQueries = MostQueries,
             }))],
             Decompressed = [.. Enumerable.Range(0, Cores.Decompressed).Select(_ => new NoDecompressedCore(Target, Operands.Decompressed, new DecompressedLayout
             {

@@ -54,6 +54,7 @@ public sealed class ContractTests
             ("a block has rows", [sound with { BlockTokens = 0 }, sound with { PrefetchTokens = -1 }]),
             ("a column for each head", [sound with { Columns = shape.Heads - 1 }, sound with { Columns = 4, ColumnStride = 3 }]),
             ("parts are a power of two", [sound with { MostParts = 3 }, sound with { MostParts = 0 }, sound with { SingleBlockParts = 0 }, sound with { PartBlocks = 0 }]),
+            ("a query goes through its keys", [sound with { MostQueries = 0 }]),
             ("a tile holds keys and values",
             [
                 sound with { KeyTile = 0 },

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using MlaGen.Tests.Attention;
+using MlaGen.Tests.MachineCode;
 using MlaGen.Tests.Oracles;
 using MlaGen.Tests.Processes;
 using MlaGen.Tests.Sparse;
@@ -10,6 +12,7 @@ namespace MlaGen.Tests.Execution;
 public sealed class WarmupTests
 {
     private const string Child = "MLAGEN_WARMUP_CHILD";
+    private const string PromptChild = "MLAGEN_WARMUP_PROMPT_CHILD";
     private const string SelectingChild = "MLAGEN_WARMUP_SELECTING_CHILD";
 
     public static TheoryData<string> Layers => [.. TestLayer.Names];
@@ -77,6 +80,35 @@ public sealed class WarmupTests
         Array.ForEach(runs, static run => run.Dispose());
     }
 
+    [Avx512Bf16Theory]
+    [InlineData("1")]
+    [InlineData("2")]
+    public async Task Nothing_of_what_packs_for_routines_is_left_to_compile(string threads)
+        => Assert.Equal(1, await TestProcess.Run($"FullyQualifiedName~{nameof(After_a_warm_up_a_prompt_packs_for_routines_at_once)}", (PromptChild, threads)));
+
+    /// <summary>Run by the test above in a process of its own, in which nothing is compiled yet.</summary>
+    [ChildFact(PromptChild)]
+    public void After_a_warm_up_a_prompt_packs_for_routines_at_once()
+    {
+        using var compiled = new CompiledMethods();
+        TestLayer layer = TestLayer.Make<MediumPrefillAttention>(nameof(MediumPrefillAttention), static spec => spec).Value;
+        Prompt prompt = Prompt.Random("warm-up", 300, layer.Spec.HiddenSize);
+        float[] output = new float[prompt.Hidden.Length];
+        using AttentionRun run = layer.Open(new RunOptions { Form = MlaForm.Decompressed, Threads = int.Parse(Environment.GetEnvironmentVariable(PromptChild)!, CultureInfo.InvariantCulture) });
+        LatentSequence sequence = run.CreateSequence();
+        layer.Warmup();
+
+        Now_the_steps();
+        run.Batch.Add(sequence, 300);
+        run.Forward(prompt.Hidden, output);
+        run.Batch.Commit();
+        Those_were_the_steps();
+
+        string[] types = ["KeyTiles.", "Int16Quantization.", "PairSoftmax.", "DecompressedMatrixCore."];
+        AssertNothingLate(compiled, name => Array.Exists(types, type => name.Contains(type, StringComparison.Ordinal)));
+        Assert.Contains(compiled.Names, name => name.Contains("Int16KeyTiles.Decompress", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(nameof(OddSparseAttention))]
     [InlineData(nameof(OddPoolAttention))]
@@ -128,7 +160,7 @@ public sealed class WarmupTests
         Array.ForEach(runs, static run => run.Dispose());
     }
 
-    private static void AssertNothingLate(CompiledMethods compiled)
+    private static void AssertNothingLate(CompiledMethods compiled, Func<string, bool>? isMeant = null)
     {
         List<string> names = [];
         Assert.True(SpinWait.SpinUntil(() => Of(nameof(Those_were_the_steps)) >= 0, TimeSpan.FromSeconds(60)));
@@ -136,7 +168,7 @@ public sealed class WarmupTests
         List<string> before = [.. names[..marker].Where(IsOfTheLibrary)];
 
         // What was compiled before may be compiled again, better: the JIT goes on watching.
-        IEnumerable<string> late = names[marker..].Where(IsOfTheLibrary).Except(before);
+        IEnumerable<string> late = names[marker..].Where(IsOfTheLibrary).Where(isMeant ?? (static _ => true)).Except(before);
 
         Assert.True(before.Count > 100);
         Assert.Contains(before, name => name.StartsWith("MlaGen.Emitted.", StringComparison.Ordinal));

@@ -79,7 +79,7 @@ internal sealed class InterpretedCore(MatrixCore core, int depth, int latent, in
 
     private static void Call(byte[] code, Func<Processor, ulong[]> arguments)
     {
-        const int Words = 15;
+        const int Words = 16;
         var processor = new Processor(code);
         ulong[] words = new ulong[Words];
         arguments(processor).CopyTo(words, 0);

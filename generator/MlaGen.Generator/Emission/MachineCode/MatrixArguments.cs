@@ -23,11 +23,22 @@ internal static class MatrixArguments
     /// <summary>Rows that will be needed behind these; they are only asked for, and may lie anywhere.</summary>
     public static AssemblerMemoryOperand Upcoming => Word(7);
 
+    /// <summary>
+    /// 0 if rows are gone through once, <see cref="First"/> if latents that are laid beside each other shall stay in scratch, <see cref="Again"/> if they lie there.
+    /// </summary>
+    public static AssemblerMemoryOperand Sharing => Word(8);
+
+    /// <summary>More query tokens follow, as the runtime's RowSharing numbers it.</summary>
+    public const int First = 1;
+
+    /// <summary>A query token went before.</summary>
+    public const int Again = 2;
+
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(8 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(9 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 15;
+    public const int Count = 16;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -18,6 +18,7 @@ internal sealed class MatrixCoreEmitter(CodeWriter writer, MatrixPlan plan)
         writer.Line($"    MostParts = {split.MostParts},");
         writer.Line($"    SingleBlockParts = {split.SingleBlockParts},");
         writer.Line($"    PartBlocks = {split.PartBlocks},");
+        writer.Line($"    MostQueries = {plan.MostQueries},");
         writer.Line("};");
         writer.Line();
         writer.Line("private static readonly MatrixLayout s_matrix = new()");

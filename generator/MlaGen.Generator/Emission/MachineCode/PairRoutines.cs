@@ -40,7 +40,7 @@ internal static class PairRoutines
 
     /// <summary>
     /// <c>sum[column][i] = sum[column][i] · rescale[column] + Σ probability[token][column] · latent[token][i]</c>. For a panel of dimensions the latents of
-    /// two tokens are laid beside each other, once for all columns; then pairs of probabilities are broadcast, dimensions lie in lanes.
+    /// two tokens are laid beside each other, once for all columns, unless they lie there already; then pairs of probabilities are broadcast, dimensions lie in lanes.
     /// </summary>
     public static Routine Values(MatrixPlan plan) => Assemble(
         builder =>
@@ -49,14 +49,21 @@ internal static class PairRoutines
             AssemblerMemoryOperand row = MatrixArguments.Kept(0);
             AssemblerMemoryOperand sum = MatrixArguments.Kept(1);
             AssemblerMemoryOperand dimensionsLeft = MatrixArguments.Kept(2);
+            AssemblerMemoryOperand pairs = MatrixArguments.Kept(4);
             (Label lower, Label upper) = Interleavings(builder);
             code.mov(rax, MatrixArguments.Rows);
             code.mov(row, rax);
             code.mov(rax, MatrixArguments.Sums);
             code.mov(sum, rax);
+            code.mov(rax, MatrixArguments.Scratch);
+            code.mov(pairs, rax);
             code.mov(dimensionsLeft, plan.ValueDim / plan.DimensionPanel);
             Label dimensions = builder.Begin("dimensions");
+            Label known = builder.Later("known");
+            code.cmp(MatrixArguments.Sharing, MatrixArguments.Again);
+            code.je(known);
             LayBeside(builder, plan, lower, upper);
+            builder.Begin(known, "known");
             code.add(row, MatrixPlan.VectorBytes);
             code.mov(r8, sum);
             code.mov(r10, MatrixArguments.Scores);
@@ -66,6 +73,13 @@ internal static class PairRoutines
                 ValueTiles(builder, plan, run.Key, run.Count());
             }
 
+
+            // Pairs that nobody needs any more give their place to the next ones: it stays in the first-level cache.
+            Label alone = builder.Later("alone");
+            code.cmp(MatrixArguments.Sharing, 0);
+            code.je(alone);
+            code.add(pairs, plan.PairedPanelBytes);
+            builder.Begin(alone, "alone");
             code.add(sum, 2 * MatrixPlan.VectorBytes);
             code.dec(dimensionsLeft);
             code.jne(dimensions);
@@ -142,7 +156,7 @@ internal static class PairRoutines
         code.vmovups(zmm30, __zmmword_ptr[lower]);
         code.vmovups(zmm31, __zmmword_ptr[upper]);
         code.mov(rax, MatrixArguments.Kept(0));
-        code.mov(rdx, MatrixArguments.Scratch);
+        code.mov(rdx, MatrixArguments.Kept(4));
         code.mov(r9, MatrixArguments.Tokens);
         Label pairs = builder.Begin("pairs");
         code.vmovups(zmm0, __zmmword_ptr[rax]);
@@ -178,7 +192,7 @@ internal static class PairRoutines
             code.vpxord(Vector(i), Vector(i), Vector(i));
         }
 
-        code.mov(rax, MatrixArguments.Scratch);
+        code.mov(rax, MatrixArguments.Kept(4));
         code.mov(rdx, r10);
         code.mov(r9, MatrixArguments.Tokens);
         Label tokens = builder.Begin($"{name}Tokens");

@@ -10,11 +10,11 @@ internal sealed class TilePrefillEmitter(CodeWriter writer, TilePrefillPlan plan
         writer.Line("private static readonly DecompressedLayout s_layout = new()");
         writer.Line("{");
         writer.Line($"    KeyTile = {plan.KeyTile},");
-        writer.Line($"    ScoreStride = {TilePrefillPlan.Queries},");
+        writer.Line($"    ScoreStride = {plan.Queries},");
         writer.Line($"    KeyStride = {plan.KeyBytes / sizeof(float)},");
         writer.Line($"    ValueStride = {plan.ValueBytes / sizeof(float)},");
-        writer.Line($"    QueryTile = {TilePrefillPlan.Queries},");
-        writer.Line($"    QueryPanel = {TilePrefillPlan.Queries},");
+        writer.Line($"    QueryTile = {plan.Queries},");
+        writer.Line($"    QueryPanel = {plan.Queries},");
         writer.Line("};");
         writer.Line();
         writer.Line("private static readonly DecompressedTileLayout s_tiles = new()");

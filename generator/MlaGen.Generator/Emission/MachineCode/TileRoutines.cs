@@ -8,7 +8,8 @@ namespace MlaGen.Generator.Emission.MachineCode;
 /// <summary>
 /// The two routines of an absorbed core on <c>tdpbf16ps</c>: a tile of 16 rows of 32 bfloat16 by one of 16 pairs by 16 columns, added to 16 by 16 floats.
 /// Every sum is formed in one order, whichever tile it lies in; the terms of a sum of terms follow each other at each step of the depth. While the scores of
-/// the first panels have rows in the nearest cache, their latents are laid beside each other, two tokens at a time, for the values.
+/// the first panels have rows in the nearest cache, their latents are laid beside each other, two tokens at a time, for the values; and the rows that will be
+/// needed next are asked for. Neither is done again for the next query token of a sequence.
 /// </summary>
 internal static class TileRoutines
 {
@@ -48,16 +49,25 @@ internal static class TileRoutines
             code.cmp(left, plan.TokenTile);
             code.cmove(r9, MatrixArguments.Upcoming);
             code.mov(rdx, MatrixArguments.Queries);
-            int first = Math.Min(2, plan.Panels);
-            ScoreTiles(builder, plan, first, count: 1, laysBeside: true);
-            if (plan.Panels >= 4)
+            int panels = Math.Min(2, plan.Panels);
+            int groups = plan.Panels / panels;
+            Label others = builder.Later("others");
+            Label last = builder.Later("last");
+            AssemblerMemoryOperand panelsLeft = MatrixArguments.Kept(1);
+            code.mov(panelsLeft, groups);
+            code.cmp(MatrixArguments.Sharing, MatrixArguments.Again);
+            code.je(others);
+            ScoreTiles(builder, plan, "first", panels, laysBeside: true, asks: true);
+            code.dec(panelsLeft);
+            code.je(last);
+            builder.Begin(others, "others");
+            ScoreTiles(builder, plan, "others", panels, laysBeside: false, asks: groups > 1);
+            code.dec(panelsLeft);
+            code.jne(others);
+            builder.Begin(last, "last");
+            if (plan.Panels > panels && plan.Panels % 2 != 0)
             {
-                ScoreTiles(builder, plan, panels: 2, count: (plan.Panels / 2) - 1, laysBeside: false);
-            }
-
-            if (plan.Panels > first && plan.Panels % 2 != 0)
-            {
-                ScoreTiles(builder, plan, panels: 1, count: 1, laysBeside: false);
+                ScoreTiles(builder, plan, "last", panels: 1, laysBeside: false, asks: true);
             }
 
             code.add(pairs, plan.TokenTile / 2 * MatrixPlan.PairBytes);
@@ -128,13 +138,11 @@ internal static class TileRoutines
     public static AssemblerRegisterTMM Tile(int index) => new(Register.TMM0 + index);
 
     /// <summary>
-    /// A tile of tokens by one or two panels of queries, several times: rax at the tile's rows, rdx at the queries, r8 at the scores, r9 at the rows to ask for;
-    /// where it lays latents beside each other, once.
+    /// A tile of tokens by one or two panels of queries: rax at the tile's rows, rdx at the queries, r8 at the scores, r9 at the rows to ask for, if it asks.
     /// </summary>
-    private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, int panels, int count, bool laysBeside)
+    private static void ScoreTiles(RoutineBuilder builder, MatrixPlan plan, string name, int panels, bool laysBeside, bool asks)
     {
         Assembler code = builder.Code;
-        AssemblerMemoryOperand left = MatrixArguments.Kept(1);
         AssemblerMemoryOperand end = MatrixArguments.Kept(2);
         AssemblerMemoryOperand tilePairs = MatrixArguments.Kept(3);
         AssemblerMemoryOperand pairs = MatrixArguments.Kept(4);
@@ -148,18 +156,6 @@ internal static class TileRoutines
         bool keepsRows = sums + tokenTiles + 1 <= tiles;
         int rowTiles = keepsRows ? tokenTiles : 1;
         int queryTiles = Math.Min(panels * plan.Terms, tiles - sums - rowTiles);
-        string name = (laysBeside, panels) switch
-        {
-            (true, _) => "firstPanels",
-            (false, 1) => "panel",
-            _ => "panels",
-        };
-        if (count > 1)
-        {
-            code.mov(left, count);
-        }
-
-        Label again = builder.Begin(name);
         for (int i = 0; i < sums; i++)
         {
             code.tilezero(Tile(i));
@@ -205,11 +201,6 @@ internal static class TileRoutines
         code.sub(rax, plan.RowBytes - (sizeof(short) * plan.DepthTail));
         code.add(rdx, (panels * plan.PanelBytes) - depthBytes);
         code.add(r8, panels * MatrixPlan.VectorBytes);
-        if (count > 1)
-        {
-            code.dec(left);
-            code.jne(again);
-        }
 
         void Steps(string label, int count, bool isLatent)
         {
@@ -268,12 +259,16 @@ internal static class TileRoutines
                 code.mov(r9, upcoming);
             }
 
-            for (int line = 0; line < plan.PrefetchLines; line++)
+            for (int line = 0; asks && line < plan.PrefetchLines; line++)
             {
                 code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
             }
 
-            code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
+            if (asks)
+            {
+                code.add(r9, plan.PrefetchLines * MatrixPlan.VectorBytes);
+            }
+
             code.add(rax, MatrixPlan.VectorBytes);
             code.add(rdx, plan.Terms * TileBytes);
             code.cmp(rdx, end);

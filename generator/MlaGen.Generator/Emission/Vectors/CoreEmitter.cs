@@ -90,7 +90,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         {
             if (plan.PrefetchesQueries)
             {
-                int bytes = plan.ColumnTiles.Max() * plan.ValueStripes.Max(stripe => stripe.Width) * sizeof(float);
+                int bytes = CorePlan.TokensOfRound * plan.ColumnTiles.Max() * plan.ValueStripes.Max(stripe => stripe.Width) * sizeof(float);
                 writer.Line($"// The outputs of the {plan.Columns} queries behind these, which are next.");
                 writer.Line("ref byte upcoming = ref Unsafe.As<float, byte>(ref output);");
                 writer.Line($"IntPtr step = ({bytes} + tokens - 1) / tokens;");
@@ -151,8 +151,8 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
         string variable = tile == 1 ? "token" : "next";
         if (plan.ColumnStripes.Select(stripe => plan.ScoreTile(tile, stripe)).FirstOrDefault(kind => kind.Prefetches > 0) is { } asking)
         {
-            int steps = plan.Depth * asking.Prefetches;
-            writer.Line(plan.IsAbsorbed ? $"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};" : $"IntPtr step = ({tile * asking.Width * sizeof(float)} + tokens - 1) / tokens;");
+            int steps = plan.Depth / plan.DepthsOfRound * asking.Prefetches;
+            writer.Line(plan.IsAbsorbed ? $"IntPtr step = (({tile} * cachedRowBytes) + {steps - 1}) / {steps};" : $"IntPtr step = ({plan.DepthsOfRound * tile * asking.Width * sizeof(float)} + tokens - 1) / tokens;");
         }
 
         using (writer.Braces($"for (int {variable} = 0; {variable} < tokens; {variable} += {tile})"))
@@ -176,7 +176,7 @@ internal sealed class CoreEmitter(CodeWriter writer, CorePlan plan)
                 string name = kind.Name;
                 string upcoming = kind.Prefetches == 0 ? string.Empty
                     : plan.IsAbsorbed ? ", ref upcoming, distance + (token * cachedRowBytes), step"
-                    : $", ref upcoming, ((column + {plan.Columns}) * {plan.Depth * sizeof(float)}) + (next / {tile} * {plan.Depth} * step), step";
+                    : $", ref upcoming, ((column + {plan.Columns}) * {plan.Depth * sizeof(float)}) + (next / {tile} * {plan.Depth / plan.DepthsOfRound} * step), step";
                 if (plan.IsAbsorbed && stripe.Tiles == 1)
                 {
                     writer.Line($"{name}(ref key, {VectorText.Moved("queries", $"{stripe.Start * plan.Depth}")}, {VectorText.Moved("score", $"{stripe.Start}")}{upcoming});");

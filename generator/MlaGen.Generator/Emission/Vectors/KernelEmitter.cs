@@ -111,6 +111,7 @@ internal static class KernelEmitter
             {PlanText.Registers(core, "token")}
             {PlanText.Caches(core)}
             {PlanText.Threads(plan.KeySplit)}
+            {PlanText.Queries(core.MostQueries)}
             {PlanText.Form(plan.BreakEvenQueries)}
             {PlanText.Jit(core)}
             """;
@@ -198,6 +199,7 @@ internal static class KernelEmitter
             sum of latents. Queries, probabilities and rows are bfloat16, all sums float32. It costs {CodeWriter.Count(2L * d.Heads * (matrix.Depth + d.KvLoraRank))} operations a cached token for {CodeWriter.Count(matrix.RowBytes)} bytes read.
 
             {PlanText.Matrix(matrix)}
+            {PlanText.Queries(matrix.MostQueries)}
             Products are machine code, assembled when this file was written; the softmax between them is the runtime's. Where the system refuses executable
             memory, or the machine lacks an instruction, a managed core of these kernels runs.
             """;
@@ -217,7 +219,7 @@ internal static class KernelEmitter
             $"""
             The decompressed attention core for AMX-BF16, at precision {tiles.Precision}.
 
-            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {TilePrefillPlan.Queries} queries to them.
+            What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {tiles.Queries} queries to them.
             It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Operands are sums of terms of bfloat16, all sums float32.
 
             {PlanText.TilePrefill(tiles)}
@@ -271,6 +273,7 @@ internal static class KernelEmitter
         writer.Line($"    MostParts = {plan.KeySplit.MostParts},");
         writer.Line($"    SingleBlockParts = {plan.KeySplit.SingleBlockParts},");
         writer.Line($"    PartBlocks = {plan.KeySplit.PartBlocks},");
+        writer.Line($"    MostQueries = {core.MostQueries},");
         writer.Line("};");
     }
 

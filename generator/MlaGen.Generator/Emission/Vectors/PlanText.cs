@@ -38,6 +38,11 @@ internal static class PlanText
     public static string Threads(KeySplit split) =>
         $"Threads. A row's blocks are split by their number alone: into up to {split.SingleBlockParts} parts of any size, or up to {split.MostParts} of at least {split.PartBlocks} blocks.";
 
+    /// <summary>How query tokens share a pass.</summary>
+    public static string Queries(int most) => most == 1
+        ? "Queries. Each query token goes through the blocks of its sequence alone: queries and sums of two would not stay in the caches nearby."
+        : $"Queries. Up to {most} query tokens of a sequence go through its blocks together: a block is read, and brought into the form that products take, once for all of them.";
+
     /// <summary>When the driver takes the decompressed form.</summary>
     public static string Form(int breakEven) => breakEven == 0
         ? "Form. Decompressing keys and values never pays for this shape: it is done on demand alone."
@@ -59,7 +64,7 @@ internal static class PlanText
         string tokens = Counted.Of(plan.TokenTile, "token");
         string caches = plan.HasTiles
             ? $"Caches. The latents of two tokens are laid beside each other while scores have their rows near: {Kilobytes(plan.PairedBytes)} KB a block, of which values read {Kilobytes(plan.PairedPanelBytes)} KB for {Counted.Of(MatrixPlan.PairDimensions, "dimension")} at a time."
-            : $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedBytes)} KB, which stay in the first-level cache for all columns.";
+            : $"Caches. The latents of two tokens are laid beside each other for {dimensions} at a time: {Kilobytes(plan.PairedPanelBytes)} KB, which stay in the first-level cache for all columns; those of all latents, {Kilobytes(plan.PairedBytes)} KB, are kept for the next query token.";
         int panels = Math.Min(2, plan.Panels);
         string columns = $"How it is cut. {Counted.Of(plan.Columns, "column")} in {Counted.Of(plan.Panels, "panel")} of {MatrixPlan.PanelColumns}";
         return plan.HasTiles
@@ -80,7 +85,7 @@ internal static class PlanText
             (plan.Terms == 1
                 ? "Terms. Keys and queries are sums of two terms of bfloat16: three products. Values and probabilities are rounded once. Latents and weights have two where bfloat16 does not hold them.\n"
                 : "Terms. Keys and queries are sums of three terms of bfloat16: six products. Values and probabilities have two: three products. Latents and weights have three where bfloat16 does not hold them.\n") +
-            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * TilePrefillPlan.ScoreBytes)} KB, stay in the first-level cache.\n" +
+            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
             $"Operands lie tile by tile, in the order in which they are loaded: streams that the processor foresees.";
 
     /// <summary>How a decompressed core of machine code without tiles is cut.</summary>

@@ -35,25 +35,17 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
                 writer.Line($"{vector.Type} {string.Join(", ", Each(tile.Vectors, v => $"{Sum(t, v)} = {vector.Zero}"))};");
             }
 
-            using (writer.Braces($"for (int d = 0; d < {plan.Depth}; d++)"))
+            int round = plan.DepthsOfRound;
+            using (writer.Braces($"for (int d = 0; d < {plan.Depth}; {(round == 1 ? "d++" : $"d += {round}")})"))
             {
-                for (int v = 0; v < tile.Vectors; v++)
+                for (int step = 0; step < round; step++)
                 {
-                    writer.Line($"{vector.Type} {Query(v)} = {vector.Load("query", v * tile.Lanes)};");
-                }
-
-                for (int t = 0; t < tokens; t++)
-                {
-                    writer.Line($"{vector.Type} k{t} = {vector.Broadcast(VectorText.Element("key", t * plan.KeyStride))};");
-                    for (int v = 0; v < tile.Vectors; v++)
-                    {
-                        writer.Line($"{Sum(t, v)} = {vector.MultiplyAdd($"k{t}", Query(v), Sum(t, v))};");
-                    }
+                    Step(step);
                 }
 
                 Ask(tile);
-                writer.Line("key = ref Unsafe.Add(ref key, 1);");
-                writer.Line($"query = ref Unsafe.Add(ref query, {tile.Width});");
+                writer.Line($"key = ref Unsafe.Add(ref key, {round});");
+                writer.Line($"query = ref Unsafe.Add(ref query, {round * tile.Width});");
             }
 
             writer.Line();
@@ -66,8 +58,28 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
             }
         }
 
+        // One element of depth, so many behind the one that the references stand at.
+        void Step(int behind)
+        {
+            string suffix = Suffix(behind);
+            for (int v = 0; v < tile.Vectors; v++)
+            {
+                writer.Line($"{vector.Type} {Query(v)} = {vector.Load("query", (behind * tile.Width) + (v * tile.Lanes))};");
+            }
+
+            for (int t = 0; t < tokens; t++)
+            {
+                writer.Line($"{vector.Type} k{t}{suffix} = {vector.Broadcast(VectorText.Element("key", (t * plan.KeyStride) + behind))};");
+                for (int v = 0; v < tile.Vectors; v++)
+                {
+                    writer.Line($"{Sum(t, v)} = {vector.MultiplyAdd($"k{t}{suffix}", Query(v), Sum(t, v))};");
+                }
+            }
+
+            string Query(int v) => $"q{v * tile.Lanes}{suffix}";
+        }
+
         string Sum(int t, int v) => $"t{t}c{v * tile.Lanes}";
-        string Query(int v) => $"q{v * tile.Lanes}";
     }
 
     private void ScoresByDepth(TilePlan tile)
@@ -128,25 +140,23 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
                 writer.Line($"{vector.Type} {string.Join(", ", Each(tile.Vectors, v => $"{Sum(c, v)} = {vector.Zero}"))};");
             }
 
-            using (writer.Braces("for (int token = 0; token < tokens; token++)"))
+            writer.Line("int token = 0;");
+            using (writer.Braces($"for (; token <= tokens - {CorePlan.TokensOfRound}; token += {CorePlan.TokensOfRound})"))
             {
-                for (int v = 0; v < tile.Vectors; v++)
+                for (int step = 0; step < CorePlan.TokensOfRound; step++)
                 {
-                    writer.Line($"{vector.Type} v{v * tile.Lanes} = {vector.Load("value", v * tile.Lanes)};");
-                }
-
-                for (int c = 0; c < columns; c++)
-                {
-                    writer.Line($"{vector.Type} p{c} = {vector.Broadcast(VectorText.Element("probability", c))};");
-                    for (int v = 0; v < tile.Vectors; v++)
-                    {
-                        writer.Line($"{Sum(c, v)} = {vector.MultiplyAdd($"p{c}", $"v{v * tile.Lanes}", Sum(c, v))};");
-                    }
+                    Step(step);
                 }
 
                 Ask(tile);
-                writer.Line($"value = ref Unsafe.Add(ref value, {plan.ValueStride});");
-                writer.Line($"probability = ref Unsafe.Add(ref probability, {plan.ScoreStride});");
+                writer.Line($"value = ref Unsafe.Add(ref value, {CorePlan.TokensOfRound * plan.ValueStride});");
+                writer.Line($"probability = ref Unsafe.Add(ref probability, {CorePlan.TokensOfRound * plan.ScoreStride});");
+            }
+
+            writer.Line();
+            using (writer.Braces("if (token < tokens)"))
+            {
+                Step(0);
             }
 
             writer.Line();
@@ -161,8 +171,31 @@ internal sealed class TileEmitter(CodeWriter writer, CorePlan plan)
             }
         }
 
+        // The values and probabilities of a token, so many behind the one that the references stand at.
+        void Step(int behind)
+        {
+            string suffix = Suffix(behind);
+            for (int v = 0; v < tile.Vectors; v++)
+            {
+                writer.Line($"{vector.Type} {Value(v)} = {vector.Load("value", (behind * plan.ValueStride) + (v * tile.Lanes))};");
+            }
+
+            for (int c = 0; c < columns; c++)
+            {
+                writer.Line($"{vector.Type} p{c}{suffix} = {vector.Broadcast(VectorText.Element("probability", (behind * plan.ScoreStride) + c))};");
+                for (int v = 0; v < tile.Vectors; v++)
+                {
+                    writer.Line($"{Sum(c, v)} = {vector.MultiplyAdd($"p{c}{suffix}", Value(v), Sum(c, v))};");
+                }
+            }
+
+            string Value(int v) => $"v{v * tile.Lanes}{suffix}";
+        }
+
         string Sum(int c, int v) => $"c{c}d{v * tile.Lanes}";
     }
+
+    private static string Suffix(int behind) => behind == 0 ? string.Empty : "Next";
 
     private static string AskingParameters(TilePlan tile) => tile.Prefetches > 0 ? ", ref byte upcoming, IntPtr distance, IntPtr step" : string.Empty;
 

@@ -61,9 +61,11 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Matrix.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale, ref floats);
+            Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
             ref float pairs = ref Unsafe.Add(ref packed, first * (Matrix.KeyDepth / 2));
-            Int16Quantization.QuantizePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref Unsafe.Add(ref packed, core.QueryScales + first));
+            ref float scales = ref Unsafe.Add(ref packed, core.QueryScales + first);
+            Int16Quantization.QuantizePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref scales);
+            (Vector512.LoadUnsafe(ref scales) * scale).StoreUnsafe(ref scales);
         }
     }
 
@@ -202,24 +204,19 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
     public override void Divide(ref float sums, ReadOnlySpan<float> shares, ref float output, nint stride)
         => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
 
-    /// <summary>Writes <c>panel[d][i] = scale · rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
+    /// <summary>Writes <c>panel[d][i] = rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn(ref float rows, nint stride, int count, int depth, float scale, ref float panel)
+    private static void Turn(ref float rows, nint stride, int count, int depth, ref float panel)
     {
         if (count < Width || depth % Width != 0)
         {
-            PanelPacking.Pack(ref rows, stride, count, depth, scale, ref panel, Width);
+            PanelPacking.Pack(ref rows, stride, count, depth, scale: 1, ref panel, Width);
             return;
         }
 
         for (int d = 0; d < depth; d += Width)
         {
             WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, d)), stride, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, d * Width)), Width);
-        }
-
-        for (int d = 0; d < depth; d++)
-        {
-            (Vector512.LoadUnsafe(ref panel, (nuint)(d * Width)) * scale).StoreUnsafe(ref panel, (nuint)(d * Width));
         }
     }
 

@@ -70,6 +70,30 @@ internal readonly struct KeySource
         return length;
     }
 
+    /// <summary>Whether most keys are the same as another source's: both are of one sequence, and neither is a list.</summary>
+    public bool IsNear(in KeySource other) => ReferenceEquals(Sequence, other.Sequence) && _run > 0 && other._run > 0;
+
+    /// <summary>Whether so many keys from one on are also those that another source of the sequence has there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public bool StartsLike(in KeySource other, int key, int count)
+    {
+        int end = key + count;
+        if (end > other.Count)
+        {
+            return false;
+        }
+
+        for (int i = Math.Max(key, Math.Min(_run, other._run)); i < end; i++)
+        {
+            if (Token(i) != other.Token(i))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The token of a key.</summary>
     public int Token(int key) => key < _run ? key : _listed[_first + key - _run];
 }

@@ -208,6 +208,7 @@ internal sealed class DecompressedStage
         TileSelection selected = _selections[worker];
         if (selection is not null)
         {
+            ClearSums(0, heads * tiles, space);
             int stride = SelectionMasks.Stride(entry);
             selected.Begin(masks + ((long)(firstQuery / Layout.QueryPanel) * stride), stride, queries);
         }
@@ -243,6 +244,12 @@ internal sealed class DecompressedStage
                 var decompressed = new KeyTile(ref Unsafe.As<float, byte>(ref space.Keys.Start), ref Unsafe.As<float, byte>(ref space.Values.Start), tokens);
                 for (int tile = 0; tile < tiles; tile++)
                 {
+                    if (firstKey == 0)
+                    {
+                        // Every query sees the first key: its sums are needed in the caches now.
+                        ClearSums((head * tiles) + tile, 1, space);
+                    }
+
                     AttendTile(entry, firstQuery, queries, tile, (head * tiles) + tile, firstKey, decompressed, space);
                 }
             }
@@ -278,14 +285,14 @@ internal sealed class DecompressedStage
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Initialise(int tiles, WorkerSpace space)
     {
-        int length = tiles * Layout.QueryTile;
-        space.Output.Span(0, length * SumFloats).Clear();
         for (int tile = 0; tile < tiles; tile++)
         {
             space.Statistics.Span(3L * tile * Layout.QueryTile, Layout.QueryTile).Fill(float.NegativeInfinity);
             space.Statistics.Span(((3L * tile) + 1) * Layout.QueryTile, 2 * Layout.QueryTile).Clear();
         }
     }
+
+    private void ClearSums(int place, int tiles, WorkerSpace space) => space.Output.Span((long)place * Layout.QueryTile * SumFloats, tiles * Layout.QueryTile * SumFloats).Clear();
 
     /// <summary>Attends a tile of queries to a tile of keys.</summary>
     /// <param name="entry">Whose tokens they are.</param>
