@@ -53,8 +53,7 @@ public sealed class AbsorbedLayout
 }
 
 /// <summary>The place of a query token among those that go through the same rows of a block.</summary>
-[EditorBrowsable(EditorBrowsableState.Never)]
-public enum RowSharing
+internal enum RowSharing
 {
     /// <summary>There is one alone.</summary>
     None,
@@ -77,7 +76,7 @@ public ref struct AbsorbedBlock
     public int Tokens;
 
     /// <summary>Whether several query tokens go through them, one after the other and with the same scratch, in which a core may keep what it made of them.</summary>
-    public RowSharing Sharing;
+    internal RowSharing Sharing;
 
     /// <summary>Where to count from to the cached rows that will be needed next; they are only asked for.</summary>
     public ref byte Upcoming;

@@ -43,6 +43,9 @@ internal readonly record struct Tolerance(double RelativeError, double Absolute,
     /// <summary>One oracle against the other.</summary>
     public static Tolerance Oracles { get; } = new(1e-12, 1e-12, 1e-9);
 
+    /// <summary>The same, as a whole, where projections err as much as attention does: single elements may meet with both errors, and with those of the queries in their scores.</summary>
+    public Tolerance WithProjections => this with { Absolute = 3 * Absolute, Relative = 3 * Relative };
+
     /// <summary>The same for scores up to <paramref name="maxScore"/> in magnitude: far from zero they lose digits.</summary>
     public Tolerance ForScores(double maxScore)
     {
