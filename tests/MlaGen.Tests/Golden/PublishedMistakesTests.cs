@@ -64,7 +64,7 @@ public sealed class PublishedMistakesTests
         where TAttention : class, IGoldenAttention<TAttention>
     {
         var model = new GoldenModel<TAttention>();
-        using AttentionRun run = AttentionRun.Open(model.Layer, new RunOptions { Form = form });
+        using AttentionRun run = AttentionRun.Open(model.Layer, new RunOptions { Form = form, Precision = MlaPrecision.Highest });
         float[] output = run.Feed(run.CreateSequence(), new Prompt(model.Case.Hidden, model.Case.Positions));
         return Compare.Explain<float, float>(output, model.Case.Output, Tolerance.Float32);
     }

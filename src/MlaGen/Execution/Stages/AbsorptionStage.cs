@@ -26,12 +26,15 @@ internal sealed class AbsorptionStage
 
     private MlaShape Shape => _step.Shape;
 
+    /// <summary>At high precision the queries that enter scores, and what comes of them, are rounded by the core alone: with absorption by terms, too, a layer errs by more than 1e-5.</summary>
+    private MlaPrecision Precision => _step.Batch.Pool.Precision == MlaPrecision.Medium ? MlaPrecision.Medium : MlaPrecision.Highest;
+
     /// <summary>Takes the memory for so many rows.</summary>
     public void Reserve(int rows)
     {
         foreach (PanelProducts format in PanelFormats.All)
         {
-            Reserve(ProductCores.First(format, long.MaxValue, _step.Batch.Pool.Precision), rows);
+            Reserve(ProductCores.First(format, long.MaxValue, Precision), rows);
         }
     }
 
@@ -51,7 +54,7 @@ internal sealed class AbsorptionStage
     private void Run(Action<int, int> head, Projection weights, Workspace inputs, Workspace outputs, int width)
     {
         _matrix = weights.Matrix;
-        _core = ProductCores.First(_matrix, _step.Batch.Pool.Precision);
+        _core = ProductCores.First(_matrix, Precision);
         _inputs = inputs;
         _outputs = outputs;
         int rows = _absorbed.RowCount;
