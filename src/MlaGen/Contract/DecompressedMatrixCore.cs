@@ -4,15 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>
-/// A decompressed core whose products, those that make keys and values included, are machine code that the generator assembled; its softmax is managed.
-/// Queries lie in lanes from beginning to end: values and sums of values are turned in their place.
-/// </summary>
+/// <summary>A decompressed core of machine code on pairs: int16 with a scale for each vector, but for values and probabilities, which are bfloat16.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public abstract class DecompressedMatrixCore : DecompressedCore
+public abstract class DecompressedMatrixCore : DecompressedMachineCore
 {
-    private readonly WrittenRoutines _routines = new();
-
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
     /// <param name="precision">How exactly it multiplies.</param>
@@ -20,38 +15,9 @@ public abstract class DecompressedMatrixCore : DecompressedCore
     /// <param name="layout">Sizes of the memory that it works on.</param>
     /// <param name="matrix">Sizes that its routines were assembled for.</param>
     protected DecompressedMatrixCore(CoreTarget target, MlaPrecision precision, RowOperand operand, DecompressedLayout layout, DecompressedMatrixLayout matrix)
-        : base(target, operand, layout)
-    {
-        Precision = precision;
-        Matrix = matrix;
-    }
-
-    private enum Product
-    {
-        Keys,
-        Values,
-        Scores,
-        Sums,
-    }
-
-    /// <inheritdoc/>
-    public sealed override MlaPrecision Precision { get; }
-
-    /// <summary>Keys of a head but for their rotary part, from latents and weights.</summary>
-    protected abstract MachineRoutine Keys { get; }
-
-    /// <summary>Turned values of a head, from weights and latents.</summary>
-    protected abstract MachineRoutine Values { get; }
-
-    /// <summary>Scores of a panel of queries.</summary>
-    protected abstract MachineRoutine Scores { get; }
-
-    /// <summary>Turned sums of values, added to those so far.</summary>
-    protected abstract MachineRoutine Sums { get; }
+        : base(target, precision, operand, layout) => Matrix = matrix;
 
     internal DecompressedMatrixLayout Matrix { get; }
-
-    internal sealed override string? Refusal => _routines.TryWrite(() => [Bytes(Keys), Bytes(Values), Bytes(Scores), Bytes(Sums)]);
 
     internal sealed override bool HoldsTile(MlaShape shape)
         => Layout.KeyTile > 0 && Matrix.TokenTile > 0 && Layout.KeyTile % Matrix.TokenTile == 0 && Layout.KeyTile % DecompressedMatrixLayout.TileColumns == 0
@@ -112,8 +78,6 @@ public abstract class DecompressedMatrixCore : DecompressedCore
     internal void MultiplyValues(ref byte weights, ref float weightScales, ref byte latents, ref float latentScales, int tokens, int latent, ref float result)
         => Multiply(Product.Values, ref weights, ref weightScales, ref latents, ref latentScales, ref result, Matrix.ValueRows, WholeMultiple(tokens, DecompressedMatrixLayout.TileColumns), latent);
 
-    private static (byte[] Code, int Entry) Bytes(MachineRoutine routine) => (routine.Code.ToArray(), routine.Entry);
-
     private static int WholeMultiple(int number, int of) => (number + of - 1) / of * of;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -139,7 +103,7 @@ public abstract class DecompressedMatrixCore : DecompressedCore
                 ColumnFactors = (nint)columnStart,
                 RowScales = (nint)rowStart,
             };
-            ((delegate* unmanaged<PrefillArguments*, void>)_routines[(int)product])(&arguments);
+            ((delegate* unmanaged<PrefillArguments*, void>)Routine(product))(&arguments);
         }
     }
 

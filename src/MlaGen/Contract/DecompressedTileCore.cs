@@ -4,20 +4,15 @@ using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>
-/// A decompressed core whose products, those that make keys and values included, are machine code on tiles that the generator assembled; its softmax is managed.
-/// Operands are sums of terms of bfloat16. Queries lie in lanes from beginning to end: values and sums of values are turned in their place.
-/// </summary>
+/// <summary>A decompressed core of machine code on tiles, whose operands are sums of terms of bfloat16.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public abstract class DecompressedTileCore : DecompressedCore
+public abstract class DecompressedTileCore : DecompressedMachineCore
 {
     /// <summary>Rows and columns that a product takes at a time, and the least of a depth.</summary>
     internal const int Side = 32;
 
     /// <summary>Rows of a tile of left elements.</summary>
     internal const int TileRows = 16;
-
-    private readonly WrittenRoutines _routines = new();
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -26,39 +21,9 @@ public abstract class DecompressedTileCore : DecompressedCore
     /// <param name="layout">Sizes of the memory that it works on.</param>
     /// <param name="tiles">Sizes that its routines were assembled for.</param>
     protected DecompressedTileCore(CoreTarget target, MlaPrecision precision, RowOperand operand, DecompressedLayout layout, DecompressedTileLayout tiles)
-        : base(target, operand, layout)
-    {
-        Precision = precision;
-        Tiles = tiles;
-    }
-
-    /// <summary>Its products, in the order of their routines.</summary>
-    internal enum Product
-    {
-        Keys,
-        Values,
-        Scores,
-        Sums,
-    }
-
-    /// <inheritdoc/>
-    public sealed override MlaPrecision Precision { get; }
-
-    /// <summary>Keys of a head but for their rotary part, from latents and weights.</summary>
-    protected abstract MachineRoutine Keys { get; }
-
-    /// <summary>Turned values of a head, from weights and latents.</summary>
-    protected abstract MachineRoutine Values { get; }
-
-    /// <summary>Scores of a panel of queries.</summary>
-    protected abstract MachineRoutine Scores { get; }
-
-    /// <summary>Turned sums of values, added to those so far.</summary>
-    protected abstract MachineRoutine Sums { get; }
+        : base(target, precision, operand, layout) => Tiles = tiles;
 
     internal DecompressedTileLayout Tiles { get; }
-
-    internal sealed override string? Refusal => _routines.TryWrite(() => [Bytes(Keys), Bytes(Values), Bytes(Scores), Bytes(Sums)]);
 
     internal sealed override bool HoldsTile(MlaShape shape)
         => Tiles.ScoreTile > 0 && Tiles.ScoreTile % Side == 0 && Layout.KeyTile > 0 && Layout.KeyTile % Tiles.ScoreTile == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side
@@ -119,15 +84,6 @@ public abstract class DecompressedTileCore : DecompressedCore
     /// <summary>A number with what fills up the last tile.</summary>
     internal static int Whole(int number) => (number + Side - 1) / Side * Side;
 
-    /// <summary>Bytes of the routine of a product.</summary>
-    internal byte[] Code(Product product) => (product switch
-    {
-        Product.Keys => Keys,
-        Product.Values => Values,
-        Product.Scores => Scores,
-        _ => Sums,
-    }).Code.ToArray();
-
     /// <summary>Writes <c>result[token][i] = Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
     internal void MultiplyKeys(ref byte latents, int latentTerms, ref byte weights, int weightTerms, int tokens, int latent, ref float result)
         => Multiply(Product.Keys, ref latents, latentTerms, ref weights, weightTerms, ref result, Whole(tokens), Tiles.KeyColumns, latent, ref result, ref result, ref latents);
@@ -147,11 +103,9 @@ public abstract class DecompressedTileCore : DecompressedCore
 
         fixed (TilePrefillArguments* start = &arguments)
         {
-            ((delegate* unmanaged<TilePrefillArguments*, void>)_routines[(int)product])(start);
+            ((delegate* unmanaged<TilePrefillArguments*, void>)Routine(product))(start);
         }
     }
-
-    private static (byte[] Code, int Entry) Bytes(MachineRoutine routine) => (routine.Code.ToArray(), routine.Entry);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private unsafe void Multiply(

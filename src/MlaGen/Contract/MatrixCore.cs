@@ -51,7 +51,7 @@ public abstract class MatrixCore : AbsorbedCore
     /// <summary>Sizes that its routines were assembled for.</summary>
     internal MatrixLayout Matrix => _matrix;
 
-    internal sealed override string? Refusal => _routines.TryWrite(() => [(ScoresCode, Scores.Entry), (ValuesCode, Values.Entry)]);
+    internal sealed override string? Refusal => _routines.TryWrite(this, static core => [WrittenRoutines.Copy(core.Scores), WrittenRoutines.Copy(core.Values)]);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

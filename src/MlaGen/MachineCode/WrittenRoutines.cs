@@ -9,10 +9,14 @@ internal sealed class WrittenRoutines
     /// <summary>Where a routine is called.</summary>
     public nint this[int index] => _addresses![index];
 
+    /// <summary>A routine's bytes, and where it is entered.</summary>
+    public static (byte[] Code, int Entry) Copy(MachineRoutine routine) => (routine.Code.ToArray(), routine.Entry);
+
     /// <summary>Writes them, unless they are there.</summary>
-    /// <param name="routines">Gives their bytes, and where each is entered.</param>
+    /// <param name="core">Whose they are.</param>
+    /// <param name="routines">Gives them.</param>
     /// <returns>Why the system refuses, or null if they are there.</returns>
-    public string? TryWrite(Func<(byte[] Code, int Entry)[]> routines)
+    public string? TryWrite<T>(T core, Func<T, (byte[] Code, int Entry)[]> routines)
     {
         if (_addresses is not null)
         {
@@ -26,7 +30,7 @@ internal sealed class WrittenRoutines
                 return null;
             }
 
-            (byte[] Code, int Entry)[] all = routines();
+            (byte[] Code, int Entry)[] all = routines(core);
             nint[] addresses = new nint[all.Length];
             if (ExecutableMemory.TryWrite(Array.ConvertAll(all, static routine => routine.Code), addresses) is { } refusal)
             {

@@ -34,8 +34,8 @@ public class ProductPrecisionTests
     public void A_product_is_as_near_to_the_exact_one_as_its_precision_says_whatever_the_number_of_rows(MlaPrecision precision, TensorType type, int inputs, int outputs)
     {
         Linear linear = Load(type, inputs, outputs);
-        float[] weights = Weights(type, inputs, outputs);
-        float[] x = Values(MostRows * inputs, seed: 3);
+        float[] weights = RandomWeights.Of(type, inputs * outputs);
+        float[] x = RandomWeights.Values(MostRows * inputs, seed: 3);
         double[] exact = Exact(x, weights, MostRows, inputs, outputs);
         float[] expected = new float[MostRows * outputs];
         using MlaExecutor one = new(1);
@@ -60,13 +60,13 @@ public class ProductPrecisionTests
     {
         Linear linear = Load(type, inputs, outputs);
         using MlaExecutor executor = new(2);
-        float[] row = Values(inputs, seed: 5);
+        float[] row = RandomWeights.Values(inputs, seed: 5);
         float[] alone = new float[outputs];
         linear.Multiply(row, alone, 1, executor, precision);
         foreach (int place in (int[])[0, 3, 11, 15, 31, 60, 63])
         {
             // What is not finite beside it does not reach it.
-            float[] x = Values(64 * inputs, seed: 6);
+            float[] x = RandomWeights.Values(64 * inputs, seed: 6);
             Array.Fill(x, float.NaN);
             row.CopyTo(x, place * inputs);
             float[] found = new float[64 * outputs];
@@ -111,11 +111,11 @@ public class ProductPrecisionTests
         Assert.Equal(ProductCores.First(PanelFormats.Of(TensorType.BFloat16), 1, precision).Precision, ofTerms);
         Linear linear = Load(type, inputs, Outputs);
         Assert.True(linear.Bytes >= 4 << 20);
-        float[] x = Values(Rows * inputs, seed: 3);
+        float[] x = RandomWeights.Values(Rows * inputs, seed: 3);
         float[] found = new float[Rows * Outputs];
         using MlaExecutor executor = new(2);
         linear.Multiply(x, found, Rows, executor, precision);
-        AssertNear(precision, Exact(x, Weights(type, inputs, Outputs), Rows, inputs, Outputs), found);
+        AssertNear(precision, Exact(x, RandomWeights.Of(type, inputs * Outputs), Rows, inputs, Outputs), found);
         float[] highest = new float[Rows * Outputs];
         linear.Multiply(x, highest, Rows, executor);
         Assert.Equal(ofTerms != MlaPrecision.Highest, !highest.AsSpan().SequenceEqual(found));
@@ -164,21 +164,7 @@ public class ProductPrecisionTests
     private static Linear Load(TensorType type, int inputs, int outputs)
     {
         InMemoryCheckpoint checkpoint = new();
-        checkpoint.Add(Name + ".weight", [outputs, inputs], Weights(type, inputs, outputs), type);
+        checkpoint.Add(Name + ".weight", [outputs, inputs], RandomWeights.Of(type, inputs * outputs), type);
         return Linear.Load(checkpoint, Name, inputs, outputs);
-    }
-
-    /// <summary>Weights that the type holds exactly.</summary>
-    private static float[] Weights(TensorType type, int inputs, int outputs) => [.. Values(inputs * outputs, seed: 1).Select(value => type switch
-    {
-        TensorType.BFloat16 => BFloat16Conversion.ToSingle(BFloat16Conversion.FromSingle(value)),
-        TensorType.Float16 => (float)(Half)value,
-        _ => value,
-    })];
-
-    private static float[] Values(int count, int seed)
-    {
-        var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (float)((2 * random.NextDouble()) - 1))];
     }
 }

@@ -36,7 +36,7 @@ public class TransposedProductTests
     public void A_head_is_multiplied_both_ways_whatever_the_number_of_rows(MlaPrecision precision, TensorType type, int width, int depth)
     {
         // Two heads, whose panels are told apart; the second is the last of the matrix.
-        float[] weights = Weights(type, 2 * width * depth);
+        float[] weights = RandomWeights.Of(type, 2 * width * depth);
         PackedMatrix matrix = Pack(type, weights, 2 * width, depth, width);
         int panel = PackedMatrix.PanelsFor(width);
         float[] head = weights[(width * depth)..];
@@ -91,7 +91,7 @@ public class TransposedProductTests
     {
         // Rows are apart, as those of a head are in a batch.
         int stride = inputs + 3;
-        float[] x = Values(MostRows * stride, seed: 3);
+        float[] x = RandomWeights.Values(MostRows * stride, seed: 3);
         for (int row = 0; row < MostRows; row++)
         {
             x.AsSpan((row * stride) + inputs, 3).Fill(Poison);
@@ -131,19 +131,5 @@ public class TransposedProductTests
         checkpoint.Add("w", [rows, columns], weights, type);
         Assert.True(checkpoint.TryGetTensor("w", out CheckpointTensor? tensor));
         return PackedMatrix.Pack(rows, columns, type, (first, count, destination) => tensor.Read(first * (long)columns * type.Size(), destination[..(count * columns * type.Size())]), group);
-    }
-
-    /// <summary>Weights that the type holds exactly.</summary>
-    private static float[] Weights(TensorType type, int count) => [.. Values(count, seed: 1).Select(value => type switch
-    {
-        TensorType.BFloat16 => BFloat16Conversion.ToSingle(BFloat16Conversion.FromSingle(value)),
-        TensorType.Float16 => (float)(Half)value,
-        _ => value,
-    })];
-
-    private static float[] Values(int count, int seed)
-    {
-        var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (float)((2 * random.NextDouble()) - 1))];
     }
 }

@@ -21,5 +21,5 @@ internal static class CoreChoice
         found > asked ? FormattableString.Invariant($"its precision is {found}; {asked} is asked for") : null;
 
     private static string? SelectionRefusal(AttentionCore core, CacheLayout layout) =>
-        core is DecompressedMatrixCore or DecompressedTileCore && layout.IndexCodec is not null ? "queries may select their keys, which its products do not leave out" : null;
+        core is DecompressedMachineCore && layout.IndexCodec is not null ? "queries may select their keys, which its products do not leave out" : null;
 }

@@ -52,16 +52,11 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
     {
         ref float floats = ref space.Product.Start;
         int depth = Shape.QkHeadDim;
-        for (int query = 0; query < Layout.QueryPanel; query++)
-        {
-            // Rows of queries are far apart: those of the next panel are asked for meanwhile.
-            Prefetch.Range(ref queries, (Layout.QueryPanel + query) * stride, depth);
-        }
-
+        TurnedQueries.AskForNext(ref queries, stride, Layout.QueryPanel, depth);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Matrix.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
+            TurnedQueries.Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
             ref float pairs = ref Unsafe.Add(ref packed, first * (Matrix.KeyDepth / 2));
             ref float scales = ref Unsafe.Add(ref packed, core.QueryScales + first);
             Int16Quantization.QuantizePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref scales);
@@ -203,22 +198,6 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
 
     public override void Divide(ref float sums, ReadOnlySpan<float> shares, ref float output, nint stride)
         => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
-
-    /// <summary>Writes <c>panel[d][i] = rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn(ref float rows, nint stride, int count, int depth, ref float panel)
-    {
-        if (count < Width || depth % Width != 0)
-        {
-            PanelPacking.Pack(ref rows, stride, count, depth, scale: 1, ref panel, Width);
-            return;
-        }
-
-        for (int d = 0; d < depth; d += Width)
-        {
-            WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, d)), stride, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, d * Width)), Width);
-        }
-    }
 
     private static int Columns(int tokens) => (tokens + DecompressedMatrixLayout.TileColumns - 1) / DecompressedMatrixLayout.TileColumns * DecompressedMatrixLayout.TileColumns;
 

@@ -56,16 +56,11 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     {
         ref float floats = ref space.Product.Start;
         int depth = Shape.QkHeadDim;
-        for (int query = 0; query < Layout.QueryPanel; query++)
-        {
-            // Rows of queries are far apart: those of the next panel are asked for meanwhile.
-            Prefetch.Range(ref queries, (Layout.QueryPanel + query) * stride, depth);
-        }
-
+        TurnedQueries.AskForNext(ref queries, stride, Layout.QueryPanel, depth);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Tiles.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
+            TurnedQueries.Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
             Pair(ref floats, Tiles.KeyDepth, scale, Tiles.KeyTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
         }
     }
@@ -228,22 +223,6 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         ref float floats = ref space.Product.Start;
         matrix.Products.WidenPanel(matrix, panel, ref floats);
         Pair(ref floats, Latent, scale: 1, Terms(matrix), ref pairs);
-    }
-
-    /// <summary>Writes <c>panel[d][i] = rows[i][d]</c>, and zeros in the lanes beyond the last row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn(ref float rows, nint stride, int count, int depth, ref float panel)
-    {
-        if (count < Width || depth % Width != 0)
-        {
-            PanelPacking.Pack(ref rows, stride, count, depth, scale: 1, ref panel, Width);
-            return;
-        }
-
-        for (int d = 0; d < depth; d += Width)
-        {
-            WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, d)), stride, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, d * Width)), Width);
-        }
     }
 
     /// <summary>Terms of a panel, <c>[depth][16]</c>, scaled, in pairs.</summary>

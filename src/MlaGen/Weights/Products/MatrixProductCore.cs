@@ -45,12 +45,15 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
     /// </summary>
     private const long LeastBytesOfTerms = 4 << 20;
 
-    private readonly Lock _writing = new();
-    private volatile bool _written;
-    private nint _wholeTiles;
-    private nint _restTiles;
-    private nint _rowByStrip;
-    private nint _rowByPanel;
+    private readonly WrittenRoutines _routines = new();
+
+    private enum Routine
+    {
+        WholeTiles,
+        RestTiles,
+        RowByStrip,
+        RowByPanel,
+    }
 
     public sealed override RowPacking Packing => Rows;
 
@@ -63,7 +66,9 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
     public sealed override int ScratchLength =>
         (MostUnitPanels * PackedMatrix.PanelWidth * BFloat16Packing.PaddedRows(ProjectionKernels.MostChunkRows)) + (2 * pairedDepth * PackedMatrix.PanelWidth);
 
-    public sealed override string? Refusal => _written ? null : Write();
+    public sealed override string? Refusal => _routines.TryWrite(
+        this,
+        static core => [WrittenRoutines.Copy(core.WholeTiles), WrittenRoutines.Copy(core.RestTiles), WrittenRoutines.Copy(core.RowByStrip), WrittenRoutines.Copy(core.RowByPanel)]);
 
     public sealed override string? RefusalOf(PanelProducts format, long bytes) => (format.Format, format.Type) switch
     {
@@ -91,9 +96,9 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
     /// <param name="rows">Rows.</param>
     protected abstract void MultiplyTiles(ref ProductArguments arguments, int rows);
 
-    protected void MultiplyWholeTiles(ref ProductArguments arguments) => Run(_wholeTiles, ref arguments);
+    protected void MultiplyWholeTiles(ref ProductArguments arguments) => Run(Routine.WholeTiles, ref arguments);
 
-    protected void MultiplyRestTiles(ref ProductArguments arguments) => Run(_restTiles, ref arguments);
+    protected void MultiplyRestTiles(ref ProductArguments arguments) => Run(Routine.RestTiles, ref arguments);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch) =>
@@ -198,7 +203,7 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
                     arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
                     arguments.PanelBytes = weights.PanelBytes;
                     arguments.Depth = done / stepDepth;
-                    Run(count == StripPanels ? _rowByStrip : _rowByPanel, ref arguments);
+                    Run(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
                 }
 
                 arguments.Weights = (nint)written;
@@ -218,7 +223,7 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
                             new Span<byte>(target + (length * DepthBytes), (((int)arguments.Depth * stepDepth) - length) * DepthBytes).Clear();
                         }
 
-                        Run(count == StripPanels ? _rowByStrip : _rowByPanel, ref arguments);
+                        Run(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
                     }
                 }
             }
@@ -315,35 +320,11 @@ internal abstract unsafe partial class MatrixProductCore(int terms, int stepDept
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(nint routine, ref ProductArguments arguments)
+    private void Run(Routine routine, ref ProductArguments arguments)
     {
         fixed (ProductArguments* given = &arguments)
         {
-            ((delegate* unmanaged<ProductArguments*, void>)routine)(given);
-        }
-    }
-
-    private string? Write()
-    {
-        using (Uninterrupted.Hold(_writing))
-        {
-            if (_written)
-            {
-                return null;
-            }
-
-            Span<nint> addresses = stackalloc nint[4];
-            if (ExecutableMemory.TryWrite([WholeTiles.Code.ToArray(), RestTiles.Code.ToArray(), RowByStrip.Code.ToArray(), RowByPanel.Code.ToArray()], addresses) is { } refusal)
-            {
-                return refusal;
-            }
-
-            _wholeTiles = addresses[0] + WholeTiles.Entry;
-            _restTiles = addresses[1] + RestTiles.Entry;
-            _rowByStrip = addresses[2] + RowByStrip.Entry;
-            _rowByPanel = addresses[3] + RowByPanel.Entry;
-            _written = true;
-            return null;
+            ((delegate* unmanaged<ProductArguments*, void>)_routines[(int)routine])(given);
         }
     }
 }
