@@ -320,6 +320,8 @@ public sealed class MlaExecutor : IDisposable
 
     private void Loop(int index)
     {
+        // A thread's first wait allocates what .NET keeps of its waits: now, and not in the step before which the worker happens to sleep.
+        _wake[index]!.WaitOne(0);
         long round = 0;
         while (true)
         {

@@ -87,45 +87,39 @@ public sealed class AllocationTests
         });
     }
 
+    /// <summary>What .NET keeps of a thread's waits is made with the thread: in a busy first step a worker need not have slept.</summary>
+    [Fact]
+    public void A_worker_that_sleeps_for_the_first_time_allocates_nothing()
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            using MlaExecutor executor = new(Threads);
+            ThreadBytes bytes = new(executor);
+            long awake = bytes.Count()[1];
+            Thread.Sleep(20);
+            Assert.Equal(awake, bytes.Count()[1]);
+        }
+    }
+
     /// <summary>After a first round, many more allocate nothing on any thread.</summary>
     private static void AssertRoundsAllocateNothing(MlaExecutor executor, Action round)
     {
-        long[] before = new long[Threads];
-        long[] after = new long[Threads];
-        long[] bytes = before;
-        int arrived = 0;
-        Action<int, int> countBytes = CountBytes;
+        ThreadBytes before = new(executor);
+        ThreadBytes after = new(executor);
         round();
 
         // A collection, also one that goes on in the background, takes the rest of a thread's allocation buffer away and counts it as allocated.
         Assert.True(GC.TryStartNoGCRegion(AllocatedAtMost));
-        CountAllThreads();
+        before.Count();
         for (int i = 0; i < RoundCount; i++)
         {
             round();
         }
 
-        bytes = after;
-        CountAllThreads();
+        after.Count();
         GC.EndNoGCRegion();
 
-        Assert.Equal(before, after);
-
-        // The threads count for themselves, so that what other tests allocate does not.
-        void CountAllThreads() => executor.Run(countBytes, Threads, CancellationToken.None);
-
-        // Each thread takes one unit, because it waits in it for the others: in a way that allocates nothing.
-        void CountBytes(int unit, int worker)
-        {
-            int all = (Interlocked.Increment(ref arrived) + Threads - 1) / Threads * Threads;
-            SpinWait spin = default;
-            while (Volatile.Read(ref arrived) < all)
-            {
-                spin.SpinOnce();
-            }
-
-            bytes[worker] = GC.GetAllocatedBytesForCurrentThread();
-        }
+        Assert.Equal(before.Bytes, after.Bytes);
     }
 
     [Theory]
@@ -151,8 +145,42 @@ public sealed class AllocationTests
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }
+
+    /// <summary>What each thread of an executor has allocated. They count for themselves, so that what other tests allocate does not.</summary>
+    private sealed class ThreadBytes
+    {
+        private readonly MlaExecutor _executor;
+        private readonly Action<int, int> _count;
+        private int _arrived;
+
+        public ThreadBytes(MlaExecutor executor)
+        {
+            _executor = executor;
+            _count = Count;
+        }
+
+        public long[] Bytes { get; } = new long[Threads];
+
+        public long[] Count()
+        {
+            _executor.Run(_count, Threads, CancellationToken.None);
+            return Bytes;
+        }
+
+        /// <summary>Each thread takes one unit, because it waits in it for the others: in a way that allocates nothing.</summary>
+        private void Count(int unit, int worker)
+        {
+            int all = (Interlocked.Increment(ref _arrived) + Threads - 1) / Threads * Threads;
+            SpinWait spin = default;
+            while (Volatile.Read(ref _arrived) < all)
+            {
+                spin.SpinOnce();
+            }
+
+            Bytes[worker] = GC.GetAllocatedBytesForCurrentThread();
+        }
+    }
 }
 
-/// <summary>Beside no other test: what those allocate would bring collections about.</summary>
 [CollectionDefinition(nameof(AllocationTests), DisableParallelization = true)]
 public sealed class AllocationTestsAlone;
