@@ -15,7 +15,8 @@ namespace MlaGen.Generator.Planning;
 /// <param name="KeyDepth">Elements of a key and of a query, padded.</param>
 /// <param name="KeyColumns">Elements of a key without its rotary part, padded to whole pairs of panels.</param>
 /// <param name="ValueTiles">Elements of a value in tiles of rows, padding of the last one included.</param>
-/// <param name="KeyTile">Keys of a tile.</param>
+/// <param name="KeyTile">Keys of a tile: whole tiles of scores.</param>
+/// <param name="ScoreTile">Keys whose scores are worked on at a time.</param>
 /// <param name="TokenTile">Keys of a tile of rows: key tiles have whole ones.</param>
 /// <param name="PaddedKeys">Keys whose whole multiples sums of values take.</param>
 /// <param name="Queries">Queries of a panel.</param>
@@ -27,6 +28,7 @@ internal sealed record MatrixPrefillPlan(
     int KeyColumns,
     EquatableArray<int> ValueTiles,
     int KeyTile,
+    int ScoreTile,
     int TokenTile,
     int PaddedKeys,
     int Queries)
@@ -53,7 +55,7 @@ internal sealed record MatrixPrefillPlan(
     public int ScoreBytes => sizeof(float) * Queries;
 
     /// <summary>Bytes of keys, values and scores of a tile, and of the queries and sums that meet it at a time.</summary>
-    public int WorkingSetBytes => (KeyTile * (KeyBytes + ScoreBytes)) + (ValueRows * (ValueBytes + ScoreBytes)) + (ElementBytes * KeyDepth * Queries);
+    public int WorkingSetBytes => (KeyTile * KeyBytes) + (ScoreTile * ScoreBytes) + (ValueRows * (ValueBytes + ScoreBytes)) + (ElementBytes * KeyDepth * Queries);
 
     /// <summary>Keys without their rotary part: latents by a head's key weights.</summary>
     public ProductPlan Keys => new(

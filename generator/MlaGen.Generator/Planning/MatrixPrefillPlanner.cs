@@ -9,8 +9,11 @@ internal static class MatrixPrefillPlanner
     /// <summary>Vector registers of AVX-512.</summary>
     private const int Registers = 32;
 
-    /// <summary>Keys of a tile: whole tiles of 12 and 32, whose scores by a panel of queries stay in a first-level cache.</summary>
-    private const int KeyTile = 192;
+    /// <summary>Keys of a tile: queries and sums go through the caches once for all of them, and their keys and values stay in a second-level cache.</summary>
+    private const int KeyTile = 384;
+
+    /// <summary>Keys whose scores are worked on at a time: whole tiles of 12 and 32, whose scores by a panel of queries stay in a first-level cache.</summary>
+    private const int ScoreTile = 192;
 
     /// <summary>The plans of a shape, the best first.</summary>
     /// <param name="shape">The shape.</param>
@@ -35,7 +38,8 @@ internal static class MatrixPrefillPlanner
             Require(product.Depth / 2 % product.DepthUnroll == 0, $"the depth of {product.Name} is no whole turns");
         }
 
-        Require(plan.KeyTile % plan.TokenTile == 0 && plan.KeyTile % ProductPlan.TileColumns == 0 && plan.KeyTile % plan.PaddedKeys == 0, "a key tile is no whole tiles");
+        Require(plan.KeyTile % plan.ScoreTile == 0, "a key tile is no whole tiles of scores");
+        Require(plan.ScoreTile % plan.TokenTile == 0 && plan.ScoreTile % ProductPlan.TileColumns == 0 && plan.ScoreTile % plan.PaddedKeys == 0, "a tile of scores is no whole tiles");
         return plan;
 
         void Require(bool holds, string problem)
@@ -55,6 +59,7 @@ internal static class MatrixPrefillPlanner
         WholeMultiple(d.QkNopeHeadDim, ProductPlan.TileColumns),
         KernelPlanner.BalancedTiles(d.VHeadDim, SimdTier.Vector512),
         KeyTile,
+        ScoreTile,
         TokenTile: 12,
         PaddedKeys: 2,
         ProductPlan.TileColumns);

@@ -20,12 +20,15 @@ public abstract class DecompressedMatrixCore : DecompressedMachineCore
     internal DecompressedMatrixLayout Matrix { get; }
 
     internal sealed override bool HoldsTile(MlaShape shape)
-        => Layout.KeyTile > 0 && Matrix.TokenTile > 0 && Layout.KeyTile % Matrix.TokenTile == 0 && Layout.KeyTile % DecompressedMatrixLayout.TileColumns == 0
+        => Matrix.TokenTile > 0 && Matrix.ScoreTile > 0 && Matrix.ScoreTile % Matrix.TokenTile == 0 && Matrix.ScoreTile % DecompressedMatrixLayout.TileColumns == 0
+            && Layout.KeyTile > 0 && Layout.KeyTile % Matrix.ScoreTile == 0
             && Matrix.KeyDepth >= shape.QkHeadDim && Matrix.KeyDepth % 2 == 0 && Matrix.KeyColumns >= shape.QkNopeHeadDim && Matrix.ValueRows >= shape.VHeadDim
             && Matrix.KeySumStride >= Math.Max(Matrix.KeyColumns, Int16Quantization.WholeVectors(Matrix.KeyDepth)) && 2 * Layout.KeyStride >= Int16Quantization.WholeVectors(Matrix.KeyDepth)
             && 2 * Matrix.LatentStride >= shape.KvLoraRank && 2 * Layout.ValueStride >= Layout.KeyTile && Layout.QueryTile == Layout.QueryPanel;
 
     internal sealed override int KeyLength => KeyScales + Layout.KeyTile;
+
+    internal sealed override int ScoreLength => Matrix.ScoreTile * Layout.ScoreStride;
 
     internal sealed override int ValueLength => Matrix.ValueRows * Layout.ValueStride;
 
@@ -44,24 +47,34 @@ public abstract class DecompressedMatrixCore : DecompressedMachineCore
     public sealed override void Attend(ref DecompressedTile tile)
     {
         int columns = Layout.QueryTile;
-        int padded = PaddedKeys(tile.Tokens);
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
-
-        // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
-        Prefetch.Range(ref tile.Sums, 0, Matrix.ValueRows * columns);
         ref float keyScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Keys), KeyScales);
         ref float queryScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Queries), QueryScales);
-        Multiply(Product.Scores, ref tile.Keys, ref keyScales, ref tile.Queries, ref queryScales, ref tile.Scores, rows: WholeTiles(tile.Tokens), columns, Matrix.KeyDepth);
-        if (tile.Masked)
-        {
-            PairSoftmax.Mask(tile.Tokens, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Seen);
-        }
 
+        // Queries and sums go through the caches once a key tile: each is asked for while something else is computed.
         int panel = columns * ((Matrix.KeyDepth / 2) + 1);
-        Prefetch.Range(ref Unsafe.As<byte, float>(ref tile.Queries), panel, panel);
-        PairSoftmax.Apply(tile.Tokens, padded, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
-        Multiply(Product.Sums, ref tile.Values, ref Unsafe.NullRef<float>(), ref scores, ref rescale, ref tile.Sums, Matrix.ValueRows, columns, depth: padded);
+        Prefetch.Range(ref tile.Sums, 0, Matrix.ValueRows * columns);
+        for (int first = 0; first < tile.Tokens; first += Matrix.ScoreTile)
+        {
+            int tokens = Math.Min(Matrix.ScoreTile, tile.Tokens - first);
+            int padded = PaddedKeys(tokens);
+            ref byte keys = ref Unsafe.AddByteOffset(ref tile.Keys, first * Layout.KeyStride * sizeof(float));
+            ref byte values = ref Unsafe.AddByteOffset(ref tile.Values, first * sizeof(ushort));
+            Multiply(Product.Scores, ref keys, ref Unsafe.Add(ref keyScales, first), ref tile.Queries, ref queryScales, ref tile.Scores, WholeTiles(tokens), columns, Matrix.KeyDepth);
+            if (tile.Masked)
+            {
+                PairSoftmax.Mask(tokens, columns, Layout.ScoreStride, ref tile.Scores, ref Unsafe.Add(ref tile.Seen, first));
+            }
+
+            if (first == 0)
+            {
+                Prefetch.Range(ref Unsafe.As<byte, float>(ref tile.Queries), panel, panel);
+            }
+
+            PairSoftmax.Apply(tokens, padded, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
+            Multiply(Product.Sums, ref values, ref Unsafe.NullRef<float>(), ref scores, ref rescale, ref tile.Sums, Matrix.ValueRows, columns, depth: padded);
+        }
     }
 
     /// <summary>Keys of so many that the sums of values multiply: those beyond weigh nothing, but must be numbers.</summary>
@@ -134,6 +147,9 @@ public sealed class DecompressedMatrixLayout
 {
     /// <summary>Columns that a product takes at a time.</summary>
     internal const int TileColumns = 32;
+
+    /// <summary>Keys whose scores are worked on at a time.</summary>
+    public required int ScoreTile { get; init; }
 
     /// <summary>Keys of a tile of rows: whole ones are decompressed.</summary>
     public required int TokenTile { get; init; }

@@ -11,6 +11,7 @@ internal sealed class AttentionEngine
 {
     private readonly StepContext _step;
     private readonly RotaryPositions _positions;
+    private readonly QueryRotation _rotation;
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
     private readonly AbsorptionStage _absorption;
@@ -24,6 +25,7 @@ internal sealed class AttentionEngine
     private readonly SelectedForms _selectedForms;
     private readonly Action<int, int> _prepareRow;
     private readonly Action<int, int> _normalizeRow;
+    private readonly Action<int, int> _splitQueries;
     private readonly Action<int, int> _rotateQueries;
     private readonly Workspace _hidden;
     private readonly Workspace _queryLatent;
@@ -44,7 +46,8 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
         _absorption = new AbsorptionStage(_step, _absorbed);
-        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision));
+        _rotation = new QueryRotation(definition, _positions);
+        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision), _rotation);
         _gate = definition.OutputGate == OutputGate.None ? null : new GateStage(_step, _projections);
         _queryGate = definition.OutputGate == OutputGate.Query ? _gate : null;
         _given = new GivenSelection(batch);
@@ -61,6 +64,7 @@ internal sealed class AttentionEngine
         _logSumExp = _step.Memory.Add();
         _prepareRow = PrepareRow;
         _normalizeRow = NormalizeRow;
+        _splitQueries = SplitQueries;
         _rotateQueries = RotateQueries;
     }
 
@@ -332,20 +336,21 @@ internal sealed class AttentionEngine
         _step.Run(finishRow, rows, (long)rows * (Shape.QLoraRank + Shape.CacheRowElements));
     }
 
-    /// <summary>From query latents to rotated queries.</summary>
+    /// <summary>From query latents to queries, of which those of rows that are attended to on latents are rotated.</summary>
     private void ProjectQueries(LayerWeights weights)
     {
         int rows = Batch.Rows;
         if (_queryGate is not null)
         {
             _queryGate.ProjectQueries(weights, rows, _queries);
+            _step.Run(_splitQueries, rows, (long)rows * Shape.Heads * (Shape.QkHeadDim + Shape.VHeadDim));
         }
         else
         {
             _projections.Run(weights.QProj, weights.QAProj is null ? _hidden : _queryLatent, rows, _queries);
         }
 
-        _step.Run(_rotateQueries, rows, (long)rows * Shape.Heads * Shape.QkRopeHeadDim * 4);
+        _step.Run(_rotateQueries, _absorbed.RowCount, (long)_absorbed.RowCount * Shape.Heads * Shape.QkRopeHeadDim * 4);
     }
 
     private void AttendAbsorbed(int rows)
@@ -394,23 +399,20 @@ internal sealed class AttentionEngine
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void RotateQueries(int row, int worker)
+    private void SplitQueries(int row, int worker) => _queryGate!.SplitQueries(row);
+
+    /// <summary>Rotates the queries of a row that is attended to on latents, where they lie. A prompt's are rotated when they are packed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RotateQueries(int index, int worker)
     {
-        _queryGate?.SplitQueries(row);
+        int row = _absorbed.BatchRow(index);
         int width = Shape.QkHeadDim;
-        int rotary = Shape.QkRopeHeadDim;
-        Span<float> rotated = stackalloc float[rotary];
-        float factor = _positions.QueryFactor(row);
+        Span<float> rotated = stackalloc float[width];
         for (int head = 0; head < Shape.Heads; head++)
         {
             Span<float> query = _queries.Span((((long)row * Shape.Heads) + head) * width, width);
-            Span<float> part = query[Shape.QkNopeHeadDim..];
-            _positions.Rotate(row, Definition.RopeLayout, part, rotated);
-            rotated.CopyTo(part);
-            if (factor != 1)
-            {
-                RowMath.Current.Scale(query, factor, query);
-            }
+            _rotation.Rotate(row, query, rotated);
+            rotated.CopyTo(query);
         }
     }
 

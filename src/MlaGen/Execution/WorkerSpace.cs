@@ -10,6 +10,9 @@ internal sealed class WorkerSpace(WorkingMemory memory)
     /// <summary>Queries, packed.</summary>
     public Workspace Queries { get; } = memory.Add();
 
+    /// <summary>Queries of a head and a panel, rotated.</summary>
+    public Workspace Rotated { get; } = memory.Add();
+
     /// <summary>Scores of a block.</summary>
     public Workspace Scores { get; } = memory.Add();
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -19,6 +20,14 @@ internal static class PanelPacking
     {
         ref float source = ref Unsafe.AsRef(in rows);
         int lane = 0;
+        if (Avx512F.IsSupported && depth % WordSquare.Width == 0)
+        {
+            for (; lane + WordSquare.Width <= count; lane += WordSquare.Width)
+            {
+                PackSquares(ref Unsafe.Add(ref source, lane * stride), stride, depth, scale, ref Unsafe.Add(ref panel, lane), width);
+            }
+        }
+
         if (Vector128.IsHardwareAccelerated)
         {
             Vector128<float> factor = Vector128.Create(scale);
@@ -81,6 +90,22 @@ internal static class PanelPacking
                 {
                     Unsafe.Add(ref target, d * width) = 0;
                 }
+            }
+        }
+    }
+
+    /// <summary>Sixteen rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackSquares(ref float rows, nint stride, int depth, float scale, ref float panel, int width)
+    {
+        Vector512<float> factor = Vector512.Create(scale);
+        for (int first = 0; first < depth; first += WordSquare.Width)
+        {
+            ref float lanes = ref Unsafe.Add(ref panel, first * width);
+            WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, first)), stride, ref Unsafe.As<float, uint>(ref lanes), width);
+            for (int d = 0; d < WordSquare.Width; d++)
+            {
+                (Vector512.LoadUnsafe(ref lanes, (nuint)(d * width)) * factor).StoreUnsafe(ref lanes, (nuint)(d * width));
             }
         }
     }

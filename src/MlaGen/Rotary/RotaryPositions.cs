@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MlaGen.Runtime;
 
@@ -76,12 +77,25 @@ internal sealed class RotaryPositions(MlaDefinition definition)
         }
     }
 
-    /// <summary>Rotates interleaved pairs, four at a time, by the operations that one pair takes; returns how many pairs that were.</summary>
+    /// <summary>Rotates interleaved pairs, sixteen or four at a time, by the operations that one pair takes; returns how many pairs that were.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int RotatePairs(ReadOnlySpan<float> source, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines, Span<float> destination)
     {
         int pairs = cosines.Length;
         int i = 0;
+        for (; Avx512F.IsSupported && i + Vector512<float>.Count <= pairs; i += Vector512<float>.Count)
+        {
+            Vector512<int> firsts = Vector512<int>.Indices << 1;
+            var lower = Vector512.Create(source[(2 * i)..]);
+            var upper = Vector512.Create(source[((2 * i) + Vector512<float>.Count)..]);
+            Vector512<float> first = Avx512F.PermuteVar16x32x2(lower, firsts, upper);
+            Vector512<float> second = Avx512F.PermuteVar16x32x2(lower, firsts | Vector512<int>.One, upper);
+            var cosine = Vector512.Create(cosines[i..]);
+            var sine = Vector512.Create(sines[i..]);
+            ((first * cosine) - (second * sine)).CopyTo(destination[i..]);
+            ((second * cosine) + (first * sine)).CopyTo(destination[(i + pairs)..]);
+        }
+
         for (; Vector256.IsHardwareAccelerated && i + 4 <= pairs; i += 4)
         {
             Vector256<float> apart = Vector256.Shuffle(Vector256.Create(source[(2 * i)..]), Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));

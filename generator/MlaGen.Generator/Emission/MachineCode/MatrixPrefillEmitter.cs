@@ -19,6 +19,7 @@ internal sealed class MatrixPrefillEmitter(CodeWriter writer, MatrixPrefillPlan 
         writer.Line();
         writer.Line("private static readonly DecompressedMatrixLayout s_matrix = new()");
         writer.Line("{");
+        writer.Line($"    ScoreTile = {plan.ScoreTile},");
         writer.Line($"    TokenTile = {plan.TokenTile},");
         writer.Line($"    PaddedKeys = {plan.PaddedKeys},");
         writer.Line($"    KeyDepth = {plan.KeyDepth},");

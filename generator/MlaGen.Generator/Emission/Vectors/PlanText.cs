@@ -97,7 +97,7 @@ internal static class PlanText
             $"How it is cut. Four products: keys and scores in tiles of {Counted.Of(plan.TokenTile, "key")}, values and their sums in tiles of {string.Join(", then ", plan.ValueTiles.GroupBy(tile => tile).Select(run => $"{run.Count()} × {run.Key}"))} elements, each by {ProductPlan.TileColumns} columns.\n" +
             $"Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.\n" +
             $"Registers. A tile of keys or scores takes {keys.Registers} of 32, one of values or sums {sums.Registers}.\n" +
-            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, {Kilobytes(plan.KeyTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
+            $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
             $"Keys lie {plan.KeyBytes} bytes apart, values {plan.ValueBytes}: odd numbers of cache lines, so that a column does not crowd one set of the cache.";
     }
 

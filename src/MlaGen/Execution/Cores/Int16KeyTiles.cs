@@ -43,7 +43,7 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         space.Weights.Reserve((long)heads * HeadWords);
         space.Packed.Reserve((long)PairWords + LatentWords + Layout.KeyTile);
         int panel = Width * Math.Max(Latent, Matrix.KeyDepth);
-        space.Product.Reserve(Math.Max(Layout.KeyTile * Matrix.KeySumStride, panel + PanelWords));
+        space.Product.Reserve(Math.Max(Matrix.ScoreTile * Matrix.KeySumStride, panel + PanelWords));
         space.Apart.Reserve(ApartFloats + core.ValueLength);
     }
 
@@ -52,7 +52,6 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
     {
         ref float floats = ref space.Product.Start;
         int depth = Shape.QkHeadDim;
-        TurnedQueries.AskForNext(ref queries, stride, Layout.QueryPanel, depth);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Matrix.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
@@ -127,24 +126,37 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         ref byte latents = ref Unsafe.As<float, byte>(ref space.Packed.At(PairWords));
         ref float latentScales = ref space.Packed.At(PairWords + LatentWords);
         ref float product = ref space.Product.Start;
-        core.MultiplyKeys(ref latents, ref latentScales, tokens, ref Unsafe.As<uint, byte>(ref weights), ref scales, Latent, ref product);
         int nope = Shape.QkNopeHeadDim;
         int rotary = Shape.QkRopeHeadDim;
-        for (int token = 0; token < tokens; token++)
-        {
-            Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref product, (token * Matrix.KeySumStride) + nope), Matrix.KeySumStride - nope);
-            MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, (token * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
-            rest[rotary..].Clear();
-        }
 
-        Int16Quantization.QuantizeRows(
-            ref product,
-            Matrix.KeySumStride,
-            tokens,
-            Int16Quantization.WholeVectors(Matrix.KeyDepth),
-            ref Unsafe.As<float, ushort>(ref space.Keys.Start),
-            2 * Layout.KeyStride,
-            ref space.Keys.At(core.KeyScales));
+        // As many at a time as stay in the caches until they are scaled.
+        for (int first = 0; first < tokens; first += Matrix.ScoreTile)
+        {
+            int count = Math.Min(Matrix.ScoreTile, tokens - first);
+            core.MultiplyKeys(
+                ref Unsafe.AddByteOffset(ref latents, first * Matrix.LatentStride * sizeof(float)),
+                ref Unsafe.Add(ref latentScales, first),
+                count,
+                ref Unsafe.As<uint, byte>(ref weights),
+                ref scales,
+                Latent,
+                ref product);
+            for (int token = 0; token < count; token++)
+            {
+                Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref product, (token * Matrix.KeySumStride) + nope), Matrix.KeySumStride - nope);
+                MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, ((first + token) * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
+                rest[rotary..].Clear();
+            }
+
+            Int16Quantization.QuantizeRows(
+                ref product,
+                Matrix.KeySumStride,
+                count,
+                Int16Quantization.WholeVectors(Matrix.KeyDepth),
+                ref Unsafe.As<float, ushort>(ref space.Keys.At(first * Layout.KeyStride)),
+                2 * Layout.KeyStride,
+                ref space.Keys.At(core.KeyScales + first));
+        }
 
         core.MultiplyValues(
             ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)),

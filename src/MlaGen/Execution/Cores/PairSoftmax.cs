@@ -112,7 +112,7 @@ internal static class PairSoftmax
         return Avx512F.Scale(p, power);
     }
 
-    /// <summary>The largest score of each column: four tokens at a time, since each comparison waits for the one before.</summary>
+    /// <summary>The largest score of each column: four tokens at a time, since each comparison waits for the one before. What is no number is passed over: it comes out of the sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Maximum(Vector512<float> before, int tokens, int stride, ref float scores)
     {
@@ -124,19 +124,19 @@ internal static class PairSoftmax
         int token = 0;
         for (; token <= tokens - 4; token += 4)
         {
-            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
-            second = Vector512.Max(second, Vector512.LoadUnsafe(ref score, (nuint)stride));
-            third = Vector512.Max(third, Vector512.LoadUnsafe(ref score, (nuint)(2 * stride)));
-            fourth = Vector512.Max(fourth, Vector512.LoadUnsafe(ref score, (nuint)(3 * stride)));
+            first = Avx512F.Max(first, Vector512.LoadUnsafe(ref score));
+            second = Avx512F.Max(second, Vector512.LoadUnsafe(ref score, (nuint)stride));
+            third = Avx512F.Max(third, Vector512.LoadUnsafe(ref score, (nuint)(2 * stride)));
+            fourth = Avx512F.Max(fourth, Vector512.LoadUnsafe(ref score, (nuint)(3 * stride)));
             score = ref Unsafe.Add(ref score, 4 * stride);
         }
 
         for (; token < tokens; token++)
         {
-            first = Vector512.Max(first, Vector512.LoadUnsafe(ref score));
+            first = Avx512F.Max(first, Vector512.LoadUnsafe(ref score));
             score = ref Unsafe.Add(ref score, stride);
         }
 
-        return Vector512.Max(Vector512.Max(first, second), Vector512.Max(third, fourth));
+        return Avx512F.Max(Avx512F.Max(first, second), Avx512F.Max(third, fourth));
     }
 }

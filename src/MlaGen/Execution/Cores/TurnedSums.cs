@@ -20,7 +20,7 @@ internal static class TurnedSums
         }
     }
 
-    /// <summary>Divides sums, in place, and turns them back.</summary>
+    /// <summary>Turns sums back, divided.</summary>
     /// <param name="sums">Sums of a panel of queries.</param>
     /// <param name="shares">A factor for each query that counts.</param>
     /// <param name="output">Takes the output of the first query.</param>
@@ -38,25 +38,19 @@ internal static class TurnedSums
             shares.Slice(first, rows).CopyTo(factors);
             Vector512<float> factor = Vector512.LoadUnsafe(ref factors[0]);
             ref float panel = ref Unsafe.Add(ref sums, first);
-            for (int i = 0; i < values; i++)
-            {
-                (Vector512.LoadUnsafe(ref panel, (nuint)(i * queries)) * factor).StoreUnsafe(ref panel, (nuint)(i * queries));
-            }
-
             for (int i = 0; i < values; i += Width)
             {
-                ref uint words = ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, i * queries));
                 ref float target = ref Unsafe.Add(ref output, (first * stride) + i);
                 int elements = Math.Min(Width, values - i);
-                if (elements == Width && rows == Width)
-                {
-                    WordSquare.Turn(ref words, queries, ref Unsafe.As<float, uint>(ref target), stride);
-                    continue;
-                }
-
                 for (int k = 0; k < elements; k++)
                 {
-                    Vector512.LoadUnsafe(ref words, (nuint)(k * queries)).StoreUnsafe(ref square[k * Width]);
+                    (Vector512.LoadUnsafe(ref panel, (nuint)((i + k) * queries)) * factor).AsUInt32().StoreUnsafe(ref square[k * Width]);
+                }
+
+                if (elements == Width && rows == Width)
+                {
+                    WordSquare.Turn(ref square[0], Width, ref Unsafe.As<float, uint>(ref target), stride);
+                    continue;
                 }
 
                 WordSquare.Turn(ref square[0], Width, ref square[0], Width);

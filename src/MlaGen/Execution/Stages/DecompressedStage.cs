@@ -22,8 +22,11 @@ internal sealed class DecompressedStage
     /// <summary>Units for each thread that are few enough to cost little and many enough to share out evenly.</summary>
     private const int UnitsPerThread = 8;
 
+    private const int LineFloats = 16;
+
     private readonly StepContext _step;
     private readonly DecompressedCore _core;
+    private readonly QueryRotation _rotation;
     private readonly KeyTiles _tiles;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
@@ -38,10 +41,11 @@ internal sealed class DecompressedStage
     private Workspace _queries = null!;
     private Workspace _output = null!;
 
-    public DecompressedStage(StepContext step, DecompressedCore core)
+    public DecompressedStage(StepContext step, DecompressedCore core, QueryRotation rotation)
     {
         _step = step;
         _core = core;
+        _rotation = rotation;
         _tiles = KeyTiles.Of(step, core);
         _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
@@ -89,7 +93,7 @@ internal sealed class DecompressedStage
 
     /// <summary>Attends.</summary>
     /// <param name="weights">The layer's weights.</param>
-    /// <param name="queries">Rotated, unscaled queries of the whole batch <c>[rows, heads, key]</c>.</param>
+    /// <param name="queries">Queries of the whole batch <c>[rows, heads, key]</c>, neither rotated nor scaled.</param>
     /// <param name="output">Takes <c>[rows, heads, value]</c>.</param>
     public void Run(LayerWeights weights, Workspace queries, Workspace output)
     {
@@ -146,6 +150,7 @@ internal sealed class DecompressedStage
         long columns = (long)_groupHeads * Tiles(Math.Min(MostQueries, queries)) * Layout.QueryTile;
         foreach (WorkerSpace space in _step.WorkersOf(units))
         {
+            space.Rotated.Reserve(Layout.QueryPanel * RotatedStride);
             space.Queries.Reserve(columns * QueryFloats);
             space.Output.Reserve(columns * SumFloats);
             space.Statistics.Reserve(3 * columns);
@@ -269,18 +274,37 @@ internal sealed class DecompressedStage
         // Heads within, because they lie beside each other in a row: rows are far apart.
         for (int first = 0; first < queries; first += Layout.QueryPanel)
         {
+            int count = Math.Min(Layout.QueryPanel, queries - first);
             for (int head = 0; head < heads; head++)
             {
+                int next = head + 1 < heads ? depth : (Layout.QueryPanel * stride) - (head * depth);
+                RotateQueries(firstRow + first, count, firstHead + head, next, space);
                 _tiles.PackQueries(
-                    ref _queries.At(((long)(firstRow + first) * stride) + ((firstHead + head) * depth)),
-                    stride,
-                    Math.Min(Layout.QueryPanel, queries - first),
+                    ref space.Rotated.Start,
+                    RotatedStride,
+                    count,
                     _step.Definition.SoftmaxScale,
                     ref space.Queries.At((((long)head * tiles * Layout.QueryTile) + first) * QueryFloats),
                     space);
             }
         }
     }
+
+    /// <summary>Rotates a head's queries of a panel, and asks for what comes next, so many floats behind each: the next head's, or another panel's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RotateQueries(int firstRow, int count, int head, int next, WorkerSpace space)
+    {
+        int depth = Shape.QkHeadDim;
+        for (int query = 0; query < count; query++)
+        {
+            long place = (((long)(firstRow + query) * Shape.Heads) + head) * depth;
+            Prefetch.Range(ref _queries.At(place), next, depth);
+            _rotation.Rotate(firstRow + query, _queries.Span(place, depth), space.Rotated.Span(query * RotatedStride, depth));
+        }
+    }
+
+    /// <summary>Floats from a rotated query to the next: an odd number of cache lines, so that those that are turned together do not share their places in the caches.</summary>
+    private int RotatedStride => (((Shape.QkHeadDim + LineFloats - 1) / LineFloats) | 1) * LineFloats;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Initialise(int tiles, WorkerSpace space)
@@ -339,8 +363,9 @@ internal sealed class DecompressedStage
             else
             {
                 Span<uint> seen = MemoryMarshal.CreateSpan(ref Unsafe.As<float, uint>(ref space.Seen.Start), tokens);
+                seen[..seenByAll].Fill(uint.MaxValue);
                 int before = 0;
-                for (int token = 0; token < tokens; token++)
+                for (int token = seenByAll; token < tokens; token++)
                 {
                     // The last query sees every token, so the queries before it are never all of them.
                     while (Visible(entry, firstQuery + first + panel + before, firstKey, tokens) <= token)
