@@ -7,7 +7,7 @@ namespace MlaGen.Runtime;
 internal abstract unsafe partial class MatrixProductCore
 {
     // Turned panels of a group stand behind what products need themselves.
-    public sealed override int TransposedScratchLength(int outputs) => ScratchLength + (GroupPanels * PackedMatrix.PanelWidth * PackedMatrix.PanelsFor(outputs) * PackedMatrix.PanelWidth);
+    public sealed override int TransposedScratchLength(int outputs) => ScratchLength + (TurnedPanels * PackedMatrix.PanelWidth * PackedMatrix.PanelsFor(outputs) * PackedMatrix.PanelWidth);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyTransposed(
@@ -16,10 +16,10 @@ internal abstract unsafe partial class MatrixProductCore
         int panels = PackedMatrix.PanelsFor(outputs);
         int depth = panels * PackedMatrix.PanelWidth;
         var turned = new WeightPanels(ref Unsafe.As<float, byte>(ref Unsafe.Add(ref scratch, ScratchLength)), depth * PackedMatrix.PanelWidth * matrix.Type.Size(), depth, matrix.Type);
-        Rows.Pack(ref inputs, inputStride, rows, outputs, ref packed);
-        for (int first = 0; first < matrix.Columns; first += GroupPanels * PackedMatrix.PanelWidth)
+        packing.Pack(ref inputs, inputStride, rows, outputs, ref packed);
+        for (int first = 0; first < matrix.Columns; first += TurnedPanels * PackedMatrix.PanelWidth)
         {
-            int count = Math.Min(GroupPanels * PackedMatrix.PanelWidth, matrix.Columns - first);
+            int count = Math.Min(TurnedPanels * PackedMatrix.PanelWidth, matrix.Columns - first);
             TurnPanels(matrix, firstPanel, panels, first, count, turned);
             MultiplyPacked(turned, count, ref packed, rows, ref Unsafe.Add(ref result, first), stride, ref scratch);
         }
