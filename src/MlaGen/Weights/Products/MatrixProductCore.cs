@@ -37,7 +37,8 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
 
     private readonly WrittenRoutines _routines = new();
 
-    private enum Routine
+    /// <summary>The routines of a core.</summary>
+    private protected enum Routine
     {
         WholeTiles,
         RestTiles,
@@ -71,10 +72,6 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
 
     /// <summary>That for one row and one panel.</summary>
     protected abstract MachineRoutine RowByPanel { get; }
-
-    protected void MultiplyWholeTiles(ref ProductArguments arguments) => Run(Routine.WholeTiles, ref arguments);
-
-    protected void MultiplyRestTiles(ref ProductArguments arguments) => Run(Routine.RestTiles, ref arguments);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch) =>
@@ -126,7 +123,7 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
                     arguments.Weights = (nint)(panels + ((nint)first * DepthBytes));
                     arguments.PanelBytes = weights.PanelBytes;
                     arguments.Depth = done / stepDepth;
-                    Run(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
+                    Call(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
                 }
 
                 arguments.Weights = (nint)written;
@@ -146,7 +143,7 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
                             new Span<byte>(target + (length * DepthBytes), (((int)arguments.Depth * stepDepth) - length) * DepthBytes).Clear();
                         }
 
-                        Run(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
+                        Call(count == StripPanels ? Routine.RowByStrip : Routine.RowByPanel, ref arguments);
                     }
                 }
             }
@@ -201,8 +198,8 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Run(Routine routine, ref ProductArguments arguments)
+    /// <summary>Calls a routine.</summary>
+    private protected virtual void Call(Routine routine, ref ProductArguments arguments)
     {
         fixed (ProductArguments* given = &arguments)
         {

@@ -106,7 +106,7 @@ internal sealed unsafe class PairProductCore() : MatrixProductCore(new BFloat16P
         if (tiles > 0)
         {
             given.Tiles = tiles;
-            MultiplyWholeTiles(ref given);
+            Call(Routine.WholeTiles, ref given);
         }
 
         if (rest > 0)
@@ -114,7 +114,7 @@ internal sealed unsafe class PairProductCore() : MatrixProductCore(new BFloat16P
             given.Rows += tiles * TileRows * BFloat16Packing.RowBytes;
             given.Sums += tiles * TileRows * SumStride * sizeof(float);
             given.Tiles = (rest + RestRows - 1) / RestRows;
-            MultiplyRestTiles(ref given);
+            Call(Routine.RestTiles, ref given);
         }
     }
 

@@ -31,7 +31,9 @@ internal abstract class ProductCore
     public int UnitPanels(PackedMatrix matrix, int threads)
     {
         const int UnitsPerThread = 4;
-        int groups = matrix.PanelCount / (ProjectionKernels.TiledPanels * (threads == 1 ? 1 : UnitsPerThread * threads));
+        int groups = threads == 1
+            ? ProjectionKernels.Units(matrix.PanelCount, ProjectionKernels.TiledPanels * ProjectionKernels.Units(matrix.PanelCount, MostPanels))
+            : matrix.PanelCount / (ProjectionKernels.TiledPanels * UnitsPerThread * threads);
         return Math.Clamp(groups * ProjectionKernels.TiledPanels, ProjectionKernels.TiledPanels, MostPanels);
     }
 

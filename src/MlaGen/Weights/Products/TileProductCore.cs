@@ -7,7 +7,7 @@ namespace MlaGen.Runtime;
 /// Products on tiles (<c>tdpbf16ps</c>): inputs are taken as one term of bfloat16 or as two. Few rows are multiplied on vectors, in the order and with the rounding of
 /// tiles, so that one of them has the bits that it has among many, and needs no thread that may use tiles.
 /// </summary>
-internal sealed unsafe class TileProductCore : MatrixProductCore
+internal unsafe class TileProductCore : MatrixProductCore
 {
     /// <summary>
     /// Panels that many rows meet at most before they are read again: their sums and a block of the rows' depth stay in the second-level cache, of which processors
@@ -46,27 +46,27 @@ internal sealed unsafe class TileProductCore : MatrixProductCore
 
     public override CoreTarget Target => CoreTarget.Amx;
 
-    public override MlaPrecision Precision { get; }
+    public sealed override MlaPrecision Precision { get; }
 
-    public override int MostPanels => MostUnitPanels;
+    public sealed override int MostPanels => MostUnitPanels;
 
     // Sums, pairs of two panels, and their terms.
-    public override int ScratchLength => SumsLength(MostUnitPanels, ProjectionKernels.MostChunkRows) + (2 * TilePacking.PartDepth * PackedMatrix.PanelWidth);
+    public sealed override int ScratchLength => SumsLength(MostUnitPanels, ProjectionKernels.MostChunkRows) + (2 * TilePacking.PartDepth * PackedMatrix.PanelWidth);
 
-    protected override MachineRoutine WholeTiles => IsHigh ? ProductRoutines.TileRows32High : ProductRoutines.TileRows32Medium;
+    protected sealed override MachineRoutine WholeTiles => IsHigh ? ProductRoutines.TileRows32High : ProductRoutines.TileRows32Medium;
 
-    protected override MachineRoutine RestTiles => IsHigh ? ProductRoutines.TileRows16High : ProductRoutines.TileRows16Medium;
+    protected sealed override MachineRoutine RestTiles => IsHigh ? ProductRoutines.TileRows16High : ProductRoutines.TileRows16Medium;
 
-    protected override MachineRoutine RowByStrip => IsHigh ? ProductRoutines.TileRow8High : ProductRoutines.TileRow8Medium;
+    protected sealed override MachineRoutine RowByStrip => IsHigh ? ProductRoutines.TileRow8High : ProductRoutines.TileRow8Medium;
 
-    protected override MachineRoutine RowByPanel => IsHigh ? ProductRoutines.TileRow1High : ProductRoutines.TileRow1Medium;
+    protected sealed override MachineRoutine RowByPanel => IsHigh ? ProductRoutines.TileRow1High : ProductRoutines.TileRow1Medium;
 
     private bool IsHigh => Precision == MlaPrecision.High;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void MultiplyRows(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
+    protected sealed override void MultiplyRows(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
     {
-        if (!TileThread.IsPrepared)
+        if (Target == CoreTarget.Amx && !TileThread.IsPrepared)
         {
             throw new InvalidOperationException("Tiles are used on an executor's own threads alone: this one is not.");
         }
@@ -182,7 +182,7 @@ internal sealed unsafe class TileProductCore : MatrixProductCore
 
             // The second rows' places in the result; or the third ones' sums while the second rows are multiplied.
             given.Asked = given.Result + ((result is null ? 2 : 1) * TilePacking.PairRows * given.ResultBytes);
-            MultiplyWholeTiles(ref given);
+            Call(Routine.WholeTiles, ref given);
             given.Weights = 0;
         }
 
@@ -194,14 +194,7 @@ internal sealed unsafe class TileProductCore : MatrixProductCore
             given.Result = given.Asked = given.Sums;
             given.ResultBytes = SumStride * sizeof(float);
             given.Tiles = 1;
-            if (rest > TilePacking.PairRows / 2)
-            {
-                MultiplyWholeTiles(ref given);
-            }
-            else
-            {
-                MultiplyRestTiles(ref given);
-            }
+            Call(rest > TilePacking.PairRows / 2 ? Routine.WholeTiles : Routine.RestTiles, ref given);
         }
     }
 }
