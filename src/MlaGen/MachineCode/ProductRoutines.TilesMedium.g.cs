@@ -18,7 +18,7 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x48, 0x07, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x2A, 0x07, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
@@ -33,7 +33,7 @@ internal static partial class ProductRoutines
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
             0x0F, 0x84, 0x26, 0x05, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x44, 0x07, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x26, 0x07, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
@@ -233,7 +233,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
             0x48, 0x81, 0x41, 0x70, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+112], 4096
             0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x84, 0x49, 0x01, 0x00, 0x00,                                      // je done
+            0x0F, 0x84, 0x2B, 0x01, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short otherEarlier
@@ -277,14 +277,8 @@ internal static partial class ProductRoutines
             0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
             0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
             0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
             0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0x63, 0xFF, 0xFF, 0xFF,                                      // jne depth
+            0x75, 0x81,                                                              // jne short depth
             0x4C, 0x89, 0x59, 0x58,                                                  // mov [rcx+88], r11
             0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
@@ -300,7 +294,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
             0x48, 0x81, 0x41, 0x70, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+112], 4096
             0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x85, 0xB7, 0xFE, 0xFF, 0xFF,                                      // jne others
+            0x0F, 0x85, 0xD5, 0xFE, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -317,7 +311,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xF8, 0xF8, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x16, 0xF9, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -341,7 +335,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 1726);
+        windowsEntry: 1696);
 
     /// <summary>
     /// AMX, inputs of one term: one tile of rows by two panels of weights in pairs.
@@ -351,7 +345,7 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xB0, 0x06, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x92, 0x06, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
@@ -366,7 +360,7 @@ internal static partial class ProductRoutines
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
             0x0F, 0x84, 0xD0, 0x04, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xAC, 0x06, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x8E, 0x06, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
@@ -553,7 +547,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
             0x48, 0x81, 0x41, 0x70, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+112], 2048
             0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x84, 0x07, 0x01, 0x00, 0x00,                                      // je done
+            0x0F, 0x84, 0xE9, 0x00, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short otherEarlier
@@ -590,14 +584,8 @@ internal static partial class ProductRoutines
             0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
             0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
             0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
             0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0x77, 0xFF, 0xFF, 0xFF,                                      // jne depth
+            0x75, 0x95,                                                              // jne short depth
             0x4C, 0x89, 0x59, 0x58,                                                  // mov [rcx+88], r11
             0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
@@ -610,7 +598,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
             0x48, 0x81, 0x41, 0x70, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+112], 2048
             0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x85, 0xF9, 0xFE, 0xFF, 0xFF,                                      // jne others
+            0x0F, 0x85, 0x17, 0xFF, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -627,7 +615,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x90, 0xF9, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xAE, 0xF9, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -651,7 +639,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 1574);
+        windowsEntry: 1544);
 
     /// <summary>
     /// What AMX would add, inputs of one term: one row by eight panels of weights as they lie.

@@ -29,8 +29,8 @@ internal static class ProductRoutines
     /// <summary>Lines of each of two upcoming panels that a step of tiles asks for: 256 rows ask for a whole block of both.</summary>
     private const int UpcomingLines = 2;
 
-    /// <summary>Rows of sums that a step of tiles asks for: the tiles of two in eight steps.</summary>
-    private const int AskedRows = 4;
+    /// <summary>Rows of sums that a step of tiles asks for: two tiles of them in a block.</summary>
+    private const int AskedRows = 2;
 
     /// <summary>Panels that a tile of rows meets at a time.</summary>
     private const int TilePanels = 2;

@@ -25,21 +25,6 @@ internal abstract unsafe partial class MatrixProductCore
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPacked(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
-    {
-        if (rows >= ProjectionKernels.TiledRows)
-        {
-            MultiplyRows(weights, outputs, ref packed, rows, ref result, stride, ref scratch);
-            return;
-        }
-
-        for (int row = 0; row < rows; row++)
-        {
-            MultiplyRow(weights, ref packed, rows, row, MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs));
-        }
-    }
-
     /// <summary>Writes depths of panels as panels, whose depths are the outputs of those.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void TurnPanels(PackedMatrix matrix, int firstPanel, int panels, int first, int count, WeightPanels turned)

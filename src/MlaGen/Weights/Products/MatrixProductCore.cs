@@ -75,13 +75,29 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyRows(PackedMatrix matrix, int firstPanel, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch) =>
-        MultiplyRows(new WeightPanels(matrix, firstPanel), outputs, ref packed, rows, ref result, stride, ref scratch);
+        MultiplyPacked(new WeightPanels(matrix, firstPanel), outputs, ref packed, rows, ref result, stride, ref scratch);
 
     public sealed override void MultiplyRow(PackedMatrix matrix, int firstPanel, ref float inputs, int rows, int row, Span<float> result) =>
         MultiplyRow(new WeightPanels(matrix, firstPanel), ref inputs, rows, row, result);
 
     /// <summary>Multiplies packed rows with panels, as <see cref="MultiplyRows(PackedMatrix, int, int, ref float, int, ref float, nint, ref float)"/> says.</summary>
     protected abstract void MultiplyRows(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch);
+
+    /// <summary>The same, however few rows there are: those that a last chunk of many leaves may be too few for tiles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void MultiplyPacked(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
+    {
+        if (rows >= ProjectionKernels.TiledRows)
+        {
+            MultiplyRows(weights, outputs, ref packed, rows, ref result, stride, ref scratch);
+            return;
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            MultiplyRow(weights, ref packed, rows, row, MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs));
+        }
+    }
 
     // What is read of the stack is written before; to clear all of it would cost as much as a small product.
     [SkipLocalsInit]

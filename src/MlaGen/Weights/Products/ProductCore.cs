@@ -24,8 +24,23 @@ internal abstract class ProductCore
     /// <summary>Panels that many rows are multiplied with at once at most, a multiple of <see cref="ProjectionKernels.TiledPanels"/>.</summary>
     public virtual int MostPanels => ProjectionKernels.TiledPanels;
 
+    /// <summary>Rows that go through the largest tiles and leave none for smaller ones.</summary>
+    protected virtual int WholeRows => 12;
+
     /// <summary>Floats of scratch that <see cref="MultiplyRows"/> needs.</summary>
     public virtual int ScratchLength => ProjectionKernels.ScratchLength;
+
+    /// <summary>Rows of a chunk when as few chunks as possible share out so many rows evenly, in whole tiles; all of them if they are few.</summary>
+    public int ChunkRows(int rows)
+    {
+        if (rows < ProjectionKernels.TiledRows)
+        {
+            return rows;
+        }
+
+        long chunks = ((long)rows + ProjectionKernels.MostChunkRows - 1) / ProjectionKernels.MostChunkRows;
+        return (int)Math.Min(ProjectionKernels.MostChunkRows, ((((rows + chunks - 1) / chunks) + WholeRows - 1) / WholeRows) * WholeRows);
+    }
 
     /// <summary>Panels of a unit of many rows: as many as leave enough units for the threads.</summary>
     public int UnitPanels(PackedMatrix matrix, int threads)

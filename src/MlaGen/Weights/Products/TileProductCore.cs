@@ -50,8 +50,10 @@ internal unsafe class TileProductCore : MatrixProductCore
 
     public sealed override int MostPanels => MostUnitPanels;
 
+    protected sealed override int WholeRows => TilePacking.PairRows;
+
     // Sums, pairs of two panels, and their terms.
-    public sealed override int ScratchLength => SumsLength(MostUnitPanels, ProjectionKernels.MostChunkRows) + (2 * TilePacking.PartDepth * PackedMatrix.PanelWidth);
+    public sealed override int ScratchLength => SumsLength(MostUnitPanels, ProjectionKernels.MostChunkRows) + (2 * BFloat16Packing.Depth * PackedMatrix.PanelWidth);
 
     protected sealed override MachineRoutine WholeTiles => IsHigh ? ProductRoutines.TileRows32High : ProductRoutines.TileRows32Medium;
 
@@ -79,36 +81,32 @@ internal unsafe class TileProductCore : MatrixProductCore
         {
             float* pairs = sums + SumsLength(panels, rows);
             var start = (nint)Unsafe.AsPointer(ref weights.At(0, 0));
-            byte* written = (byte*)(pairs + (TilePacking.PartDepth * PackedMatrix.PanelWidth));
+            byte* written = (byte*)(pairs + (BFloat16Packing.Depth * PackedMatrix.PanelWidth));
             for (int first = 0; first < weights.Depth; first += BFloat16Packing.Depth)
             {
-                int end = Math.Min(first + BFloat16Packing.Depth, weights.Depth);
+                int depth = Math.Min(BFloat16Packing.Depth, weights.Depth - first);
                 for (int panel = 0; panel < panels; panel += TilePanels)
                 {
+                    int output = panel * PackedMatrix.PanelWidth;
                     int terms = WeightTerms(weights.Type);
                     for (int term = 0; term < terms; term++)
                     {
-                        for (int part = first; part < end; part += TilePacking.PartDepth)
+                        bool isLast = first + depth == weights.Depth && term == terms - 1;
+                        var arguments = new ProductArguments
                         {
-                            int depth = Math.Min(TilePacking.PartDepth, end - part);
-                            bool isLast = part + depth == weights.Depth && term == terms - 1;
-                            int output = panel * PackedMatrix.PanelWidth;
-                            var arguments = new ProductArguments
-                            {
-                                Rows = (nint)inputs + ((nint)(part / StepDepth) * _rows.StepBytes(rows)),
-                                Depth = ProjectionKernels.Units(depth, StepDepth),
-                                Pairs = (nint)pairs,
-                                Sums = (nint)(sums + (panel / TilePanels * sumLength)),
-                                IsFirst = part == 0 && term == 0 ? 1 : 0,
+                            Rows = (nint)(inputs + _rows.BlockStart(rows, first)),
+                            Depth = ProjectionKernels.Units(depth, StepDepth),
+                            Pairs = (nint)pairs,
+                            Sums = (nint)(sums + (panel / TilePanels * sumLength)),
+                            IsFirst = first == 0 && term == 0 ? 1 : 0,
 
-                                // What comes next: the next part of these panels, or the same of those behind them, or the next block of the first ones, or what is behind all.
-                                Upcoming = start + (part + depth < end ? weights.Offset(panel, part + depth)
-                                    : panel + TilePanels < panels || end == weights.Depth ? weights.Offset(panel + TilePanels, first)
-                                    : weights.Offset(0, end)),
-                            };
-                            Lay(weights, panel, Math.Min(panel + 1, panels - 1), part, depth, term, written, ref arguments);
-                            MultiplyTiles(arguments, rows, isLast && output < wholeOutputs ? results + output : null, stride);
-                        }
+                            // The panels behind these, or at the last ones the next depth of the first, or what is behind all.
+                            Upcoming = start + (panel + TilePanels < panels ? weights.Offset(panel + TilePanels, first)
+                                : first + depth < weights.Depth ? weights.Offset(0, first + depth)
+                                : weights.Offset(panel + TilePanels, 0)),
+                        };
+                        Lay(weights, panel, Math.Min(panel + 1, panels - 1), first, depth, term, written, ref arguments);
+                        MultiplyTiles(arguments, rows, isLast && output < wholeOutputs ? results + output : null, stride);
                     }
                 }
             }
@@ -142,7 +140,7 @@ internal unsafe class TileProductCore : MatrixProductCore
             return;
         }
 
-        const int PanelBytes = TilePacking.PartDepth * DepthBytes;
+        const int PanelBytes = BFloat16Packing.Depth * DepthBytes;
         arguments.Weights = (nint)written;
         arguments.PanelBytes = PanelBytes;
         int length = depth * DepthBytes;
