@@ -45,9 +45,20 @@ public class TransposedProductTests
         {
             AssertProducts(core, depth, width, Row, (input, output) => head[(output * depth) + input]);
             AssertProducts(core, width, depth, Transposed, (input, output) => head[(input * depth) + output]);
+            if (PackedMatrix.PanelsFor(width) <= core.MostPanels)
+            {
+                AssertProducts(core, depth, width, Packed, (input, output) => head[(output * depth) + input]);
+            }
 
             float[] Row(float[] inputs, int stride, int rows) => Run(core, inputs, rows, width, (ref float result, int resultStride, ref float packed, ref float scratch) =>
                 core.Multiply(matrix, panel, width, ref inputs[0], stride, rows, ref result, resultStride, ref packed, ref scratch));
+
+            // However few rows a last chunk has.
+            float[] Packed(float[] inputs, int stride, int rows) => Run(core, inputs, rows, width, (ref float result, int resultStride, ref float packed, ref float scratch) =>
+            {
+                core.Packing.Pack(ref inputs[0], stride, rows, depth, ref packed);
+                core.MultiplyRows(matrix, panel, width, ref packed, rows, ref result, resultStride, ref scratch);
+            });
 
             float[] Transposed(float[] inputs, int stride, int rows) => Run(core, inputs, rows, depth, (ref float result, int resultStride, ref float packed, ref float scratch) =>
                 core.MultiplyTransposed(matrix, panel, width, ref inputs[0], stride, rows, ref result, resultStride, ref packed, ref scratch));

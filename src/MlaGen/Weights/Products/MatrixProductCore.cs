@@ -83,7 +83,7 @@ internal abstract unsafe partial class MatrixProductCore(BFloat16Packing packing
     /// <summary>Multiplies packed rows with panels, as <see cref="MultiplyRows(PackedMatrix, int, int, ref float, int, ref float, nint, ref float)"/> says.</summary>
     protected abstract void MultiplyRows(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch);
 
-    /// <summary>The same, however few rows there are: those that a last chunk of many leaves may be too few for tiles.</summary>
+    /// <summary>The same, however few rows there are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void MultiplyPacked(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
     {

@@ -58,7 +58,10 @@ internal abstract class ProductCore
     /// <summary>Why it does not take weights of a format, or so many bytes of them, or null if it does.</summary>
     public abstract string? RefusalOf(PanelProducts format, long bytes);
 
-    /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows, but not fewer than <see cref="ProjectionKernels.TiledRows"/>, with up to <see cref="MostPanels"/> panels.</summary>
+    /// <summary>
+    /// Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows with up to <see cref="MostPanels"/> panels; only a last chunk of many has fewer than
+    /// <see cref="ProjectionKernels.TiledRows"/>.
+    /// </summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="outputs">Outputs of the range, counted from its first panel.</param>
