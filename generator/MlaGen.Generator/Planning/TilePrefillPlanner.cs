@@ -24,9 +24,9 @@ internal static class TilePrefillPlanner
             yield return Checked(new TilePrefillPlan(
                 precision,
                 shape.KvLoraRank,
-                WholeTiles(shape.QkHeadDim),
-                WholeTiles(shape.QkNopeHeadDim),
-                WholeTiles(shape.VHeadDim),
+                Whole(shape.QkHeadDim, precision == MlaPrecision.Medium ? CodeProductPlan.Depth : TileProductPlan.Side),
+                Whole(shape.QkNopeHeadDim, TileProductPlan.Side),
+                Whole(shape.VHeadDim, TileProductPlan.Side),
                 KeyTile,
                 ScoreTile,
                 TileProductPlan.Side));
@@ -45,6 +45,11 @@ internal static class TilePrefillPlanner
             }
         }
 
+        if (plan.CodeScores is not null && plan.KeyDepth % CodeProductPlan.Depth != 0)
+        {
+            throw new InvalidOperationException($"Prefill{plan.Name}: keys' elements, {plan.KeyDepth}, are no whole steps of {CodeProductPlan.Depth} codes. The planner should have cut it otherwise.");
+        }
+
         if (plan.KeyTile % plan.ScoreTile != 0)
         {
             throw new InvalidOperationException($"Prefill{plan.Name}: a tile's keys, {plan.KeyTile}, are no whole tiles of {plan.ScoreTile} scores. The planner should have cut it otherwise.");
@@ -53,5 +58,5 @@ internal static class TilePrefillPlanner
         return plan;
     }
 
-    private static int WholeTiles(int number) => (number + TileProductPlan.Side - 1) / TileProductPlan.Side * TileProductPlan.Side;
+    private static int Whole(int number, int tile) => (number + tile - 1) / tile * tile;
 }

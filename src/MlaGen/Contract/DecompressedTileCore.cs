@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>A decompressed core of machine code on tiles, whose operands are sums of terms of bfloat16.</summary>
+/// <summary>A decompressed core of machine code on tiles, whose operands are sums of terms of bfloat16, but for keys and queries, which may be codes of 16 bits.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class DecompressedTileCore : DecompressedMachineCore
 {
@@ -13,6 +13,9 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     /// <summary>Rows of a tile of left elements.</summary>
     internal const int TileRows = 16;
+
+    /// <summary>The least of a depth of codes.</summary>
+    internal const int CodeDepth = 64;
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -25,22 +28,37 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     internal DecompressedTileLayout Tiles { get; }
 
+    /// <summary>Whether keys and queries are codes.</summary>
+    internal bool HasCodes => Tiles.KeyTerms == 0;
+
     internal sealed override bool HoldsTile(MlaShape shape)
         => Tiles.ScoreTile > 0 && Tiles.ScoreTile % Side == 0 && Layout.KeyTile > 0 && Layout.KeyTile % Tiles.ScoreTile == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side
-            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 2 or 3
-            && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % Side == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
+            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 0 or 2 or 3 && Tiles.LatentTerms is 2 or 3
+            && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % (HasCodes ? CodeDepth : Side) == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
             && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
-            && 2 * Layout.KeyStride == Tiles.KeyTerms * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
+            && 2 * Layout.KeyStride == Math.Max(Tiles.KeyTerms, 1) * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
             && Tiles.KeySumStride >= Math.Max(Tiles.KeyColumns, Tiles.KeyDepth) && Tiles.ValueSumStride >= Layout.KeyTile;
+
+    /// <summary>Keys, and behind them the scales of codes.</summary>
+    internal sealed override int KeyLength => KeyScales + (HasCodes ? Layout.KeyTile : 0);
+
+    /// <summary>Where the scales of keys stand: floats from the first key.</summary>
+    internal int KeyScales => Layout.KeyTile * Layout.KeyStride;
+
+    /// <summary>Where the scales of a panel of queries stand: floats from the panel's beginning.</summary>
+    internal int QueryScales => Layout.QueryPanel * Layout.KeyStride;
 
     internal sealed override int ValueLength => Tiles.ValueRows * Layout.ValueStride;
 
     /// <summary>Scores, and the sums of four tiles on their way through memory.</summary>
     internal sealed override int ScoreLength => ScoreFloats + (Side * Side);
 
-    internal sealed override int QueryFloats(MlaShape shape) => Tiles.KeyTerms * Tiles.KeyDepth / 2;
+    internal sealed override int QueryFloats(MlaShape shape) => QueryStride;
 
     internal sealed override int SumFloats(MlaShape shape) => Tiles.ValueRows;
+
+    /// <summary>As long as a key; a code's scale stands behind the panel.</summary>
+    private int QueryStride => Layout.KeyStride + (HasCodes ? 1 : 0);
 
     private int ScoreFloats => Tiles.ScoreTile * Layout.ScoreStride;
 
@@ -52,16 +70,25 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
         ref byte scores = ref Unsafe.As<float, byte>(ref tile.Scores);
         ref float rescale = ref Unsafe.Add(ref tile.Statistics, 2 * columns);
         ref float scratch = ref Unsafe.Add(ref tile.Scores, ScoreFloats);
+        ref float queries = ref Unsafe.As<byte, float>(ref tile.Queries);
+        ref float keyScales = ref Unsafe.Add(ref Unsafe.As<byte, float>(ref tile.Keys), KeyScales);
 
         // Queries and sums go through the caches once a key tile: the next panel's are asked for while scores are computed, first the ones, then the others.
-        ref byte upcoming = ref Unsafe.AddByteOffset(ref tile.Queries, columns * Tiles.KeyTerms * Tiles.KeyDepth * sizeof(ushort));
+        ref byte upcoming = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref queries, columns * QueryStride));
         for (int first = 0; first < tile.Tokens; first += Tiles.ScoreTile)
         {
             int tokens = Math.Min(Tiles.ScoreTile, tile.Tokens - first);
             int whole = Whole(tokens);
             ref byte keys = ref Unsafe.AddByteOffset(ref tile.Keys, first * Layout.KeyStride * sizeof(float));
             ref byte values = ref Unsafe.AddByteOffset(ref tile.Values, first * TileRows * sizeof(ushort));
-            Multiply(Product.Scores, ref keys, Tiles.KeyTerms, ref tile.Queries, Tiles.KeyTerms, ref tile.Scores, whole, columns, Tiles.KeyDepth, ref rescale, ref scratch, ref upcoming);
+            var operands = new Operands { Left = ref keys, LeftTerms = Tiles.KeyTerms, Right = ref tile.Queries, RightTerms = Tiles.KeyTerms };
+            if (HasCodes)
+            {
+                operands.RowScales = ref Unsafe.Add(ref keyScales, first);
+                operands.Factors = ref Unsafe.Add(ref queries, QueryScales);
+            }
+
+            Multiply(Product.Scores, operands, ref tile.Scores, whole, columns, Tiles.KeyDepth, ref scratch, ref upcoming);
             upcoming = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref tile.Sums, columns * Tiles.ValueRows));
             if (tile.Masked)
             {
@@ -77,7 +104,8 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
                 TermSoftmax.Apply(tokens, whole, columns, Layout.ScoreStride, ref tile.Scores, ref tile.Statistics);
             }
 
-            Multiply(Product.Sums, ref values, Tiles.Terms, ref scores, Tiles.Terms, ref tile.Sums, Tiles.ValueRows, columns, whole, ref rescale, ref scratch, ref upcoming);
+            operands = new Operands { Left = ref values, LeftTerms = Tiles.Terms, Right = ref scores, RightTerms = Tiles.Terms, Factors = ref rescale };
+            Multiply(Product.Sums, operands, ref tile.Sums, Tiles.ValueRows, columns, whole, ref scratch, ref upcoming);
         }
     }
 
@@ -86,11 +114,27 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     /// <summary>Writes <c>result[token][i] = Σ latent[token][d] · weight[d][i]</c> for whole tiles of tokens.</summary>
     internal void MultiplyKeys(ref byte latents, int latentTerms, ref byte weights, int weightTerms, int tokens, int latent, ref float result)
-        => Multiply(Product.Keys, ref latents, latentTerms, ref weights, weightTerms, ref result, Whole(tokens), Tiles.KeyColumns, latent, ref result, ref result, ref latents);
+        => Multiply(
+            Product.Keys,
+            new Operands { Left = ref latents, LeftTerms = latentTerms, Right = ref weights, RightTerms = weightTerms },
+            ref result,
+            Whole(tokens),
+            Tiles.KeyColumns,
+            latent,
+            ref Unsafe.NullRef<float>(),
+            ref Unsafe.NullRef<byte>());
 
     /// <summary>Writes <c>result[i][token] = Σ weight[i][d] · latent[d][token]</c> for whole tiles of tokens.</summary>
     internal void MultiplyValues(ref byte weights, int weightTerms, ref byte latents, int latentTerms, int tokens, int latent, ref float result)
-        => Multiply(Product.Values, ref weights, weightTerms, ref latents, latentTerms, ref result, Tiles.ValueRows, Whole(tokens), latent, ref result, ref result, ref latents);
+        => Multiply(
+            Product.Values,
+            new Operands { Left = ref weights, LeftTerms = weightTerms, Right = ref latents, RightTerms = latentTerms },
+            ref result,
+            Tiles.ValueRows,
+            Whole(tokens),
+            latent,
+            ref Unsafe.NullRef<float>(),
+            ref Unsafe.NullRef<byte>());
 
     /// <summary>Calls the routine of a product.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -108,29 +152,40 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private unsafe void Multiply(
-        Product product, ref byte left, int leftTerms, ref byte right, int rightTerms, ref float result, int rows, int columns, int depth, ref float factors, ref float scratch, ref byte upcoming)
+    private unsafe void Multiply(Product product, in Operands operands, ref float result, int rows, int columns, int depth, ref float scratch, ref byte upcoming)
     {
         // All of it is scratch: pinned memory of the library's own.
-        fixed (byte* leftStart = &left, rightStart = &right, upcomingStart = &upcoming)
-        fixed (float* resultStart = &result, factorStart = &factors, scratchStart = &scratch)
+        fixed (byte* left = &operands.Left, right = &operands.Right, upcomingStart = &upcoming)
+        fixed (float* rowScales = &operands.RowScales, factors = &operands.Factors, resultStart = &result, scratchStart = &scratch)
         {
             var arguments = new TilePrefillArguments
             {
-                Left = (nint)leftStart,
-                Right = (nint)rightStart,
+                Left = (nint)left,
+                Right = (nint)right,
                 Result = (nint)resultStart,
                 Rows = rows,
                 Columns = columns,
                 Depth = depth,
-                LeftTerms = leftTerms,
-                RightTerms = rightTerms,
-                Factors = (nint)factorStart,
+                LeftTerms = operands.LeftTerms,
+                RightTerms = operands.RightTerms,
+                Factors = (nint)factors,
                 Scratch = (nint)scratchStart,
                 Upcoming = (nint)upcomingStart,
+                RowScales = (nint)rowScales,
             };
             Call(product, ref arguments);
         }
+    }
+
+    /// <summary>What a product multiplies.</summary>
+    private ref struct Operands
+    {
+        public ref byte Left;
+        public ref byte Right;
+        public int LeftTerms;
+        public int RightTerms;
+        public ref float RowScales;
+        public ref float Factors;
     }
 
     /// <summary>What a routine is called with: addresses, sizes, and room in which it keeps counts.</summary>
@@ -148,6 +203,7 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
         public nint Factors;
         public nint Scratch;
         public nint Upcoming;
+        public nint RowScales;
         public nint Kept0;
         public nint Kept1;
         public nint Kept2;
@@ -167,8 +223,11 @@ public sealed class DecompressedTileLayout
     /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
     public required int Terms { get; init; }
 
-    /// <summary>Terms of bfloat16 that keys and queries are taken as, and latents and weights where it does not hold them: 2 or 3.</summary>
+    /// <summary>Terms of bfloat16 that keys and queries are taken as: 2 or 3, or 0 where they are codes of 16 bits instead.</summary>
     public required int KeyTerms { get; init; }
+
+    /// <summary>Terms of bfloat16 that latents and weights are taken as where it does not hold them: 2 or 3.</summary>
+    public required int LatentTerms { get; init; }
 
     /// <summary>Elements of a key and of a query, padding included.</summary>
     public required int KeyDepth { get; init; }

@@ -21,7 +21,7 @@ internal static partial class MatrixInstructions
     /// <summary>Why <c>vdpbf16ps</c> and <c>vpdpwssd</c> cannot be used, or null if it can.</summary>
     public static string? Avx512Bf16Refusal => _avx512Bf16.Value;
 
-    /// <summary>Why <c>tdpbf16ps</c> cannot be used, or null if it can: the process then has the permission.</summary>
+    /// <summary>Why <c>tdpbf16ps</c> and <c>tdpbssd</c> cannot be used, or null if it can: the process then has the permission.</summary>
     public static string? AmxRefusal => _amx.Value;
 
     private static string? FindAvx512Bf16()
@@ -43,9 +43,9 @@ internal static partial class MatrixInstructions
         }
 
         int features = Leaf(7, 0).Edx;
-        if ((features >> 22 & 1) == 0 || (features >> 24 & 1) == 0)
+        if ((features >> 22 & 1) == 0 || (features >> 24 & 1) == 0 || (features >> 25 & 1) == 0)
         {
-            return "the processor has no AMX-BF16";
+            return "the processor has no AMX-BF16 and AMX-INT8";
         }
 
         Span<nint> address = stackalloc nint[1];

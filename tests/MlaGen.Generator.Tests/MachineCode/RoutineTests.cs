@@ -15,7 +15,7 @@ public sealed class RoutineTests
     {
         ["Avx512Bf16"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AVX512_BF16, CpuidFeature.AVX512_VNNI],
         ["Avx512"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW],
-        ["Amx"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AMX_TILE, CpuidFeature.AMX_BF16],
+        ["Amx"] = [CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW, CpuidFeature.AMX_TILE, CpuidFeature.AMX_BF16, CpuidFeature.AMX_INT8],
     };
 
     private static readonly CpuidFeature[] _general = [CpuidFeature.INTEL8086, CpuidFeature.INTEL386, CpuidFeature.X64, CpuidFeature.CMOV, CpuidFeature.SSE];

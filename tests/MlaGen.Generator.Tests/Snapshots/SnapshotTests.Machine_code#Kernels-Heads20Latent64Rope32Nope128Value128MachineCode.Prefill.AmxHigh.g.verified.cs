@@ -48,6 +48,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
         ScoreTile = 256,
         Terms = 2,
         KeyTerms = 3,
+        LatentTerms = 3,
         KeyDepth = 160,
         KeyColumns = 128,
         ValueRows = 128,
@@ -63,22 +64,22 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x91, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x97, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
-            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
+            0x4C, 0x89, 0x89, 0x88, 0x00, 0x00, 0x00,                                // mov [rcx+136], r9
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
             0x4C, 0x8B, 0x41, 0x10,                                                  // mov r8, [rcx+16]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x41, 0xBB, 0x40, 0x00, 0x00, 0x00,                                      // mov r11d, 64
             // columns:
-            0x4C, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], r8
+            0x4C, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], r8
             0x4C, 0x8B, 0x49, 0x18,                                                  // mov r9, [rcx+24]
-            0x4C, 0x89, 0x49, 0x78,                                                  // mov [rcx+120], r9
+            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
             // rows:
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x8B, 0x51, 0x60,                                                  // mov rdx, [rcx+96]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
@@ -143,16 +144,16 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x08, 0x40,                                // tilestored [r8+r9+64], tmm1
             0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x08, 0x00, 0x28, 0x00, 0x00,              // tilestored [r8+r9+10240], tmm2
             0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x08, 0x40, 0x28, 0x00, 0x00,              // tilestored [r8+r9+10304], tmm3
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x05, 0x00, 0x30, 0x00, 0x00,                                      // add rax, 12288
             0x49, 0x81, 0xC0, 0x00, 0x50, 0x00, 0x00,                                // add r8, 20480
-            0x48, 0x83, 0x69, 0x78, 0x20,                                            // sub qword ptr [rcx+120], 32
-            0x0F, 0x85, 0x61, 0xFE, 0xFF, 0xFF,                                      // jne rows
-            0x48, 0x81, 0x41, 0x60, 0x00, 0x30, 0x00, 0x00,                          // add qword ptr [rcx+96], 12288
-            0x4C, 0x8B, 0x41, 0x68,                                                  // mov r8, [rcx+104]
-            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
             0x48, 0x83, 0xA9, 0x80, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+128], 32
-            0x0F, 0x85, 0x31, 0xFE, 0xFF, 0xFF,                                      // jne columns
+            0x0F, 0x85, 0x5E, 0xFE, 0xFF, 0xFF,                                      // jne rows
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x30, 0x00, 0x00,                          // add qword ptr [rcx+104], 12288
+            0x4C, 0x8B, 0x41, 0x70,                                                  // mov r8, [rcx+112]
+            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
+            0x48, 0x83, 0xA9, 0x88, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+136], 32
+            0x0F, 0x85, 0x2B, 0xFE, 0xFF, 0xFF,                                      // jne columns
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -168,7 +169,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xAF, 0xFD, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xA9, 0xFD, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -187,7 +188,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 519);
+        windowsEntry: 525);
 
     /// <summary>
     /// Values of a head, turned: value[i][token] = Σ weight[i][d] · latent[d][token].
@@ -197,22 +198,22 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x91, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x97, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
-            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
+            0x4C, 0x89, 0x89, 0x88, 0x00, 0x00, 0x00,                                // mov [rcx+136], r9
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
             0x4C, 0x8B, 0x41, 0x10,                                                  // mov r8, [rcx+16]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x41, 0xBB, 0x40, 0x00, 0x00, 0x00,                                      // mov r11d, 64
             // columns:
-            0x4C, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], r8
+            0x4C, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], r8
             0x4C, 0x8B, 0x49, 0x18,                                                  // mov r9, [rcx+24]
-            0x4C, 0x89, 0x49, 0x78,                                                  // mov [rcx+120], r9
+            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
             // rows:
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x8B, 0x51, 0x60,                                                  // mov rdx, [rcx+96]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
@@ -277,16 +278,16 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x08, 0x40,                                // tilestored [r8+r9+64], tmm1
             0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x08, 0x00, 0x84, 0x00, 0x00,              // tilestored [r8+r9+33792], tmm2
             0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x08, 0x40, 0x84, 0x00, 0x00,              // tilestored [r8+r9+33856], tmm3
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x05, 0x00, 0x30, 0x00, 0x00,                                      // add rax, 12288
             0x49, 0x81, 0xC0, 0x00, 0x08, 0x01, 0x00,                                // add r8, 67584
-            0x48, 0x83, 0x69, 0x78, 0x20,                                            // sub qword ptr [rcx+120], 32
-            0x0F, 0x85, 0x61, 0xFE, 0xFF, 0xFF,                                      // jne rows
-            0x48, 0x81, 0x41, 0x60, 0x00, 0x30, 0x00, 0x00,                          // add qword ptr [rcx+96], 12288
-            0x4C, 0x8B, 0x41, 0x68,                                                  // mov r8, [rcx+104]
-            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
             0x48, 0x83, 0xA9, 0x80, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+128], 32
-            0x0F, 0x85, 0x31, 0xFE, 0xFF, 0xFF,                                      // jne columns
+            0x0F, 0x85, 0x5E, 0xFE, 0xFF, 0xFF,                                      // jne rows
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x30, 0x00, 0x00,                          // add qword ptr [rcx+104], 12288
+            0x4C, 0x8B, 0x41, 0x70,                                                  // mov r8, [rcx+112]
+            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
+            0x48, 0x83, 0xA9, 0x88, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+136], 32
+            0x0F, 0x85, 0x2B, 0xFE, 0xFF, 0xFF,                                      // jne columns
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -302,7 +303,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xAF, 0xFD, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xA9, 0xFD, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -321,7 +322,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 519);
+        windowsEntry: 525);
 
     /// <summary>
     /// Scores of a panel of queries: score[token][query] = Σ key[token][d] · query[d][query].
@@ -331,22 +332,22 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xD6, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xDC, 0x02, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
-            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
+            0x4C, 0x89, 0x89, 0x88, 0x00, 0x00, 0x00,                                // mov [rcx+136], r9
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
             0x4C, 0x8B, 0x41, 0x10,                                                  // mov r8, [rcx+16]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
             // columns:
-            0x4C, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], r8
+            0x4C, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], r8
             0x4C, 0x8B, 0x49, 0x18,                                                  // mov r9, [rcx+24]
-            0x4C, 0x89, 0x49, 0x78,                                                  // mov [rcx+120], r9
+            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
             // rows:
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x8B, 0x51, 0x60,                                                  // mov rdx, [rcx+96]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
@@ -415,16 +416,16 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC4, 0x82, 0x7A, 0x4B, 0x4C, 0x08, 0x40,                                // tilestored [r8+r9+64], tmm1
             0xC4, 0x82, 0x7A, 0x4B, 0x94, 0x08, 0x00, 0x08, 0x00, 0x00,              // tilestored [r8+r9+2048], tmm2
             0xC4, 0x82, 0x7A, 0x4B, 0x9C, 0x08, 0x40, 0x08, 0x00, 0x00,              // tilestored [r8+r9+2112], tmm3
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x05, 0x00, 0x78, 0x00, 0x00,                                      // add rax, 30720
             0x49, 0x81, 0xC0, 0x00, 0x10, 0x00, 0x00,                                // add r8, 4096
-            0x48, 0x83, 0x69, 0x78, 0x20,                                            // sub qword ptr [rcx+120], 32
-            0x0F, 0x85, 0x1A, 0xFE, 0xFF, 0xFF,                                      // jne rows
-            0x48, 0x81, 0x41, 0x60, 0x00, 0x78, 0x00, 0x00,                          // add qword ptr [rcx+96], 30720
-            0x4C, 0x8B, 0x41, 0x68,                                                  // mov r8, [rcx+104]
-            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
             0x48, 0x83, 0xA9, 0x80, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+128], 32
-            0x0F, 0x85, 0xEA, 0xFD, 0xFF, 0xFF,                                      // jne columns
+            0x0F, 0x85, 0x17, 0xFE, 0xFF, 0xFF,                                      // jne rows
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x78, 0x00, 0x00,                          // add qword ptr [rcx+104], 30720
+            0x4C, 0x8B, 0x41, 0x70,                                                  // mov r8, [rcx+112]
+            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
+            0x48, 0x83, 0xA9, 0x88, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+136], 32
+            0x0F, 0x85, 0xE4, 0xFD, 0xFF, 0xFF,                                      // jne columns
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -440,7 +441,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x6A, 0xFD, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x64, 0xFD, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -459,7 +460,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 588);
+        windowsEntry: 594);
 
     /// <summary>
     /// Sums of values, turned: sum[i][query] = sum[i][query] · rescale[query] + Σ value[i][token] · probability[token][query].
@@ -469,24 +470,24 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x7E, 0x03, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x84, 0x03, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x4C, 0x8B, 0x49, 0x20,                                                  // mov r9, [rcx+32]
-            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
+            0x4C, 0x89, 0x89, 0x88, 0x00, 0x00, 0x00,                                // mov [rcx+136], r9
             0x4C, 0x8B, 0x49, 0x08,                                                  // mov r9, [rcx+8]
-            0x4C, 0x89, 0x49, 0x60,                                                  // mov [rcx+96], r9
+            0x4C, 0x89, 0x49, 0x68,                                                  // mov [rcx+104], r9
             0x4C, 0x8B, 0x49, 0x40,                                                  // mov r9, [rcx+64]
-            0x4C, 0x89, 0x49, 0x70,                                                  // mov [rcx+112], r9
+            0x4C, 0x89, 0x49, 0x78,                                                  // mov [rcx+120], r9
             0x4C, 0x8B, 0x41, 0x10,                                                  // mov r8, [rcx+16]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x41, 0xBB, 0x00, 0x01, 0x00, 0x00,                                      // mov r11d, 256
             // columns:
-            0x4C, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], r8
+            0x4C, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], r8
             0x4C, 0x8B, 0x49, 0x18,                                                  // mov r9, [rcx+24]
-            0x4C, 0x89, 0x49, 0x78,                                                  // mov [rcx+120], r9
+            0x4C, 0x89, 0x89, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], r9
             0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
             // rows:
-            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
-            0x48, 0x8B, 0x51, 0x60,                                                  // mov rdx, [rcx+96]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x8B, 0x51, 0x68,                                                  // mov rdx, [rcx+104]
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0xC4, 0xE2, 0x7B, 0x49, 0xD0,                                            // tilezero tmm2
@@ -523,7 +524,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x08, 0x40,                                // tilestored [rax+r9+64], tmm1
             0xC4, 0xA2, 0x7A, 0x4B, 0x94, 0x08, 0x00, 0x08, 0x00, 0x00,              // tilestored [rax+r9+2048], tmm2
             0xC4, 0xA2, 0x7A, 0x4B, 0x9C, 0x08, 0x40, 0x08, 0x00, 0x00,              // tilestored [rax+r9+2112], tmm3
-            0x48, 0x8B, 0x51, 0x70,                                                  // mov rdx, [rcx+112]
+            0x48, 0x8B, 0x51, 0x78,                                                  // mov rdx, [rcx+120]
             0x62, 0xF1, 0x7C, 0x48, 0x10, 0x02,                                      // vmovups zmm0, [rdx]
             0x62, 0xF1, 0x7C, 0x48, 0x10, 0x4A, 0x01,                                // vmovups zmm1, [rdx+64]
             0x4C, 0x89, 0xC2,                                                        // mov rdx, r8
@@ -581,17 +582,17 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0x48, 0x81, 0xC2, 0x00, 0x04, 0x00, 0x00,                                // add rdx, 1024
             0x41, 0xFF, 0xC9,                                                        // dec r9d
             0x0F, 0x85, 0x9D, 0xFE, 0xFF, 0xFF,                                      // jne add
-            0x48, 0x8B, 0x41, 0x58,                                                  // mov rax, [rcx+88]
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x05, 0x00, 0x00, 0x01, 0x00,                                      // add rax, 65536
             0x49, 0x81, 0xC0, 0x00, 0x10, 0x00, 0x00,                                // add r8, 4096
-            0x48, 0x83, 0x69, 0x78, 0x20,                                            // sub qword ptr [rcx+120], 32
-            0x0F, 0x85, 0x84, 0xFD, 0xFF, 0xFF,                                      // jne rows
-            0x48, 0x81, 0x41, 0x60, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+96], 128
-            0x48, 0x81, 0x41, 0x70, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+112], 128
-            0x4C, 0x8B, 0x41, 0x68,                                                  // mov r8, [rcx+104]
-            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
             0x48, 0x83, 0xA9, 0x80, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+128], 32
-            0x0F, 0x85, 0x4C, 0xFD, 0xFF, 0xFF,                                      // jne columns
+            0x0F, 0x85, 0x81, 0xFD, 0xFF, 0xFF,                                      // jne rows
+            0x48, 0x81, 0x41, 0x68, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+104], 128
+            0x48, 0x81, 0x41, 0x78, 0x80, 0x00, 0x00, 0x00,                          // add qword ptr [rcx+120], 128
+            0x4C, 0x8B, 0x41, 0x70,                                                  // mov r8, [rcx+112]
+            0x49, 0x81, 0xC0, 0x80, 0x00, 0x00, 0x00,                                // add r8, 128
+            0x48, 0x83, 0xA9, 0x88, 0x00, 0x00, 0x00, 0x20,                          // sub qword ptr [rcx+136], 32
+            0x0F, 0x85, 0x46, 0xFD, 0xFF, 0xFF,                                      // jne columns
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
@@ -607,7 +608,7 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xC2, 0xFC, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xBC, 0xFC, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -626,5 +627,5 @@ internal sealed class PrefillAmxHigh() : DecompressedTileCore(CoreTarget.Amx, Ml
             0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
             0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // constant
         },
-        windowsEntry: 756);
+        windowsEntry: 762);
 }

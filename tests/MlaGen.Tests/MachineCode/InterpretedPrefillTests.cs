@@ -37,6 +37,7 @@ public sealed class InterpretedPrefillTests
                 cases.Add(TensorType.BFloat16, CacheFormat.Float32, precision);
                 cases.Add(TensorType.Float32, CacheFormat.BFloat16, precision);
                 cases.Add(TensorType.Float32, CacheFormat.Float8, precision);
+                cases.Add(TensorType.Float32, CacheFormat.Float32, precision);
             }
 
             return cases;

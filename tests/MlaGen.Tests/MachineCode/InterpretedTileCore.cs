@@ -23,10 +23,8 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
     {
         int rows = (int)arguments.Rows;
         int columns = (int)arguments.Columns;
-        int depth = (int)arguments.Depth;
-        int valuePanel = 4 * Panel * Layout.ValueStride;
-        (int leftPanel, int leftTerm) = product == Product.Sums ? (valuePanel, valuePanel / Tiles.Terms) : (Tiles.KeyTerms * 32 * depth, 32 * depth);
-        (int pair, int rightPanel, int rightTerm) = product == Product.Sums ? (8 * Layout.ScoreStride, 64, 4 * Layout.ScoreStride) : (64, Tiles.KeyTerms * 32 * depth, 32 * depth);
+        Extent left = Left(product, (int)arguments.Depth);
+        Extent right = Right(product, (int)arguments.Depth);
         int result = 4 * product switch
         {
             Product.Keys => Tiles.KeySumStride,
@@ -36,15 +34,17 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
         var processor = new Processor(_codes[(int)product]);
         byte[] results = Bytes(arguments.Result, ((rows - 1) * result) + (4 * columns));
         ulong[] words = MemoryMarshal.Cast<TilePrefillArguments, ulong>(new ReadOnlySpan<TilePrefillArguments>(in arguments)).ToArray();
-        int leftBytes = (((rows / Panel) - 1) * leftPanel) + (((int)arguments.LeftTerms - 1) * leftTerm) + (32 * depth);
-        int rightBytes = (((columns / Panel) - 1) * rightPanel) + (((int)arguments.RightTerms - 1) * rightTerm) + (((depth / 2) - 1) * pair) + 64;
-        words[0] = processor.Add("left", Bytes(arguments.Left, leftBytes), isReadOnly: true);
-        words[1] = processor.Add("right", Bytes(arguments.Right, rightBytes), isReadOnly: true);
+        words[0] = processor.Add("left", Bytes(arguments.Left, left.Bytes(rows / Panel, (int)arguments.LeftTerms)), isReadOnly: true);
+        words[1] = processor.Add("right", Bytes(arguments.Right, right.Bytes(columns / Panel, (int)arguments.RightTerms)), isReadOnly: true);
         words[2] = processor.Add("result", results, isReadOnly: false);
-        words[8] = processor.Add("factors", Bytes(arguments.Factors, 4 * columns), isReadOnly: true);
+        words[8] = Add("factors", arguments.Factors, 4 * columns);
         words[9] = processor.Add("scratch", new byte[4 * Side * Side], isReadOnly: false);
+        words[11] = Add("row scales", arguments.RowScales, 4 * rows);
         processor.Call(entry: 0, processor.Add("arguments", MemoryMarshal.AsBytes(words.AsSpan()).ToArray(), isReadOnly: false), windows: false);
         Marshal.Copy(results, 0, arguments.Result, results.Length);
+
+        // What a product does not take is nowhere.
+        ulong Add(string name, nint address, int length) => address == 0 ? 0 : processor.Add(name, Bytes(address, length), isReadOnly: true);
 
         static byte[] Bytes(nint address, int length)
         {
@@ -52,5 +52,30 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
             Marshal.Copy(address, bytes, 0, length);
             return bytes;
         }
+    }
+
+    private Extent Left(Product product, int depth) => product switch
+    {
+        Product.Keys or Product.Values => Of(Tiles.LatentTerms, depth),
+        Product.Scores => Scored(depth),
+        _ => new(4 * Panel * Layout.ValueStride, 4 * Panel * Layout.ValueStride / Tiles.Terms, 32 * depth),
+    };
+
+    private Extent Right(Product product, int depth) => product switch
+    {
+        Product.Keys or Product.Values => Of(Tiles.LatentTerms, depth),
+        Product.Scores => Scored(depth),
+        _ => new(64, 4 * Layout.ScoreStride, (((depth / 2) - 1) * 8 * Layout.ScoreStride) + 64),
+    };
+
+    /// <summary>Terms, or planes of bytes.</summary>
+    private Extent Scored(int depth) => HasCodes ? new(2 * Panel * depth, 0, 2 * Panel * depth) : Of(Tiles.KeyTerms, depth);
+
+    private static Extent Of(int terms, int depth) => new(terms * 32 * depth, 32 * depth, 32 * depth);
+
+    /// <summary>Where an operand lies: bytes from a panel to the next, from a term to the next, and of a panel's last term.</summary>
+    private readonly record struct Extent(int PanelBytes, int TermBytes, int LastBytes)
+    {
+        public int Bytes(int panels, int terms) => ((panels - 1) * PanelBytes) + (Math.Max(terms - 1, 0) * TermBytes) + LastBytes;
     }
 }

@@ -9,29 +9,13 @@ public sealed class Int16QuantizationTests
 {
     private const int Width = Int16Quantization.Width;
 
-    /// <summary>What vectors are like, in some depths.</summary>
-    public static TheoryData<string, int> Kinds
-    {
-        get
-        {
-            var data = new TheoryData<string, int>();
-            foreach (string kind in (string[])["normal", "one large", "equal", "tiny", "huge", "subnormal", "zeros"])
-            {
-                foreach (int depth in (int[])[16, 32, 192, 512])
-                {
-                    data.Add(kind, depth);
-                }
-            }
-
-            return data;
-        }
-    }
+    public static TheoryData<string, int> Kinds => QuantizedVectors.Kinds(16, 32, 192, 512);
 
     [Avx512Bf16Theory]
     [MemberData(nameof(Kinds))]
     public void A_vector_is_its_whole_numbers_times_its_scale(string kind, int depth)
     {
-        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => Vector(kind, depth, new Random((depth * Width) + i)))];
+        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => QuantizedVectors.Of(kind, depth, new Random((depth * Width) + i)))];
         foreach ((int[] numbers, float scale, float[] vector) in Panel(vectors).Zip(vectors, (scaled, vector) => (scaled.Numbers, scaled.Scale, vector))
             .Concat(Rows(vectors).Zip(vectors, (scaled, vector) => (scaled.Numbers, scaled.Scale, vector))))
         {
@@ -60,7 +44,7 @@ public sealed class Int16QuantizationTests
     [InlineData(float.NegativeInfinity)]
     public void What_is_not_finite_makes_its_own_vector_no_number_and_no_other(float poison)
     {
-        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => Vector("normal", 64, new Random(i)))];
+        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => QuantizedVectors.Of("normal", 64, new Random(i)))];
         (int[] Numbers, float Scale)[] clean = [.. Panel(vectors), .. Rows(vectors)];
         foreach (int element in (int[])[0, 1, 15, 63])
         {
@@ -89,31 +73,11 @@ public sealed class Int16QuantizationTests
     [InlineData(192)]
     public void Panels_and_rows_agree(int depth)
     {
-        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => Vector("normal", depth, new Random(i)))];
+        float[][] vectors = [.. Enumerable.Range(0, Width).Select(i => QuantizedVectors.Of("normal", depth, new Random(i)))];
         foreach (((int[] Numbers, float Scale) panel, (int[] Numbers, float Scale) row) in Panel(vectors).Zip(Rows(vectors)))
         {
             Assert.Equal(panel.Scale, row.Scale, panel.Scale * 1e-6f);
             Assert.All(panel.Numbers.Zip(row.Numbers), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
-        }
-    }
-
-    private static float[] Vector(string kind, int depth, Random random)
-    {
-        float[] vector = [.. Enumerable.Range(0, depth).Select(_ => (float)Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * (float)Math.Cos(2 * Math.PI * random.NextDouble()))];
-        switch (kind)
-        {
-            case "one large":
-                vector[random.Next(depth)] = 1000;
-                return vector;
-            case "equal":
-                Array.Fill(vector, -0.7f);
-                return vector;
-            case "zeros":
-                Array.Clear(vector);
-                return vector;
-            default:
-                float factor = kind switch { "tiny" => 1e-30f, "huge" => 5e37f, "subnormal" => 1e-41f, _ => 1 };
-                return [.. vector.Select(element => element * factor)];
         }
     }
 

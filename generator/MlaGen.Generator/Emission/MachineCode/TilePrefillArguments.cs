@@ -24,7 +24,7 @@ internal static class TilePrefillArguments
     /// <summary>Terms of right elements, where the plan leaves them to the call.</summary>
     public static AssemblerMemoryOperand RightTerms => Word(7);
 
-    /// <summary>Of each column the factor on its sums so far.</summary>
+    /// <summary>Of each column the factor on its sums so far, or the scale of its codes.</summary>
     public static AssemblerMemoryOperand Factors => Word(8);
 
     /// <summary>Room for the sums of four tiles.</summary>
@@ -33,11 +33,14 @@ internal static class TilePrefillArguments
     /// <summary>What is asked for meanwhile, if the plan has lines for it.</summary>
     public static AssemblerMemoryOperand Upcoming => Word(10);
 
+    /// <summary>Of each row the scale of its codes.</summary>
+    public static AssemblerMemoryOperand RowScales => Word(11);
+
     /// <summary>Words that the routine may write to.</summary>
-    public static AssemblerMemoryOperand Kept(int index) => Word(11 + index);
+    public static AssemblerMemoryOperand Kept(int index) => Word(12 + index);
 
     /// <summary>Words there are, those that are written to included.</summary>
-    public const int Count = 17;
+    public const int Count = 18;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

@@ -5,9 +5,9 @@ using System.Runtime.Intrinsics;
 namespace MlaGen.Runtime;
 
 /// <summary>
-/// Operands of bfloat16 for a core of tiles, all <c>[panel][terms][depth / 32]</c> tiles of sixteen by sixteen words. A word is two elements of the depth. Left operands
+/// Operands of terms of bfloat16 for a core of tiles, all <c>[panel][terms][depth / 32]</c> tiles of sixteen by sixteen words. A word is two elements of the depth. Left operands
 /// have rows in the rows of a tile: latents <c>[tokens]</c>, value weights <c>[value]</c>, keys <c>[tokens]</c>, turned values <c>[value]</c>. Right ones have columns
-/// in its columns: key weights, latents, queries. One turned, tile by tile, is the other. Turned sums are floats, <c>[value][queries]</c>.
+/// in its columns: key weights, latents, queries. One turned, tile by tile, is the other. Keys and queries may be codes instead. Turned sums are floats, <c>[value][queries]</c>.
 /// </summary>
 internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) : KeyTiles(step, core)
 {
@@ -15,18 +15,17 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
     private const int Side = DecompressedTileCore.Side;
 
-    /// <summary>Elements of a tile.</summary>
-    private const int TileElements = Width * Side;
-
     /// <summary>One where bfloat16 holds what the cache keeps.</summary>
-    private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.KeyTerms;
+    private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.LatentTerms;
+
+    private readonly ScoreOperands _scores = ScoreOperands.Of(core);
 
     private DecompressedTileLayout Tiles => core.Tiles;
 
     private int Latent => Shape.KvLoraRank;
 
     /// <summary>Words of a panel of weights or of latents.</summary>
-    private int PanelWords => Width * Tiles.KeyTerms * Latent / 2;
+    private int PanelWords => Width * Tiles.LatentTerms * Latent / 2;
 
     private int KeyPanels => Tiles.KeyColumns / Width;
 
@@ -61,7 +60,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
             TurnedQueries.Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
-            Pair(ref floats, Tiles.KeyDepth, scale, Tiles.KeyTerms, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref packed, first * core.QueryFloats(Shape))));
+            _scores.PackQueries(ref floats, first, scale, ref packed);
         }
     }
 
@@ -84,7 +83,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
             {
                 ref uint rows = ref Unsafe.Add(ref weights, KeyWords + (i * PanelWords));
                 PairPanel(matrix, i < valuePanels ? panel++ : -1, ref rows, space);
-                Turn(ref rows, ref rows, terms);
+                TermTiles.Turn(ref rows, ref rows, terms * Width * Latent / 2);
             }
         }
     }
@@ -101,13 +100,13 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref latents, cleared), (whole / Width * PanelWords) - cleared).Clear();
         for (int token = 0; token < tokens; token++)
         {
-            ref ushort row = ref Unsafe.As<uint, ushort>(ref Row(ref latents, token, PanelWords));
-            BFloat16Lanes.Split(ref Unsafe.Add(ref floats, token * Shape.CacheRowElements), Latent, _latentTerms, ref row, TileElements, Width * Latent);
+            ref ushort row = ref Unsafe.As<uint, ushort>(ref TermTiles.Row(ref latents, token, PanelWords));
+            BFloat16Lanes.Split(ref Unsafe.Add(ref floats, token * Shape.CacheRowElements), Latent, _latentTerms, ref row, TermTiles.Elements, Width * Latent);
         }
 
         for (int panel = 0; panel < whole / Width; panel++)
         {
-            Turn(ref Unsafe.Add(ref latents, panel * PanelWords), ref Unsafe.Add(ref columns, panel * PanelWords), _latentTerms);
+            TermTiles.Turn(ref Unsafe.Add(ref latents, panel * PanelWords), ref Unsafe.Add(ref columns, panel * PanelWords), _latentTerms * Width * Latent / 2);
         }
 
         return ref rows;
@@ -131,15 +130,14 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
             Span<float> rest = MemoryMarshal.CreateSpan(ref Unsafe.Add(ref key, nope), Tiles.KeyDepth - nope);
             MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref floats, (token * Shape.CacheRowElements) + Latent), rotary).CopyTo(rest);
             rest[rotary..].Clear();
-            ref ushort terms = ref Unsafe.As<float, ushort>(ref Row(ref space.Keys.Start, token, Width * Layout.KeyStride));
-            BFloat16Lanes.Split(ref key, Tiles.KeyDepth, Tiles.KeyTerms, ref terms, TileElements, Width * Tiles.KeyDepth);
+            _scores.TakeKey(ref key, token, ref space.Keys.Start);
         }
 
         core.MultiplyValues(ref Unsafe.As<uint, byte>(ref Unsafe.Add(ref weights, KeyWords)), weightTerms, ref columns, _latentTerms, tokens, Latent, ref product);
         for (int i = 0; i < Tiles.ValueRows; i++)
         {
             ref float value = ref Unsafe.Add(ref product, i * Tiles.ValueSumStride);
-            BFloat16Lanes.Split(ref value, DecompressedTileCore.Whole(tokens), Tiles.Terms, ref Value(ref space.Values.Start, i), TileElements, Width * Layout.KeyTile);
+            BFloat16Lanes.Split(ref value, DecompressedTileCore.Whole(tokens), Tiles.Terms, ref Value(ref space.Values.Start, i), TermTiles.Elements, Width * Layout.KeyTile);
         }
     }
 
@@ -153,7 +151,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
             ref ushort values = ref Value(ref space.Values.Start, i);
             for (int tile = first / Side; tile * Side < tokens; tile++)
             {
-                if (Vector512.EqualsAny(Vector512.LoadUnsafe(ref values, (nuint)(tile * TileElements)) & exponent, exponent))
+                if (Vector512.EqualsAny(Vector512.LoadUnsafe(ref values, (nuint)(tile * TermTiles.Elements)) & exponent, exponent))
                 {
                     return false;
                 }
@@ -177,7 +175,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
                 int seen = Math.Max(0, tokens - (tile * Side));
                 for (int term = 0; term < Tiles.Terms; term++)
                 {
-                    MemoryMarshal.CreateSpan(ref Unsafe.Add(ref values, (tile * TileElements) + (term * Width * Layout.KeyTile) + seen), Side - seen).Clear();
+                    MemoryMarshal.CreateSpan(ref Unsafe.Add(ref values, (tile * TermTiles.Elements) + (term * Width * Layout.KeyTile) + seen), Side - seen).Clear();
                 }
             }
         }
@@ -190,23 +188,10 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     public override void Divide(ref float sums, ReadOnlySpan<float> shares, ref float output, nint stride)
         => TurnedSums.Divide(ref sums, shares, ref output, stride, Shape.VHeadDim, Layout.QueryPanel);
 
-    private int Terms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : Tiles.KeyTerms;
-
-    /// <summary>Where a row of a panel's tiles begins.</summary>
-    private static ref T Row<T>(ref T start, int row, int panelWords) => ref Unsafe.Add(ref start, (row / Width * panelWords) + (row % Width * Width));
+    private int Terms(PackedMatrix matrix) => matrix.Type == TensorType.BFloat16 ? 1 : Tiles.LatentTerms;
 
     /// <summary>Where an element of all values begins.</summary>
-    private ref ushort Value(ref float start, int element) => ref Unsafe.As<float, ushort>(ref Row(ref start, element, Width * Layout.ValueStride));
-
-    /// <summary>Turns the tiles of a panel of weights or latents; both may be the same memory.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Turn(ref uint source, ref uint target, int terms)
-    {
-        for (int word = 0; word < Width * terms * Latent / 2; word += Width * Width)
-        {
-            WordSquare.Turn(ref Unsafe.Add(ref source, word), Width, ref Unsafe.Add(ref target, word), Width);
-        }
-    }
+    private ref ushort Value(ref float start, int element) => ref Unsafe.As<float, ushort>(ref TermTiles.Row(ref start, element, Width * Layout.ValueStride));
 
     private ref uint HeadWeights(int head, WorkerSpace space) => ref Unsafe.As<float, uint>(ref space.Weights.At((long)head * HeadWords));
 
@@ -222,29 +207,6 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
 
         ref float floats = ref space.Product.Start;
         matrix.Products.WidenPanel(matrix, panel, ref floats);
-        Pair(ref floats, Latent, scale: 1, Terms(matrix), ref pairs);
-    }
-
-    /// <summary>Terms of a panel, <c>[depth][16]</c>, scaled, in pairs.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pair(ref float floats, int depth, float scale, int terms, ref uint pairs)
-    {
-        int termWords = depth / 2 * Width;
-        for (int d = 0; d < depth; d += 2)
-        {
-            Vector512<float> one = Vector512.LoadUnsafe(ref floats, (nuint)(d * Width)) * scale;
-            Vector512<float> two = Vector512.LoadUnsafe(ref floats, (nuint)((d + 1) * Width)) * scale;
-            ref uint pair = ref Unsafe.Add(ref pairs, d / 2 * Width);
-            Vector512<uint> termOne = BFloat16Lanes.Round(one);
-            Vector512<uint> termTwo = BFloat16Lanes.Round(two);
-            BFloat16Lanes.Pair(termOne, termTwo).StoreUnsafe(ref pair);
-            for (int term = 1; term < terms; term++)
-            {
-                one -= termOne.AsSingle();
-                two -= termTwo.AsSingle();
-                (termOne, termTwo) = (BFloat16Lanes.RoundFinite(one), BFloat16Lanes.RoundFinite(two));
-                BFloat16Lanes.Pair(termOne, termTwo).StoreUnsafe(ref pair, (nuint)(term * termWords));
-            }
-        }
+        TermTiles.Pair(ref floats, Latent, scale: 1, Terms(matrix), ref pairs);
     }
 }
