@@ -29,8 +29,8 @@ internal static class ProductRoutines
     /// <summary>Lines of each of two upcoming panels that a step of tiles asks for: 256 rows ask for a whole block of both.</summary>
     private const int UpcomingLines = 2;
 
-    /// <summary>Rows of sums that a step of tiles asks for: two tiles of them in a block.</summary>
-    private const int AskedRows = 2;
+    /// <summary>Rows of sums that a step of tiles asks for: two tiles of them in a part of a block, which has twice the depth for two terms.</summary>
+    private static int AskedRows(int terms) => 4 / terms;
 
     /// <summary>Panels that a tile of rows meets at a time.</summary>
     private const int TilePanels = 2;
@@ -150,7 +150,7 @@ internal static class ProductRoutines
 
     /// <summary>
     /// <c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: tiles of rows by two panels of outputs; the terms of a row follow each other at each step of the depth.
-    /// While the first rows are multiplied, the weights of two depths are laid beside each other for the step after; in steps of other rows, sums are asked for.
+    /// While the first rows are multiplied, the weights of two depths are laid beside each other for the step after; in steps of other rows, sums are asked for, and in all the rows of the next one.
     /// </summary>
     private static Routine TileRows(int rowTiles, int terms) => Assemble(
         builder =>
@@ -218,7 +218,7 @@ internal static class ProductRoutines
             code.mov(r11, ProductArguments.Asked);
             Label depth = builder.Begin("depth");
             Step(static () => { });
-            for (int row = 0; row < AskedRows; row++)
+            for (int row = 0; row < AskedRows(terms); row++)
             {
                 code.prefetcht0(__byte_ptr[r11]);
                 code.prefetcht0(__byte_ptr[r11 + MatrixPlan.VectorBytes]);
@@ -279,6 +279,12 @@ internal static class ProductRoutines
                             afterProduct();
                         }
                     }
+                }
+
+                // The rows of the next step, which are in the second-level cache.
+                for (int line = 0; line < stepBytes; line += MatrixPlan.VectorBytes)
+                {
+                    code.prefetcht0(__byte_ptr[rax + (stepBytes + line)]);
                 }
 
                 for (int line = 0; line < UpcomingLines; line++)
