@@ -42,9 +42,6 @@ internal struct ProductArguments
     /// <summary>Of tiles: bytes from a row there to the next.</summary>
     public nint ResultBytes;
 
-    /// <summary>Of tiles: rows of sums, as far from each other as those of the result, that will be written to or needed; they are only asked for, and may lie anywhere.</summary>
-    public nint Asked;
-
     public nint Kept0;
 
     public nint Kept1;

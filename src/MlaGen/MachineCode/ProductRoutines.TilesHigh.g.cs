@@ -18,22 +18,22 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xE6, 0x0C, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xB5, 0x0C, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
             0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
             0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
-            0x0F, 0x84, 0xF6, 0x08, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xE2, 0x0C, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x0F, 0x84, 0xED, 0x08, 0x00, 0x00,                                      // je others
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xB1, 0x0C, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
@@ -42,7 +42,7 @@ internal static partial class ProductRoutines
             0xC4, 0xE2, 0x7B, 0x49, 0xD8,                                            // tilezero tmm3
             0x75, 0x2B,                                                              // jne short firstBegun
             // firstEarlier:
-            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
+            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
             0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             0xC4, 0xA2, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [rax+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [rax+r11+64]
@@ -50,8 +50,8 @@ internal static partial class ProductRoutines
             0xC4, 0xA2, 0x7B, 0x4B, 0x9C, 0x18, 0x40, 0x08, 0x00, 0x00,              // tileloadd tmm3, [rax+r11+2112]
             // firstBegun:
             0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
-            0x48, 0x89, 0x81, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], rax
-            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
+            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x8B, 0x51, 0x38,                                                  // mov rdx, [rcx+56]
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x62, 0xD2, 0x85, 0x40, 0x8D, 0x03,                                      // vpermw zmm0, zmm31, [r11]
@@ -118,8 +118,8 @@ internal static partial class ProductRoutines
             0x62, 0x71, 0x7C, 0x48, 0x11, 0x72, 0x0F,                                // vmovups [rdx+960], zmm14
             0x62, 0x12, 0x85, 0x40, 0x8D, 0x7C, 0x03, 0x0F,                          // vpermw zmm15, zmm31, [r11+r8+960]
             0x62, 0x71, 0x7C, 0x48, 0x11, 0x7A, 0x1F,                                // vmovups [rdx+1984], zmm15
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x84, 0x26, 0x04, 0x00, 0x00,                                      // je last
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x84, 0x23, 0x04, 0x00, 0x00,                                      // je last
             // laying:
             0x49, 0x81, 0xC3, 0x00, 0x04, 0x00, 0x00,                                // add r11, 1024
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x12,                                      // tileloadd tmm4, [rdx+r10]
@@ -271,8 +271,8 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x10, 0x00, 0x00,                                      // add rax, 4096
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0xDA, 0xFB, 0xFF, 0xFF,                                      // jne laying
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x85, 0xDD, 0xFB, 0xFF, 0xFF,                                      // jne laying
             // last:
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x12,                                      // tileloadd tmm4, [rdx+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0xAC, 0x12, 0x00, 0x04, 0x00, 0x00,              // tileloadd tmm5, [rdx+r10+1024]
@@ -359,9 +359,9 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x10, 0x00, 0x00,                                      // add rax, 4096
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
-            0x48, 0x8B, 0x41, 0x78,                                                  // mov rax, [rcx+120]
+            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
             0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
             0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
@@ -370,10 +370,10 @@ internal static partial class ProductRoutines
             0xC4, 0xA2, 0x7A, 0x4B, 0x14, 0x18,                                      // tilestored [rax+r11], tmm2
             0xC4, 0xA2, 0x7A, 0x4B, 0x5C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm3
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x81, 0x41, 0x70, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+112], 4096
-            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x84, 0x17, 0x03, 0x00, 0x00,                                      // je done
+            0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+104], 4096
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x0F, 0x84, 0xEF, 0x02, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short otherEarlier
@@ -383,7 +383,7 @@ internal static partial class ProductRoutines
             0xC4, 0xE2, 0x7B, 0x49, 0xD8,                                            // tilezero tmm3
             0x75, 0x2B,                                                              // jne short otherBegun
             // otherEarlier:
-            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
+            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
             0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             0xC4, 0xA2, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [rax+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [rax+r11+64]
@@ -391,10 +391,9 @@ internal static partial class ProductRoutines
             0xC4, 0xA2, 0x7B, 0x4B, 0x9C, 0x18, 0x40, 0x08, 0x00, 0x00,              // tileloadd tmm3, [rax+r11+2112]
             // otherBegun:
             0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
-            0x48, 0x89, 0x81, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], rax
-            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
+            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x8B, 0x51, 0x38,                                                  // mov rdx, [rcx+56]
-            0x4C, 0x8B, 0x59, 0x58,                                                  // mov r11, [rcx+88]
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x24, 0x12,                                      // tileloadd tmm4, [rdx+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0xAC, 0x12, 0x00, 0x04, 0x00, 0x00,              // tileloadd tmm5, [rdx+r10+1024]
@@ -481,18 +480,11 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x10, 0x00, 0x00,                                      // add rax, 4096
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0x95, 0xFD, 0xFF, 0xFF,                                      // jne depth
-            0x4C, 0x89, 0x59, 0x58,                                                  // mov [rcx+88], r11
-            0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x85, 0xB2, 0xFD, 0xFF, 0xFF,                                      // jne depth
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
-            0x48, 0x8B, 0x41, 0x78,                                                  // mov rax, [rcx+120]
+            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
             0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
             0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
@@ -501,10 +493,10 @@ internal static partial class ProductRoutines
             0xC4, 0xA2, 0x7A, 0x4B, 0x14, 0x18,                                      // tilestored [rax+r11], tmm2
             0xC4, 0xA2, 0x7A, 0x4B, 0x5C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm3
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x81, 0x41, 0x70, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+112], 4096
-            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x85, 0xE9, 0xFC, 0xFF, 0xFF,                                      // jne others
+            0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+104], 4096
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x0F, 0x85, 0x11, 0xFD, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -521,7 +513,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x5A, 0xF3, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x8B, 0xF3, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -545,7 +537,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 3164);
+        windowsEntry: 3115);
 
     /// <summary>
     /// AMX, inputs of two terms: one tile of rows by two panels of weights in pairs.
@@ -555,36 +547,36 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x72, 0x09, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x41, 0x09, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
-            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
+            0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
-            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x8B, 0x41, 0x28,                                                  // mov rax, [rcx+40]
             0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0x8B, 0x01,                                                        // mov rax, [rcx]
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x41, 0x18,                                                  // mov r8, [rcx+24]
             0x4C, 0x8B, 0x49, 0x30,                                                  // mov r9, [rcx+48]
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
-            0x0F, 0x84, 0xB8, 0x06, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x6E, 0x09, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x0F, 0x84, 0xAF, 0x06, 0x00, 0x00,                                      // je others
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x3D, 0x09, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0x75, 0x17,                                                              // jne short firstBegun
             // firstEarlier:
-            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
+            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
             0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             0xC4, 0xA2, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [rax+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [rax+r11+64]
             // firstBegun:
             0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
-            0x48, 0x89, 0x81, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], rax
-            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
+            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x8B, 0x51, 0x38,                                                  // mov rdx, [rcx+56]
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x62, 0xD2, 0x85, 0x40, 0x8D, 0x03,                                      // vpermw zmm0, zmm31, [r11]
@@ -651,8 +643,8 @@ internal static partial class ProductRoutines
             0x62, 0x71, 0x7C, 0x48, 0x11, 0x72, 0x0F,                                // vmovups [rdx+960], zmm14
             0x62, 0x12, 0x85, 0x40, 0x8D, 0x7C, 0x03, 0x0F,                          // vpermw zmm15, zmm31, [r11+r8+960]
             0x62, 0x71, 0x7C, 0x48, 0x11, 0x7A, 0x1F,                                // vmovups [rdx+1984], zmm15
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x84, 0x1E, 0x03, 0x00, 0x00,                                      // je last
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x84, 0x1B, 0x03, 0x00, 0x00,                                      // je last
             // laying:
             0x49, 0x81, 0xC3, 0x00, 0x04, 0x00, 0x00,                                // add r11, 1024
             0xC4, 0xA2, 0x7B, 0x4B, 0x14, 0x12,                                      // tileloadd tmm2, [rdx+r10]
@@ -766,8 +758,8 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x08, 0x00, 0x00,                                      // add rax, 2048
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0xE2, 0xFC, 0xFF, 0xFF,                                      // jne laying
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x85, 0xE5, 0xFC, 0xFF, 0xFF,                                      // jne laying
             // last:
             0xC4, 0xA2, 0x7B, 0x4B, 0x14, 0x12,                                      // tileloadd tmm2, [rdx+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0x9C, 0x12, 0x00, 0x04, 0x00, 0x00,              // tileloadd tmm3, [rdx+r10+1024]
@@ -816,18 +808,18 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x08, 0x00, 0x00,                                      // add rax, 2048
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
-            0x48, 0x8B, 0x41, 0x78,                                                  // mov rax, [rcx+120]
+            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
             0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
             0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x81, 0x41, 0x70, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+112], 2048
-            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x84, 0xE1, 0x01, 0x00, 0x00,                                      // je done
+            0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+104], 2048
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x0F, 0x84, 0xB9, 0x01, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short otherEarlier
@@ -835,16 +827,15 @@ internal static partial class ProductRoutines
             0xC4, 0xE2, 0x7B, 0x49, 0xC8,                                            // tilezero tmm1
             0x75, 0x17,                                                              // jne short otherBegun
             // otherEarlier:
-            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
+            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
             0x41, 0xBB, 0x80, 0x00, 0x00, 0x00,                                      // mov r11d, 128
             0xC4, 0xA2, 0x7B, 0x4B, 0x04, 0x18,                                      // tileloadd tmm0, [rax+r11]
             0xC4, 0xA2, 0x7B, 0x4B, 0x4C, 0x18, 0x40,                                // tileloadd tmm1, [rax+r11+64]
             // otherBegun:
             0x48, 0x8B, 0x41, 0x20,                                                  // mov rax, [rcx+32]
-            0x48, 0x89, 0x81, 0x80, 0x00, 0x00, 0x00,                                // mov [rcx+128], rax
-            0x48, 0x8B, 0x41, 0x68,                                                  // mov rax, [rcx+104]
+            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
+            0x48, 0x8B, 0x41, 0x60,                                                  // mov rax, [rcx+96]
             0x48, 0x8B, 0x51, 0x38,                                                  // mov rdx, [rcx+56]
-            0x4C, 0x8B, 0x59, 0x58,                                                  // mov r11, [rcx+88]
             // depth:
             0xC4, 0xA2, 0x7B, 0x4B, 0x14, 0x12,                                      // tileloadd tmm2, [rdx+r10]
             0xC4, 0xA2, 0x7B, 0x4B, 0x9C, 0x12, 0x00, 0x04, 0x00, 0x00,              // tileloadd tmm3, [rdx+r10+1024]
@@ -893,27 +884,20 @@ internal static partial class ProductRoutines
             0x49, 0x81, 0xC1, 0x80, 0x00, 0x00, 0x00,                                // add r9, 128
             0x48, 0x05, 0x00, 0x08, 0x00, 0x00,                                      // add rax, 2048
             0x48, 0x81, 0xC2, 0x00, 0x08, 0x00, 0x00,                                // add rdx, 2048
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x41, 0x0F, 0x18, 0x0B,                                                  // prefetcht0 [r11]
-            0x41, 0x0F, 0x18, 0x4B, 0x40,                                            // prefetcht0 [r11+64]
-            0x4C, 0x03, 0x59, 0x50,                                                  // add r11, [rcx+80]
-            0x48, 0xFF, 0x89, 0x80, 0x00, 0x00, 0x00,                                // dec qword ptr [rcx+128]
-            0x0F, 0x85, 0x9D, 0xFE, 0xFF, 0xFF,                                      // jne depth
-            0x4C, 0x89, 0x59, 0x58,                                                  // mov [rcx+88], r11
-            0x48, 0x89, 0x41, 0x68,                                                  // mov [rcx+104], rax
+            0x48, 0xFF, 0x49, 0x78,                                                  // dec qword ptr [rcx+120]
+            0x0F, 0x85, 0xBA, 0xFE, 0xFF, 0xFF,                                      // jne depth
+            0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
-            0x48, 0x8B, 0x41, 0x78,                                                  // mov rax, [rcx+120]
+            0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
             0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
             0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
-            0x48, 0x89, 0x41, 0x78,                                                  // mov [rcx+120], rax
-            0x48, 0x81, 0x41, 0x70, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+112], 2048
-            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
-            0x0F, 0x85, 0x1F, 0xFE, 0xFF, 0xFF,                                      // jne others
+            0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
+            0x48, 0x81, 0x41, 0x68, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+104], 2048
+            0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
+            0x0F, 0x85, 0x47, 0xFE, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -930,7 +914,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xCE, 0xF6, 0xFF, 0xFF,                                            // call body
+            0xE8, 0xFF, 0xF6, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -954,7 +938,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 2280);
+        windowsEntry: 2231);
 
     /// <summary>
     /// What AMX would add, inputs of two terms: one row by eight panels of weights as they lie.
@@ -964,7 +948,7 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x60,                                                  // stmxcsr [rcx+96]
+            0x0F, 0xAE, 0x59, 0x58,                                                  // stmxcsr [rcx+88]
             0x0F, 0xAE, 0x15, 0x41, 0x05, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x3B, 0x05, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0x71, 0x05, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
@@ -983,7 +967,7 @@ internal static partial class ProductRoutines
             0x49, 0x01, 0xD1,                                                        // add r9, rdx
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x68,                                                  // mov [rcx+104], r11
+            0x4C, 0x89, 0x59, 0x60,                                                  // mov [rcx+96], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -1163,9 +1147,9 @@ internal static partial class ProductRoutines
             0x62, 0xD1, 0x44, 0x48, 0x58, 0xFF,                                      // vaddps zmm7, zmm7, zmm15
             0x62, 0xD1, 0x44, 0x48, 0x58, 0x7B, 0x07,                                // vaddps zmm7, zmm7, [r11+448]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x7B, 0x07,                                // vmovups [r11+448], zmm7
-            0x48, 0xFF, 0x49, 0x68,                                                  // dec qword ptr [rcx+104]
+            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
             0x0F, 0x85, 0xA5, 0xFB, 0xFF, 0xFF,                                      // jne depth
-            0x0F, 0xAE, 0x51, 0x60,                                                  // ldmxcsr [rcx+96]
+            0x0F, 0xAE, 0x51, 0x58,                                                  // ldmxcsr [rcx+88]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:
@@ -1210,14 +1194,14 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0x0F, 0xAE, 0x59, 0x60,                                                  // stmxcsr [rcx+96]
+            0x0F, 0xAE, 0x59, 0x58,                                                  // stmxcsr [rcx+88]
             0x0F, 0xAE, 0x15, 0x7C, 0x01, 0x00, 0x00,                                // ldmxcsr [rip+flushed]
             0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x76, 0x01, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x62, 0x62, 0x7D, 0x48, 0x58, 0x35, 0xAC, 0x01, 0x00, 0x00,              // vpbroadcastd zmm30, [rip+upper]
             0x48, 0x8B, 0x41, 0x10,                                                  // mov rax, [rcx+16]
             0x4C, 0x8B, 0x11,                                                        // mov r10, [rcx]
             0x4C, 0x8B, 0x59, 0x20,                                                  // mov r11, [rcx+32]
-            0x4C, 0x89, 0x59, 0x68,                                                  // mov [rcx+104], r11
+            0x4C, 0x89, 0x59, 0x60,                                                  // mov [rcx+96], r11
             // depth:
             0x62, 0xF1, 0x7D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm0, zmm0, zmm0
             0x62, 0x51, 0x3D, 0x48, 0xEF, 0xC0,                                      // vpxord zmm8, zmm8, zmm8
@@ -1250,9 +1234,9 @@ internal static partial class ProductRoutines
             0x62, 0xD1, 0x74, 0x48, 0x58, 0xC9,                                      // vaddps zmm1, zmm1, zmm9
             0x62, 0xD1, 0x74, 0x48, 0x58, 0x0B,                                      // vaddps zmm1, zmm1, [r11]
             0x62, 0xD1, 0x7C, 0x48, 0x11, 0x0B,                                      // vmovups [r11], zmm1
-            0x48, 0xFF, 0x49, 0x68,                                                  // dec qword ptr [rcx+104]
+            0x48, 0xFF, 0x49, 0x60,                                                  // dec qword ptr [rcx+96]
             0x0F, 0x85, 0x45, 0xFF, 0xFF, 0xFF,                                      // jne depth
-            0x0F, 0xAE, 0x51, 0x60,                                                  // ldmxcsr [rcx+96]
+            0x0F, 0xAE, 0x51, 0x58,                                                  // ldmxcsr [rcx+88]
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
             0xC3,                                                                    // ret
             // windows:

@@ -39,9 +39,6 @@ internal static class ProductArguments
     /// <summary>Of tiles: bytes from a row there to the next.</summary>
     public static AssemblerMemoryOperand ResultBytes => Word(10);
 
-    /// <summary>Of tiles: rows of sums that will be written to or needed; they are only asked for.</summary>
-    public static AssemblerMemoryOperand Asked => Word(11);
-
     /// <summary>Words that the routine may write to.</summary>
     public static AssemblerMemoryOperand Kept(int index) => Word(FirstKept + index);
 
@@ -51,7 +48,7 @@ internal static class ProductArguments
     /// <summary>Words there are, those that are written to included.</summary>
     public const int Count = FirstKept + 5;
 
-    private const int FirstKept = 12;
+    private const int FirstKept = 11;
 
     private static AssemblerMemoryOperand Word(int index) => __qword_ptr[rcx + (8 * index)];
 }

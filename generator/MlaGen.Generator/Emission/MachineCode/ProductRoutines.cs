@@ -29,9 +29,6 @@ internal static class ProductRoutines
     /// <summary>Lines of each of two upcoming panels that a step of tiles asks for: 256 rows ask for a whole block of both.</summary>
     private const int UpcomingLines = 2;
 
-    /// <summary>Rows of sums that a step of tiles asks for: two tiles of them in a part of a block, which has twice the depth for two terms.</summary>
-    private static int AskedRows(int terms) => 4 / terms;
-
     /// <summary>Panels that a tile of rows meets at a time.</summary>
     private const int TilePanels = 2;
 
@@ -150,7 +147,7 @@ internal static class ProductRoutines
 
     /// <summary>
     /// <c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: tiles of rows by two panels of outputs; the terms of a row follow each other at each step of the depth.
-    /// While the first rows are multiplied, the weights of two depths are laid beside each other for the step after; in steps of other rows, sums are asked for, and in all the rows of the next one.
+    /// While the first rows are multiplied, the weights of two depths are laid beside each other for the step after; in each step the rows of the next one are asked for.
     /// </summary>
     private static Routine TileRows(int rowTiles, int terms) => Assemble(
         builder =>
@@ -215,19 +212,10 @@ internal static class ProductRoutines
 
             builder.Begin(others, "others");
             Sums("other");
-            code.mov(r11, ProductArguments.Asked);
             Label depth = builder.Begin("depth");
             Step(static () => { });
-            for (int row = 0; row < AskedRows(terms); row++)
-            {
-                code.prefetcht0(__byte_ptr[r11]);
-                code.prefetcht0(__byte_ptr[r11 + MatrixPlan.VectorBytes]);
-                code.add(r11, ProductArguments.ResultBytes);
-            }
-
             code.dec(depthLeft);
             code.jne(depth);
-            code.mov(ProductArguments.Asked, r11);
             Finish();
             code.dec(left);
             code.jne(others);

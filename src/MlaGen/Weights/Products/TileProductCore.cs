@@ -181,9 +181,6 @@ internal unsafe class TileProductCore : MatrixProductCore
             given.Tiles = pairs;
             given.Result = result is null ? given.Sums : (nint)result;
             given.ResultBytes = (result is null ? SumStride : stride) * sizeof(float);
-
-            // The second rows' places in the result; or the third ones' sums while the second rows are multiplied.
-            given.Asked = given.Result + ((result is null ? 2 : 1) * TilePacking.PairRows * given.ResultBytes);
             Call(Routine.WholeTiles, ref given);
             given.Weights = 0;
         }
@@ -193,7 +190,7 @@ internal unsafe class TileProductCore : MatrixProductCore
             given.Rows += pairs * (int)given.Depth * _rows.StepBytes(TilePacking.PairRows);
             given.Sums += pairs * PairSums * sizeof(float);
             given.Upcoming += asked;
-            given.Result = given.Asked = given.Sums;
+            given.Result = given.Sums;
             given.ResultBytes = SumStride * sizeof(float);
             given.Tiles = 1;
             Call(rest > TilePacking.PairRows / 2 ? Routine.WholeTiles : Routine.RestTiles, ref given);
