@@ -93,7 +93,7 @@ internal sealed unsafe class LinearProduct
 
     private void Run(int rows)
     {
-        int chunk = rows < ProjectionKernels.TiledRows ? rows : ProjectionKernels.ChunkRows(rows);
+        int chunk = _core.ChunkRows(rows);
         if (PackedLength(Math.Min(rows, chunk)) > Array.MaxLength)
         {
             // Packed rows would be too long for an array: the bits are the same one by one.

@@ -34,34 +34,27 @@ public sealed class ProductRoutineTests
         => RoutineTests.AssertInstructions(_routines[name], name.StartsWith("Pair", StringComparison.Ordinal) ? "Avx512Bf16" : name.StartsWith("TileRows", StringComparison.Ordinal) ? "Amx" : "Avx512");
 
     [Theory]
-    [InlineData("PairRows12", 12, 1, false)]
-    [InlineData("PairRows4", 4, 1, false)]
-    [InlineData("TileRows32Medium", 32, 1, true)]
-    [InlineData("TileRows16Medium", 16, 1, true)]
-    [InlineData("TileRows32High", 32, 2, true)]
-    [InlineData("TileRows16High", 16, 2, true)]
-    public void Tiles_of_rows_are_multiplied_in_the_order_and_with_the_rounding_of_the_target_and_nothing_else_is_touched(string name, int tileRows, int terms, bool hasTiles)
+    [InlineData("PairRows12", 12)]
+    [InlineData("PairRows4", 4)]
+    public void Pairs_of_rows_are_multiplied_in_the_order_and_with_the_rounding_of_the_target_and_nothing_else_is_touched(string name, int tileRows)
     {
         // Denormals among them: they are taken as zeros.
         const int Tiles = 2;
-        int depth = hasTiles ? 96 : 10;
+        const int Depth = 10;
         int rows = Tiles * tileRows;
-        var data = new Data(rows, outputs: 32, depth, terms);
+        var data = new Data(rows, outputs: 32, Depth, terms: 1);
         foreach (bool windows in (bool[])[false, true])
         {
             float[] sums = [.. data.Sums];
             var processor = new Processor(_routines[name].Bytes);
-            byte[] inputs = new byte[((rows - 1) * terms * ProductRoutines.RowBytes) + ((terms - 1) * ProductRoutines.RowBytes) + (2 * depth)];
+            byte[] inputs = new byte[((rows - 1) * ProductRoutines.RowBytes) + (2 * Depth)];
             for (int row = 0; row < rows; row++)
             {
-                for (int term = 0; term < terms; term++)
-                {
-                    data.Inputs(row, term).CopyTo(MemoryMarshal.Cast<byte, ushort>(inputs.AsSpan(((row * terms) + term) * ProductRoutines.RowBytes, 2 * depth)));
-                }
+                data.Inputs(row, term: 0).CopyTo(MemoryMarshal.Cast<byte, ushort>(inputs.AsSpan(row * ProductRoutines.RowBytes, 2 * Depth)));
             }
 
-            byte[] pairs = new byte[depth * 64];
-            for (int k = 0; k < depth; k++)
+            byte[] pairs = new byte[Depth * 64];
+            for (int k = 0; k < Depth; k++)
             {
                 for (int output = 0; output < 32; output++)
                 {
@@ -77,11 +70,96 @@ public sealed class ProductRoutineTests
 
             Call(processor, _routines[name], windows, [
                 processor.Add("rows", inputs, isReadOnly: true), Tiles, processor.Add("pairs", pairs, isReadOnly: true), 64,
-                (ulong)(depth / (hasTiles ? 32 : 2)), processor.Add("sums", result, isReadOnly: false)]);
+                Depth / 2, processor.Add("sums", result, isReadOnly: false)]);
             for (int row = 0; row < rows; row++)
             {
-                float[] expected = [.. Enumerable.Range(0, 32).Select(output => data.Sum(row, output, sums[(row * 32) + output], hasTiles))];
+                float[] expected = [.. Enumerable.Range(0, 32).Select(output => data.Sum(row, output, sums[(row * 32) + output], hasTiles: false))];
                 Assert.Equal(expected, MemoryMarshal.Cast<byte, float>(result.AsSpan(row * ProductRoutines.SumBytes, 128)).ToArray());
+            }
+        }
+    }
+
+    public static TheoryData<string, int, int, int, bool> TileCases
+    {
+        get
+        {
+            var cases = new TheoryData<string, int, int, int, bool>();
+            foreach ((string name, int tileRows, int terms) in ((string, int, int)[])[("TileRows32Medium", 32, 1), ("TileRows16Medium", 16, 1), ("TileRows32High", 32, 2), ("TileRows16High", 16, 2)])
+            {
+                foreach (int tiles in (int[])[1, 3])
+                {
+                    foreach (int depth in (int[])[32, 96])
+                    {
+                        cases.Add(name, tileRows * tiles, terms, depth, false);
+                        cases.Add(name, tileRows * tiles, terms, depth, true);
+                    }
+                }
+            }
+
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(TileCases))]
+    public void Tiles_of_rows_are_multiplied_in_the_order_and_with_the_rounding_of_the_target_and_nothing_else_is_touched(string name, int rows, int terms, int depth, bool windows)
+    {
+        const int TileElements = 16 * 32;
+        int tileRows = name.StartsWith("TileRows32", StringComparison.Ordinal) ? 32 : 16;
+        int steps = depth / 32;
+        var data = new Data(rows, outputs: 32, depth, terms);
+        byte[] inputs = new byte[2 * rows * terms * depth];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int term = 0; term < terms; term++)
+            {
+                for (int step = 0; step < steps; step++)
+                {
+                    int tile = (((row / tileRows * steps) + step) * (tileRows / 16)) + (row % tileRows / 16);
+                    data.Inputs(row, term).Slice(32 * step, 32).CopyTo(MemoryMarshal.Cast<byte, ushort>(inputs.AsSpan())[((((tile * terms) + term) * TileElements) + (row % 16 * 32))..]);
+                }
+            }
+        }
+
+        // Panels are further apart than they are long.
+        int panelBytes = (32 * depth) + 64;
+        byte[] weights = new byte[panelBytes + (32 * depth)];
+        byte[] pairs = new byte[depth * 64];
+        for (int k = 0; k < depth; k++)
+        {
+            for (int output = 0; output < 32; output++)
+            {
+                BitConverter.TryWriteBytes(weights.AsSpan((output / 16 * panelBytes) + (k * 32) + (output % 16 * 2)), data.Weight(output, k));
+                BitConverter.TryWriteBytes(pairs.AsSpan((k / 32 * 2048) + (output / 16 * 1024) + (k % 32 / 2 * 64) + (output % 16 * 4) + (k % 2 * 2)), data.Weight(output, k));
+            }
+        }
+
+        foreach (bool isFirst in (bool[])[false, true])
+        {
+            foreach (bool lays in (bool[])[false, true])
+            {
+                foreach (bool inPlace in (bool[])[false, true])
+                {
+                    // Sums that are none yet are anything, and not read; of weights that are pairs already, nothing is.
+                    float[] before = isFirst ? [.. Enumerable.Repeat(float.NaN, rows * 32)] : [.. data.Sums];
+                    byte[] sums = MemoryMarshal.AsBytes(before.AsSpan()).ToArray();
+                    int resultBytes = inPlace ? 128 : 128 + 68;
+                    byte[] result = inPlace ? sums : new byte[((rows - 1) * resultBytes) + 128];
+                    byte[] laid = lays ? new byte[pairs.Length] : [.. pairs];
+                    var processor = new Processor(_routines[name].Bytes);
+                    ulong sumsAddress = processor.Add("sums", sums, isReadOnly: !inPlace);
+                    ulong resultAddress = inPlace ? sumsAddress : processor.Add("result", result, isReadOnly: false);
+                    Call(processor, _routines[name], windows, [
+                        processor.Add("rows", inputs, isReadOnly: true), (ulong)(rows / tileRows), lays ? processor.Add("weights", weights, isReadOnly: true) : 0, (ulong)panelBytes,
+                        (ulong)steps, sumsAddress, 0, processor.Add("pairs", laid, isReadOnly: !lays), isFirst ? 1ul : 0, resultAddress, (ulong)resultBytes]);
+                    Assert.Equal(pairs, laid);
+                    for (int row = 0; row < rows; row++)
+                    {
+                        float[] expected = [.. Enumerable.Range(0, 32).Select(output => data.Sum(row, output, isFirst ? 0 : data.Sums[(row * 32) + output], hasTiles: true))];
+                        Assert.Equal(expected, MemoryMarshal.Cast<byte, float>(result.AsSpan(row * resultBytes, 128)).ToArray());
+                        Assert.All(result.AsSpan((row * resultBytes) + 128, row + 1 < rows ? resultBytes - 128 : 0).ToArray(), static value => Assert.Equal(0, value));
+                    }
+                }
             }
         }
     }

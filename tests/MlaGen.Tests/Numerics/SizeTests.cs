@@ -89,7 +89,7 @@ public sealed class SizeTests : IDisposable
     {
         Assert.Equal(panels, PackedMatrix.PanelsFor(rows));
         Assert.Equal((rows + 127L) / 128, LoadableTypes.BlocksOf(rows));
-        Assert.InRange(ProjectionKernels.ChunkRows(rows), 1, ProjectionKernels.MostChunkRows);
+        Assert.All(ProductCores.All, core => Assert.InRange(core.ChunkRows(rows), 1, ProjectionKernels.MostChunkRows));
     }
 
     [Fact]

@@ -75,6 +75,29 @@ public class ProductPrecisionTests
         }
     }
 
+    /// <summary>49 chunks of the most rows leave so few that they are no tile.</summary>
+    [Theory]
+    [InlineData(MlaPrecision.Highest)]
+    [InlineData(MlaPrecision.High)]
+    [InlineData(MlaPrecision.Medium)]
+    public void A_last_chunk_of_few_rows_has_the_bits_that_they_have_alone(MlaPrecision precision)
+    {
+        const int Rows = (49 * ProjectionKernels.MostChunkRows) + 2;
+        const int Inputs = 37;
+        const int Outputs = 19;
+        Linear linear = Load(TensorType.BFloat16, Inputs, Outputs);
+        using MlaExecutor executor = new(2);
+        float[] x = RandomWeights.Values(Rows * Inputs, seed: 3);
+        float[] found = new float[Rows * Outputs];
+        linear.Multiply(x, found, Rows, executor, precision);
+        for (int row = Rows - 5; row < Rows; row++)
+        {
+            float[] alone = new float[Outputs];
+            linear.Multiply(x.AsSpan(row * Inputs, Inputs), alone, 1, executor, precision);
+            Assert.Equal(alone, found[(row * Outputs)..((row + 1) * Outputs)]);
+        }
+    }
+
     [Fact]
     public void What_cannot_be_taken_as_bfloat16_stays_float_and_says_so()
     {

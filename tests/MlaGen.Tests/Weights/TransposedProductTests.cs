@@ -1,11 +1,12 @@
 using MlaGen.Runtime;
+using MlaGen.Tests.MachineCode;
 
 namespace MlaGen.Tests.Weights;
 
 /// <summary>Products with a head's panels and with their transpose, on every core that this machine has: near to the exact ones, and a row's bits its own.</summary>
 public class TransposedProductTests
 {
-    private const int MostRows = 37;
+    private const int MostRows = 70;
 
     /// <summary>What stands in memory that a product must not touch, and in inputs that it must not read.</summary>
     private const float Poison = float.NaN;
@@ -44,9 +45,20 @@ public class TransposedProductTests
         {
             AssertProducts(core, depth, width, Row, (input, output) => head[(output * depth) + input]);
             AssertProducts(core, width, depth, Transposed, (input, output) => head[(input * depth) + output]);
+            if (PackedMatrix.PanelsFor(width) <= core.MostPanels)
+            {
+                AssertProducts(core, depth, width, Packed, (input, output) => head[(output * depth) + input]);
+            }
 
             float[] Row(float[] inputs, int stride, int rows) => Run(core, inputs, rows, width, (ref float result, int resultStride, ref float packed, ref float scratch) =>
                 core.Multiply(matrix, panel, width, ref inputs[0], stride, rows, ref result, resultStride, ref packed, ref scratch));
+
+            // However few rows a last chunk has.
+            float[] Packed(float[] inputs, int stride, int rows) => Run(core, inputs, rows, width, (ref float result, int resultStride, ref float packed, ref float scratch) =>
+            {
+                core.Packing.Pack(ref inputs[0], stride, rows, depth, ref packed);
+                core.MultiplyRows(matrix, panel, width, ref packed, rows, ref result, resultStride, ref scratch);
+            });
 
             float[] Transposed(float[] inputs, int stride, int rows) => Run(core, inputs, rows, depth, (ref float result, int resultStride, ref float packed, ref float scratch) =>
                 core.MultiplyTransposed(matrix, panel, width, ref inputs[0], stride, rows, ref result, resultStride, ref packed, ref scratch));
@@ -122,8 +134,10 @@ public class TransposedProductTests
         Assert.Equal(expected[..outputs], run(others, stride, 13)[(6 * outputs)..(7 * outputs)]);
     }
 
-    private static IEnumerable<ProductCore> Cores(MlaPrecision precision) => ProductCores.All.Where(core =>
-        core.Precision == precision && ProductCores.Refusal(core, PanelFormats.Of(TensorType.BFloat16), long.MaxValue, precision) is null);
+    // Where there are no tiles, those of cores on tiles are interpreted.
+    private static IEnumerable<ProductCore> Cores(MlaPrecision precision) => ProductCores.All
+        .Select(core => core is TileProductCore && MatrixInstructions.AmxRefusal is not null && SimdTiers.Current == SimdTier.Vector512 ? new InterpretedTileProductCore(core.Precision) : core)
+        .Where(core => core.Precision == precision && ProductCores.Refusal(core, PanelFormats.Of(TensorType.BFloat16), long.MaxValue, precision) is null);
 
     private static PackedMatrix Pack(TensorType type, float[] weights, int rows, int columns, int group)
     {

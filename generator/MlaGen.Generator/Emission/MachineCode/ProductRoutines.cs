@@ -29,6 +29,11 @@ internal static class ProductRoutines
     /// <summary>Lines of each of two upcoming panels that a step of tiles asks for: 256 rows ask for a whole block of both.</summary>
     private const int UpcomingLines = 2;
 
+    /// <summary>Panels that a tile of rows meets at a time.</summary>
+    private const int TilePanels = 2;
+
+    private const int TileBytes = MatrixPlan.TileRows * MatrixPlan.VectorBytes;
+
     /// <summary>Every routine, by its name.</summary>
     public static IReadOnlyList<(string Name, string Summary, Routine Routine)> All =>
     [
@@ -140,88 +145,179 @@ internal static class ProductRoutines
         },
         static code => code.vzeroupper());
 
-    /// <summary><c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: tiles of rows by two panels of outputs; the terms of a row follow each other at each step of the depth.</summary>
+    /// <summary>
+    /// <c>sum[row][output] += Σ input[row][k] · weight[k][output]</c>: tiles of rows by two panels of outputs; the terms of a row follow each other at each step of the depth.
+    /// While the first rows are multiplied, the weights of two depths are laid beside each other for the step after; in each step the rows of the next one are asked for.
+    /// </summary>
     private static Routine TileRows(int rowTiles, int terms) => Assemble(
         builder =>
         {
-            const int Panels = 2;
             Assembler code = builder.Code;
-            int sums = rowTiles * Panels;
-            int tileBytes = MatrixPlan.TileRows * terms * RowBytes;
+            int sums = rowTiles * TilePanels;
+            int stepBytes = rowTiles * terms * TileBytes;
             AssemblerMemoryOperand left = ProductArguments.Kept(0);
             AssemblerMemoryOperand rows = ProductArguments.Kept(1);
             AssemblerMemoryOperand sumsOfRows = ProductArguments.Kept(2);
-            AssemblerMemoryOperand depthLeft = ProductArguments.Kept(3);
+            AssemblerMemoryOperand resultOfRows = ProductArguments.Kept(3);
+            AssemblerMemoryOperand depthLeft = ProductArguments.Kept(4);
             TileRoutines.Configure(builder);
             code.mov(rax, ProductArguments.Tiles);
             code.mov(left, rax);
+            code.mov(rax, ProductArguments.Result);
+            code.mov(resultOfRows, rax);
             code.mov(rax, ProductArguments.Sums);
             code.mov(sumsOfRows, rax);
             code.mov(rax, ProductArguments.Rows);
             code.mov(rows, rax);
-            code.mov(r10d, terms * RowBytes);
-            code.mov(r9, ProductArguments.Upcoming);
-            Label tiles = builder.Begin("tiles");
-            code.mov(r8, sumsOfRows);
-            code.mov(r11d, SumBytes);
-            for (int i = 0; i < sums; i++)
-            {
-                code.tileloadd(TileRoutines.Tile(i), __[r8 + r11 + Sum(i)]);
-            }
-
-            // Sums are at rest while tiles are multiplied: their register points to weights that will be needed, of which each step asks for some.
             code.mov(r8, ProductArguments.PanelBytes);
-            code.mov(rax, ProductArguments.Depth);
-            code.mov(depthLeft, rax);
-            code.mov(rax, rows);
-            code.mov(rdx, ProductArguments.Weights);
-            code.mov(r11d, Panels * MatrixPlan.VectorBytes);
-            Label depth = builder.Begin("depth");
-            for (int panel = 0; panel < Panels; panel++)
+            code.mov(r9, ProductArguments.Upcoming);
+            code.mov(r10d, MatrixPlan.VectorBytes);
+            Label others = builder.Later("others");
+            code.mov(r11, ProductArguments.Weights);
+            code.test(r11, r11);
+            code.je(others);
+
+            // The first rows.
+            code.vmovups(zmm31, __zmmword_ptr[PairPlaces(builder)]);
+            Sums("first");
+            code.mov(r11, ProductArguments.Weights);
+            for (int pair = 0; pair < MatrixPlan.TileRows; pair++)
             {
-                code.tileloadd(TileRoutines.Tile(sums + panel), __[rdx + r11 + (panel * MatrixPlan.VectorBytes)]);
+                LayBeside(pair, step: 0);
             }
 
-            for (int term = 0; term < terms; term++)
+            Label last = builder.Later("last");
+            code.dec(depthLeft);
+            code.je(last);
+            Label laying = builder.Begin("laying");
+            code.add(r11, MatrixPlan.TileRows * MatrixPlan.VectorBytes);
+            int laid = 0;
+            int products = 0;
+            Step(() =>
             {
-                for (int row = 0; row < rowTiles; row++)
+                products++;
+                for (; laid < MatrixPlan.TileRows * products / (sums * terms); laid++)
                 {
-                    AssemblerRegisterTMM inputs = TileRoutines.Tile(sums + Panels + row);
-                    code.tileloadd(inputs, __[rax + r10 + ((row * tileBytes) + (term * RowBytes))]);
-                    for (int panel = 0; panel < Panels; panel++)
+                    LayBeside(laid, step: 1);
+                }
+            });
+            code.dec(depthLeft);
+            code.jne(laying);
+            builder.Begin(last, "last");
+            Step(static () => { });
+            Finish();
+            Label done = builder.Later("done");
+            code.dec(left);
+            code.je(done);
+
+            builder.Begin(others, "others");
+            Sums("other");
+            Label depth = builder.Begin("depth");
+            Step(static () => { });
+            code.dec(depthLeft);
+            code.jne(depth);
+            Finish();
+            code.dec(left);
+            code.jne(others);
+            builder.Begin(done, "done");
+
+            void Sums(string name)
+            {
+                Label earlier = builder.Later($"{name}Earlier");
+                Label begun = builder.Later($"{name}Begun");
+                code.cmp(ProductArguments.IsFirst, 0);
+                code.je(earlier);
+                for (int i = 0; i < sums; i++)
+                {
+                    code.tilezero(TileRoutines.Tile(i));
+                }
+
+                code.jne(begun);
+                builder.Begin(earlier, $"{name}Earlier");
+                code.mov(rax, sumsOfRows);
+                code.mov(r11d, TilePanels * MatrixPlan.VectorBytes);
+                for (int i = 0; i < sums; i++)
+                {
+                    code.tileloadd(TileRoutines.Tile(i), __[rax + r11 + ((i / TilePanels * TilePanels * TileBytes) + (i % TilePanels * MatrixPlan.VectorBytes))]);
+                }
+
+                builder.Begin(begun, $"{name}Begun");
+                code.mov(rax, ProductArguments.Depth);
+                code.mov(depthLeft, rax);
+                code.mov(rax, rows);
+                code.mov(rdx, ProductArguments.Pairs);
+            }
+
+            void Step(Action afterProduct)
+            {
+                for (int panel = 0; panel < TilePanels; panel++)
+                {
+                    code.tileloadd(TileRoutines.Tile(sums + panel), __[rdx + r10 + (panel * TileBytes)]);
+                }
+
+                for (int term = 0; term < terms; term++)
+                {
+                    for (int row = 0; row < rowTiles; row++)
                     {
-                        code.tdpbf16ps(TileRoutines.Tile((row * Panels) + panel), inputs, TileRoutines.Tile(sums + panel));
+                        AssemblerRegisterTMM inputs = TileRoutines.Tile(sums + TilePanels + row);
+                        code.tileloadd(inputs, __[rax + r10 + (((row * terms) + term) * TileBytes)]);
+                        for (int panel = 0; panel < TilePanels; panel++)
+                        {
+                            code.tdpbf16ps(TileRoutines.Tile((row * TilePanels) + panel), inputs, TileRoutines.Tile(sums + panel));
+                            afterProduct();
+                        }
                     }
+                }
+
+                // The rows of the next step, which are in the second-level cache.
+                for (int line = 0; line < stepBytes; line += MatrixPlan.VectorBytes)
+                {
+                    code.prefetcht0(__byte_ptr[rax + (stepBytes + line)]);
+                }
+
+                for (int line = 0; line < UpcomingLines; line++)
+                {
+                    code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
+                    code.prefetcht1(__byte_ptr[r9 + r8 + (line * MatrixPlan.VectorBytes)]);
+                }
+
+                code.add(r9, UpcomingLines * MatrixPlan.VectorBytes);
+                code.add(rax, stepBytes);
+                code.add(rdx, TilePanels * TileBytes);
+            }
+
+            void LayBeside(int pair, int step)
+            {
+                for (int panel = 0; panel < TilePanels; panel++)
+                {
+                    AssemblerRegisterZMM weights = Vector(((TilePanels * pair) + panel) % 16);
+                    AssemblerMemoryOperand source = panel == 0 ? __[r11 + (pair * MatrixPlan.VectorBytes)] : __[r11 + r8 + (pair * MatrixPlan.VectorBytes)];
+                    code.vpermw(weights, zmm31, source);
+                    code.vmovups(__zmmword_ptr[rdx + ((((step * TilePanels) + panel) * TileBytes) + (pair * MatrixPlan.VectorBytes))], weights);
                 }
             }
 
-            for (int line = 0; line < UpcomingLines; line++)
+            // Behind the last step of rows lie the next ones.
+            void Finish()
             {
-                code.prefetcht1(__byte_ptr[r9 + (line * MatrixPlan.VectorBytes)]);
-                code.prefetcht1(__byte_ptr[r9 + r8 + (line * MatrixPlan.VectorBytes)]);
+                code.mov(rows, rax);
+                code.mov(r11, ProductArguments.ResultBytes);
+                code.mov(rax, resultOfRows);
+                code.mov(rdx, r11);
+                code.shl(rdx, 4);
+                for (int row = 0; row < rowTiles; row++)
+                {
+                    for (int panel = 0; panel < TilePanels; panel++)
+                    {
+                        code.tilestored(__[rax + r11 + (panel * MatrixPlan.VectorBytes)], TileRoutines.Tile((row * TilePanels) + panel));
+                    }
+
+                    code.add(rax, rdx);
+                }
+
+                code.mov(resultOfRows, rax);
+                code.add(sumsOfRows, rowTiles * TilePanels * TileBytes);
             }
-
-            code.add(r9, UpcomingLines * MatrixPlan.VectorBytes);
-            code.add(rax, MatrixPlan.VectorBytes);
-            code.add(rdx, MatrixPlan.TileRows * Panels * MatrixPlan.VectorBytes);
-            code.dec(depthLeft);
-            code.jne(depth);
-            code.mov(r8, sumsOfRows);
-            code.mov(r11d, SumBytes);
-            for (int i = 0; i < sums; i++)
-            {
-                code.tilestored(__[r8 + r11 + Sum(i)], TileRoutines.Tile(i));
-            }
-
-            code.add(r8, rowTiles * MatrixPlan.TileRows * SumBytes);
-            code.mov(sumsOfRows, r8);
-            code.mov(rax, rows);
-            code.add(rax, rowTiles * tileBytes);
-            code.mov(rows, rax);
-            code.dec(left);
-            code.jne(tiles);
-
-            static int Sum(int i) => (i / Panels * MatrixPlan.TileRows * SumBytes) + (i % Panels * MatrixPlan.VectorBytes);
         },
         TileRoutines.Release);
 

@@ -84,7 +84,7 @@ internal sealed class ProjectionStage
 
     private void ReservePacked(int rows, int columns)
     {
-        _chunkRows = rows < ProjectionKernels.TiledRows ? rows : ProjectionKernels.ChunkRows(rows);
+        _chunkRows = _core.ChunkRows(rows);
         if (rows < ProjectionKernels.TiledRows && !Packing.PacksFewRows)
         {
             return;

@@ -8,7 +8,7 @@ namespace MlaGen.Runtime;
 /// one, up to whole tiles, may be anything: their sums are never read.
 /// </summary>
 /// <param name="terms">Terms of an element: 1, or 2, of which the second is what the first leaves, rounded as well.</param>
-internal sealed class BFloat16Packing(int terms) : RowPacking
+internal class BFloat16Packing(int terms) : RowPacking
 {
     /// <summary>Elements of a block.</summary>
     public const int Depth = 512;
@@ -19,14 +19,17 @@ internal sealed class BFloat16Packing(int terms) : RowPacking
     private const int CacheLine = 64;
 
     /// <summary>Rows of the largest tile; whole ones of them hold whole smaller ones.</summary>
-    private const int TileRows = 16;
+    protected const int TileRows = 16;
+
+    /// <summary>Terms of an element.</summary>
+    public int Terms => terms;
 
     /// <summary>Floats from a row of a block to the next.</summary>
     public int RowFloats { get; } = terms * RowBytes / sizeof(float);
 
-    public override int BlockDepth => Depth;
+    public sealed override int BlockDepth => Depth;
 
-    public override bool PacksFewRows => true;
+    public sealed override bool PacksFewRows => true;
 
     /// <summary>Rows that there is room for.</summary>
     public static int PaddedRows(int rows) => ProjectionKernels.Units(rows, TileRows) * TileRows;

@@ -7,7 +7,7 @@ namespace MlaGen.Runtime;
 internal abstract unsafe partial class MatrixProductCore
 {
     // Turned panels of a group stand behind what products need themselves.
-    public sealed override int TransposedScratchLength(int outputs) => ScratchLength + (GroupPanels * PackedMatrix.PanelWidth * PackedMatrix.PanelsFor(outputs) * PackedMatrix.PanelWidth);
+    public sealed override int TransposedScratchLength(int outputs) => ScratchLength + (TurnedPanels * PackedMatrix.PanelWidth * PackedMatrix.PanelsFor(outputs) * PackedMatrix.PanelWidth);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public sealed override void MultiplyTransposed(
@@ -16,27 +16,12 @@ internal abstract unsafe partial class MatrixProductCore
         int panels = PackedMatrix.PanelsFor(outputs);
         int depth = panels * PackedMatrix.PanelWidth;
         var turned = new WeightPanels(ref Unsafe.As<float, byte>(ref Unsafe.Add(ref scratch, ScratchLength)), depth * PackedMatrix.PanelWidth * matrix.Type.Size(), depth, matrix.Type);
-        Rows.Pack(ref inputs, inputStride, rows, outputs, ref packed);
-        for (int first = 0; first < matrix.Columns; first += GroupPanels * PackedMatrix.PanelWidth)
+        packing.Pack(ref inputs, inputStride, rows, outputs, ref packed);
+        for (int first = 0; first < matrix.Columns; first += TurnedPanels * PackedMatrix.PanelWidth)
         {
-            int count = Math.Min(GroupPanels * PackedMatrix.PanelWidth, matrix.Columns - first);
+            int count = Math.Min(TurnedPanels * PackedMatrix.PanelWidth, matrix.Columns - first);
             TurnPanels(matrix, firstPanel, panels, first, count, turned);
             MultiplyPacked(turned, count, ref packed, rows, ref Unsafe.Add(ref result, first), stride, ref scratch);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyPacked(WeightPanels weights, int outputs, ref float packed, int rows, ref float result, nint stride, ref float scratch)
-    {
-        if (rows >= ProjectionKernels.TiledRows)
-        {
-            MultiplyRows(weights, outputs, ref packed, rows, ref result, stride, ref scratch);
-            return;
-        }
-
-        for (int row = 0; row < rows; row++)
-        {
-            MultiplyRow(weights, ref packed, rows, row, MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, row * stride), outputs));
         }
     }
 

@@ -24,14 +24,31 @@ internal abstract class ProductCore
     /// <summary>Panels that many rows are multiplied with at once at most, a multiple of <see cref="ProjectionKernels.TiledPanels"/>.</summary>
     public virtual int MostPanels => ProjectionKernels.TiledPanels;
 
+    /// <summary>Rows that go through the largest tiles and leave none for smaller ones.</summary>
+    protected virtual int WholeRows => 12;
+
     /// <summary>Floats of scratch that <see cref="MultiplyRows"/> needs.</summary>
     public virtual int ScratchLength => ProjectionKernels.ScratchLength;
+
+    /// <summary>Rows of a chunk when as few chunks as possible share out so many rows evenly, in whole tiles; all of them if they are few.</summary>
+    public int ChunkRows(int rows)
+    {
+        if (rows < ProjectionKernels.TiledRows)
+        {
+            return rows;
+        }
+
+        long chunks = ((long)rows + ProjectionKernels.MostChunkRows - 1) / ProjectionKernels.MostChunkRows;
+        return (int)Math.Min(ProjectionKernels.MostChunkRows, ((((rows + chunks - 1) / chunks) + WholeRows - 1) / WholeRows) * WholeRows);
+    }
 
     /// <summary>Panels of a unit of many rows: as many as leave enough units for the threads.</summary>
     public int UnitPanels(PackedMatrix matrix, int threads)
     {
         const int UnitsPerThread = 4;
-        int groups = matrix.PanelCount / (ProjectionKernels.TiledPanels * (threads == 1 ? 1 : UnitsPerThread * threads));
+        int groups = threads == 1
+            ? ProjectionKernels.Units(matrix.PanelCount, ProjectionKernels.TiledPanels * ProjectionKernels.Units(matrix.PanelCount, MostPanels))
+            : matrix.PanelCount / (ProjectionKernels.TiledPanels * UnitsPerThread * threads);
         return Math.Clamp(groups * ProjectionKernels.TiledPanels, ProjectionKernels.TiledPanels, MostPanels);
     }
 
@@ -41,7 +58,10 @@ internal abstract class ProductCore
     /// <summary>Why it does not take weights of a format, or so many bytes of them, or null if it does.</summary>
     public abstract string? RefusalOf(PanelProducts format, long bytes);
 
-    /// <summary>Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows, but not fewer than <see cref="ProjectionKernels.TiledRows"/>, with up to <see cref="MostPanels"/> panels.</summary>
+    /// <summary>
+    /// Multiplies up to <see cref="ProjectionKernels.MostChunkRows"/> packed rows with up to <see cref="MostPanels"/> panels; only a last chunk of many has fewer than
+    /// <see cref="ProjectionKernels.TiledRows"/>.
+    /// </summary>
     /// <param name="matrix">The weights.</param>
     /// <param name="firstPanel">First panel of the range.</param>
     /// <param name="outputs">Outputs of the range, counted from its first panel.</param>

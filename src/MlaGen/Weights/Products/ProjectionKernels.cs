@@ -38,14 +38,6 @@ internal abstract class ProjectionKernels : RowPacking
         _ => new ProjectionKernels<Lanes1>(),
     };
 
-    /// <summary>Rows of a chunk when as few chunks as possible share out so many rows evenly, in whole tiles.</summary>
-    public static int ChunkRows(int rows)
-    {
-        const int WholeTiles = 12;
-        long chunks = ((long)rows + MostChunkRows - 1) / MostChunkRows;
-        return rows == 0 ? 0 : (int)((((rows + chunks - 1) / chunks) + WholeTiles - 1) / WholeTiles * WholeTiles);
-    }
-
     /// <summary>Panels of a unit that streams them for few rows: as many as are worth a hand-over, in whole groups of a tiled product.</summary>
     public static int StreamedPanels(PackedMatrix matrix) => Units(Units(StreamBytes, matrix.PanelBytes), TiledPanels) * TiledPanels;
 

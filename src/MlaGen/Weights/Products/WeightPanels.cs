@@ -28,5 +28,9 @@ internal readonly ref struct WeightPanels(ref byte start, int panelBytes, int de
 
     /// <summary>The weights of a panel from a depth on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref byte At(int panel, int first) => ref Unsafe.Add(ref _start, ((nint)panel * panelBytes) + ((nint)first * PackedMatrix.PanelWidth * type.Size()));
+    public ref byte At(int panel, int first) => ref Unsafe.Add(ref _start, Offset(panel, first));
+
+    /// <summary>Bytes from the first weight of all to those of a panel from a depth on, which need not be there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public nint Offset(int panel, int first) => ((nint)panel * panelBytes) + ((nint)first * PackedMatrix.PanelWidth * type.Size());
 }
