@@ -55,7 +55,6 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     {
         ref float floats = ref space.Product.Start;
         int depth = Shape.QkHeadDim;
-        TurnedQueries.AskForNext(ref queries, stride, Layout.QueryPanel, depth);
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Tiles.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {

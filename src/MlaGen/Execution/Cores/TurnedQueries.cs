@@ -27,13 +27,4 @@ internal static class TurnedQueries
             WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref queries, d)), stride, ref Unsafe.As<float, uint>(ref Unsafe.Add(ref panel, d * Width)), Width);
         }
     }
-
-    /// <summary>Asks for the panel behind one, whose queries are far apart.</summary>
-    public static void AskForNext(ref float queries, nint stride, int count, int depth)
-    {
-        for (int query = 0; query < count; query++)
-        {
-            Prefetch.Range(ref queries, (count + query) * stride, depth);
-        }
-    }
 }
