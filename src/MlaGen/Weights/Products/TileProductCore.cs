@@ -106,7 +106,7 @@ internal unsafe class TileProductCore : MatrixProductCore
                                 Pairs = (nint)pairs,
                                 Sums = (nint)(sums + (panel / TilePanels * sumLength)),
                                 IsFirst = part == 0 && term == 0 ? 1 : 0,
-                                Upcoming = start + (part + depth < end ? weights.Offset(panel, part + depth) : upcoming),
+                                Upcoming = start + upcoming + weights.Offset(0, part - first),
                             };
                             Lay(weights, panel, Math.Min(panel + 1, panels - 1), part, depth, term, written, ref arguments);
                             MultiplyTiles(arguments, rows, isLast && output < wholeOutputs ? results + output : null, stride);
