@@ -84,33 +84,29 @@ internal unsafe class TileProductCore : MatrixProductCore
             byte* written = (byte*)(pairs + (BFloat16Packing.Depth * PackedMatrix.PanelWidth));
             for (int first = 0; first < weights.Depth; first += BFloat16Packing.Depth)
             {
-                int end = Math.Min(first + BFloat16Packing.Depth, weights.Depth);
+                int depth = Math.Min(BFloat16Packing.Depth, weights.Depth - first);
                 for (int panel = 0; panel < panels; panel += TilePanels)
                 {
                     // The panels behind these, or at the last ones the next depth of the first, or what is behind all.
                     nint upcoming = panel + TilePanels < panels ? weights.Offset(panel + TilePanels, first)
-                        : end < weights.Depth ? weights.Offset(0, end)
+                        : first + depth < weights.Depth ? weights.Offset(0, first + depth)
                         : weights.Offset(panel + TilePanels, 0);
                     int output = panel * PackedMatrix.PanelWidth;
                     int terms = WeightTerms(weights.Type);
                     for (int term = 0; term < terms; term++)
                     {
-                        for (int part = first; part < end; part += _rows.PartDepth)
+                        bool isLast = first + depth == weights.Depth && term == terms - 1;
+                        var arguments = new ProductArguments
                         {
-                            int depth = Math.Min(_rows.PartDepth, end - part);
-                            bool isLast = part + depth == weights.Depth && term == terms - 1;
-                            var arguments = new ProductArguments
-                            {
-                                Rows = (nint)inputs + ((nint)(part / StepDepth) * _rows.StepBytes(rows)),
-                                Depth = ProjectionKernels.Units(depth, StepDepth),
-                                Pairs = (nint)pairs,
-                                Sums = (nint)(sums + (panel / TilePanels * sumLength)),
-                                IsFirst = part == 0 && term == 0 ? 1 : 0,
-                                Upcoming = start + upcoming + weights.Offset(0, part - first),
-                            };
-                            Lay(weights, panel, Math.Min(panel + 1, panels - 1), part, depth, term, written, ref arguments);
-                            MultiplyTiles(arguments, rows, isLast && output < wholeOutputs ? results + output : null, stride);
-                        }
+                            Rows = (nint)(inputs + _rows.BlockStart(rows, first)),
+                            Depth = ProjectionKernels.Units(depth, StepDepth),
+                            Pairs = (nint)pairs,
+                            Sums = (nint)(sums + (panel / TilePanels * sumLength)),
+                            IsFirst = first == 0 && term == 0 ? 1 : 0,
+                            Upcoming = start + upcoming,
+                        };
+                        Lay(weights, panel, Math.Min(panel + 1, panels - 1), first, depth, term, written, ref arguments);
+                        MultiplyTiles(arguments, rows, isLast && output < wholeOutputs ? results + output : null, stride);
                     }
                 }
             }
