@@ -33,7 +33,7 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     internal sealed override bool HoldsTile(MlaShape shape)
         => Tiles.ScoreTile > 0 && Tiles.ScoreTile % Side == 0 && Layout.KeyTile > 0 && Layout.KeyTile % Tiles.ScoreTile == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side
-            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 0 or 2 or 3 && Tiles.LatentTerms is 2 or 3
+            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 0 or 3 && Tiles.LatentTerms is 2 or 3
             && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % (HasCodes ? CodeDepth : Side) == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
             && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
             && 2 * Layout.KeyStride == Math.Max(Tiles.KeyTerms, 1) * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
@@ -223,7 +223,7 @@ public sealed class DecompressedTileLayout
     /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
     public required int Terms { get; init; }
 
-    /// <summary>Terms of bfloat16 that keys and queries are taken as: 2 or 3, or 0 where they are codes of 16 bits instead.</summary>
+    /// <summary>Terms of bfloat16 that keys and queries are taken as: 3, or 0 where they are codes of 16 bits instead.</summary>
     public required int KeyTerms { get; init; }
 
     /// <summary>Terms of bfloat16 that latents and weights are taken as where it does not hold them: 2 or 3.</summary>

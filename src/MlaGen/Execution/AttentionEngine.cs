@@ -11,7 +11,6 @@ internal sealed class AttentionEngine
 {
     private readonly StepContext _step;
     private readonly RotaryPositions _positions;
-    private readonly QueryRotation _rotation;
     private readonly ProjectionStage _projections;
     private readonly AbsorbedStage _absorbed;
     private readonly AbsorptionStage _absorption;
@@ -46,8 +45,7 @@ internal sealed class AttentionEngine
         _projections = new ProjectionStage(_step);
         _absorbed = new AbsorbedStage(_step, CoreChoice.First(definition.Kernels.Absorbed, batch.Pool.Layout, batch.Pool.Precision));
         _absorption = new AbsorptionStage(_step, _absorbed);
-        _rotation = new QueryRotation(definition, _positions);
-        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision), _rotation);
+        _decompressed = new DecompressedStage(_step, CoreChoice.First(definition.Kernels.Decompressed, batch.Pool.Layout, batch.Pool.Precision), _positions);
         _gate = definition.OutputGate == OutputGate.None ? null : new GateStage(_step, _projections);
         _queryGate = definition.OutputGate == OutputGate.Query ? _gate : null;
         _given = new GivenSelection(batch);
@@ -411,7 +409,7 @@ internal sealed class AttentionEngine
         for (int head = 0; head < Shape.Heads; head++)
         {
             Span<float> query = _queries.Span((((long)row * Shape.Heads) + head) * width, width);
-            _rotation.Rotate(row, query, rotated);
+            _positions.RotateQuery(row, query, rotated);
             rotated.CopyTo(query);
         }
     }

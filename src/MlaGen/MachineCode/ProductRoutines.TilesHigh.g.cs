@@ -18,7 +18,7 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xB5, 0x0C, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0xAF, 0x0C, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
             0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
@@ -32,8 +32,8 @@ internal static partial class ProductRoutines
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
-            0x0F, 0x84, 0xED, 0x08, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xB1, 0x0C, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x0F, 0x84, 0xEA, 0x08, 0x00, 0x00,                                      // je others
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0xAB, 0x0C, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
@@ -362,8 +362,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
             0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
-            0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
-            0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
+            0x49, 0x6B, 0xD3, 0x10,                                                  // imul rdx, r11, 16
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
@@ -373,7 +372,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
             0x48, 0x81, 0x41, 0x68, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+104], 4096
             0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
-            0x0F, 0x84, 0xEF, 0x02, 0x00, 0x00,                                      // je done
+            0x0F, 0x84, 0xEC, 0x02, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x16,                                                              // je short otherEarlier
@@ -485,8 +484,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
             0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
-            0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
-            0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
+            0x49, 0x6B, 0xD3, 0x10,                                                  // imul rdx, r11, 16
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
@@ -496,7 +494,7 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
             0x48, 0x81, 0x41, 0x68, 0x00, 0x10, 0x00, 0x00,                          // add qword ptr [rcx+104], 4096
             0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
-            0x0F, 0x85, 0x11, 0xFD, 0xFF, 0xFF,                                      // jne others
+            0x0F, 0x85, 0x14, 0xFD, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -513,7 +511,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0x8B, 0xF3, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x91, 0xF3, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -537,7 +535,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 3115);
+        windowsEntry: 3109);
 
     /// <summary>
     /// AMX, inputs of two terms: one tile of rows by two panels of weights in pairs.
@@ -547,7 +545,7 @@ internal static partial class ProductRoutines
         {
             0x48, 0x89, 0xF9,                                                        // mov rcx, rdi
             // body:
-            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x41, 0x09, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
+            0xC4, 0xE2, 0x78, 0x49, 0x05, 0x3B, 0x09, 0x00, 0x00,                    // ldtilecfg [rip+tiles]
             0x48, 0x8B, 0x41, 0x08,                                                  // mov rax, [rcx+8]
             0x48, 0x89, 0x41, 0x58,                                                  // mov [rcx+88], rax
             0x48, 0x8B, 0x41, 0x48,                                                  // mov rax, [rcx+72]
@@ -561,8 +559,8 @@ internal static partial class ProductRoutines
             0x41, 0xBA, 0x40, 0x00, 0x00, 0x00,                                      // mov r10d, 64
             0x4C, 0x8B, 0x59, 0x10,                                                  // mov r11, [rcx+16]
             0x4D, 0x85, 0xDB,                                                        // test r11, r11
-            0x0F, 0x84, 0xAF, 0x06, 0x00, 0x00,                                      // je others
-            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x3D, 0x09, 0x00, 0x00,              // vmovups zmm31, [rip+places]
+            0x0F, 0x84, 0xAC, 0x06, 0x00, 0x00,                                      // je others
+            0x62, 0x61, 0x7C, 0x48, 0x10, 0x3D, 0x37, 0x09, 0x00, 0x00,              // vmovups zmm31, [rip+places]
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short firstEarlier
             0xC4, 0xE2, 0x7B, 0x49, 0xC0,                                            // tilezero tmm0
@@ -811,15 +809,14 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
             0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
-            0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
-            0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
+            0x49, 0x6B, 0xD3, 0x10,                                                  // imul rdx, r11, 16
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
             0x48, 0x81, 0x41, 0x68, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+104], 2048
             0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
-            0x0F, 0x84, 0xB9, 0x01, 0x00, 0x00,                                      // je done
+            0x0F, 0x84, 0xB6, 0x01, 0x00, 0x00,                                      // je done
             // others:
             0x48, 0x83, 0x79, 0x40, 0x00,                                            // cmp qword ptr [rcx+64], 0
             0x74, 0x0C,                                                              // je short otherEarlier
@@ -889,15 +886,14 @@ internal static partial class ProductRoutines
             0x48, 0x89, 0x41, 0x60,                                                  // mov [rcx+96], rax
             0x4C, 0x8B, 0x59, 0x50,                                                  // mov r11, [rcx+80]
             0x48, 0x8B, 0x41, 0x70,                                                  // mov rax, [rcx+112]
-            0x4C, 0x89, 0xDA,                                                        // mov rdx, r11
-            0x48, 0xC1, 0xE2, 0x04,                                                  // shl rdx, 4
+            0x49, 0x6B, 0xD3, 0x10,                                                  // imul rdx, r11, 16
             0xC4, 0xA2, 0x7A, 0x4B, 0x04, 0x18,                                      // tilestored [rax+r11], tmm0
             0xC4, 0xA2, 0x7A, 0x4B, 0x4C, 0x18, 0x40,                                // tilestored [rax+r11+64], tmm1
             0x48, 0x01, 0xD0,                                                        // add rax, rdx
             0x48, 0x89, 0x41, 0x70,                                                  // mov [rcx+112], rax
             0x48, 0x81, 0x41, 0x68, 0x00, 0x08, 0x00, 0x00,                          // add qword ptr [rcx+104], 2048
             0x48, 0xFF, 0x49, 0x58,                                                  // dec qword ptr [rcx+88]
-            0x0F, 0x85, 0x47, 0xFE, 0xFF, 0xFF,                                      // jne others
+            0x0F, 0x85, 0x4A, 0xFE, 0xFF, 0xFF,                                      // jne others
             // done:
             0xC4, 0xE2, 0x78, 0x49, 0xC0,                                            // tilerelease
             0xC5, 0xF8, 0x77,                                                        // vzeroupper
@@ -914,7 +910,7 @@ internal static partial class ProductRoutines
             0xC5, 0x78, 0x11, 0x6C, 0x24, 0x70,                                      // vmovups [rsp+112], xmm13
             0xC5, 0x78, 0x11, 0xB4, 0x24, 0x80, 0x00, 0x00, 0x00,                    // vmovups [rsp+128], xmm14
             0xC5, 0x78, 0x11, 0xBC, 0x24, 0x90, 0x00, 0x00, 0x00,                    // vmovups [rsp+144], xmm15
-            0xE8, 0xFF, 0xF6, 0xFF, 0xFF,                                            // call body
+            0xE8, 0x05, 0xF7, 0xFF, 0xFF,                                            // call body
             0xC5, 0xF8, 0x10, 0x34, 0x24,                                            // vmovups xmm6, [rsp]
             0xC5, 0xF8, 0x10, 0x7C, 0x24, 0x10,                                      // vmovups xmm7, [rsp+16]
             0xC5, 0x78, 0x10, 0x44, 0x24, 0x20,                                      // vmovups xmm8, [rsp+32]
@@ -938,7 +934,7 @@ internal static partial class ProductRoutines
             0x08, 0x00, 0x18, 0x00, 0x09, 0x00, 0x19, 0x00, 0x0A, 0x00, 0x1A, 0x00, 0x0B, 0x00, 0x1B, 0x00, // constant
             0x0C, 0x00, 0x1C, 0x00, 0x0D, 0x00, 0x1D, 0x00, 0x0E, 0x00, 0x1E, 0x00, 0x0F, 0x00, 0x1F, 0x00, // constant
         },
-        windowsEntry: 2231);
+        windowsEntry: 2225);
 
     /// <summary>
     /// What AMX would add, inputs of two terms: one row by eight panels of weights as they lie.

@@ -103,7 +103,7 @@ internal static class PanelPacking
         {
             ref float lanes = ref Unsafe.Add(ref panel, first * width);
             WordSquare.Turn(ref Unsafe.As<float, uint>(ref Unsafe.Add(ref rows, first)), stride, ref Unsafe.As<float, uint>(ref lanes), width);
-            for (int d = 0; d < WordSquare.Width; d++)
+            for (int d = 0; scale != 1 && d < WordSquare.Width; d++)
             {
                 (Vector512.LoadUnsafe(ref lanes, (nuint)(d * width)) * factor).StoreUnsafe(ref lanes, (nuint)(d * width));
             }

@@ -51,8 +51,22 @@ internal sealed class RotaryPositions(MlaDefinition definition)
     /// <summary>Rows whose angles can be had in one piece.</summary>
     internal static int MostRows(int pairs) => Array.MaxLength / Math.Max(1, pairs);
 
-    /// <summary>Factor on the whole query of a row: Mistral's growth with the position.</summary>
-    public float QueryFactor(int row) => _queryFactors[row];
+    /// <summary>Rotates a query's rotary part, and scales all of it as its position asks for: Mistral's growth with the position.</summary>
+    /// <param name="row">Row of the step.</param>
+    /// <param name="query">The query of a head.</param>
+    /// <param name="rotated">Takes the rotated query; other memory.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void RotateQuery(int row, ReadOnlySpan<float> query, Span<float> rotated)
+    {
+        int nope = definition.Shape.QkNopeHeadDim;
+        query[..nope].CopyTo(rotated);
+        Rotate(row, definition.RopeLayout, query[nope..], rotated[nope..]);
+        float factor = _queryFactors[row];
+        if (factor != 1)
+        {
+            RowMath.Current.Scale(rotated, factor, rotated);
+        }
+    }
 
     /// <summary>Rotates one rotary part. Interleaved pairs come out de-interleaved, first elements then second, as transformers' V3 family caches them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -5,7 +5,7 @@
 // What it computes. Keys of 128 + 32 and values of 128 of one head from a tile of up to 512 cached latents of 64, and the attention of up to 32 queries to them.
 // It costs 32,768 operations a key, and 576 a query and visible key. Operands are sums of terms of bfloat16, all sums float32.
 //
-// How it is cut. Four products: keys, turned values, scores and turned sums of values, each 32 rows by 32 columns at a time.
+// How it is cut. Four products: keys, turned values, scores and turned sums of values, 32 rows by 32 columns at a time.
 // Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.
 // Tiles. Four of 8 for sums, two for rows, two for columns: a product loads one.
 // Terms. Keys and queries are sums of three terms of bfloat16: six products. Values and probabilities have two: three products. Latents and weights have three where bfloat16 does not hold them.

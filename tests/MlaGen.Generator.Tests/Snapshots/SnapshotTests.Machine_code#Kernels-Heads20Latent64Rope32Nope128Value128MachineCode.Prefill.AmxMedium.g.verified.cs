@@ -5,10 +5,10 @@
 // What it computes. Keys of 128 + 32 and values of 128 of one head from a tile of up to 512 cached latents of 64, and the attention of up to 32 queries to them.
 // It costs 32,768 operations a key, and 576 a query and visible key. Operands are sums of terms of bfloat16, and their sums float32; of scores they are codes, and their sums int32.
 //
-// How it is cut. Four products: keys, turned values, scores and turned sums of values, each 32 rows by 32 columns at a time.
+// How it is cut. Four products: keys, turned values, scores and turned sums of values, 32 rows by 32 columns at a time, but scores 16 by 32.
 // Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.
 // Tiles. Four of 8 for sums, two for rows, two for columns: a product loads one.
-// Keys and queries are codes of 16 bits with a scale for each, in planes of bytes: three products of them, 16 rows by 32 columns at a time. Values and probabilities are rounded to bfloat16 once. Latents and weights are sums of two terms where it does not hold them.
+// Codes. Keys and queries are codes of 16 bits with a scale for each, in planes of bytes: three products of them. Values and probabilities are rounded to bfloat16 once. Latents and weights are sums of two terms where it does not hold them.
 // Caches. Keys, values, scores, and the queries and sums that meet them at a time take 380 KB; the scores among them, of 256 keys at a time 32 KB, stay in the first-level cache.
 // Operands lie tile by tile, in the order in which they are loaded: streams that the processor foresees.
 // Form. Decompressing keys and values never pays for this shape: it is done on demand alone.

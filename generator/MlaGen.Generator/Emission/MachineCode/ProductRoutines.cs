@@ -232,6 +232,7 @@ internal static class ProductRoutines
                     code.tilezero(TileRoutines.Tile(i));
                 }
 
+                // Tiles that are cleared leave the flags: the jump is always taken.
                 code.jne(begun);
                 builder.Begin(earlier, $"{name}Earlier");
                 code.mov(rax, sumsOfRows);
@@ -303,8 +304,7 @@ internal static class ProductRoutines
                 code.mov(rows, rax);
                 code.mov(r11, ProductArguments.ResultBytes);
                 code.mov(rax, resultOfRows);
-                code.mov(rdx, r11);
-                code.shl(rdx, 4);
+                code.imul(rdx, r11, MatrixPlan.TileRows);
                 for (int row = 0; row < rowTiles; row++)
                 {
                     for (int panel = 0; panel < TilePanels; panel++)

@@ -55,7 +55,7 @@ internal sealed class Int16KeyTiles(StepContext step, DecompressedMatrixCore cor
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Matrix.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            TurnedQueries.Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
+            PanelPacking.Pack(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale: 1, ref floats, Width);
             ref float pairs = ref Unsafe.Add(ref packed, first * (Matrix.KeyDepth / 2));
             ref float scales = ref Unsafe.Add(ref packed, core.QueryScales + first);
             Int16Quantization.QuantizePanel(ref floats, Matrix.KeyDepth, ref Unsafe.As<float, uint>(ref pairs), ref scales);

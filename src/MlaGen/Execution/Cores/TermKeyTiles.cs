@@ -58,7 +58,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
         MemoryMarshal.CreateSpan(ref Unsafe.Add(ref floats, depth * Width), (Tiles.KeyDepth - depth) * Width).Clear();
         for (int first = 0; first < Layout.QueryPanel; first += Width)
         {
-            TurnedQueries.Turn(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, ref floats);
+            PanelPacking.Pack(ref Unsafe.Add(ref queries, first * stride), stride, Math.Clamp(count - first, 0, Width), depth, scale: 1, ref floats, Width);
             _scores.PackQueries(ref floats, first, scale, ref packed);
         }
     }

@@ -26,7 +26,7 @@ internal sealed class DecompressedStage
 
     private readonly StepContext _step;
     private readonly DecompressedCore _core;
-    private readonly QueryRotation _rotation;
+    private readonly RotaryPositions _positions;
     private readonly KeyTiles _tiles;
     private readonly RowReader _reader;
     private readonly Action<int, int> _attend;
@@ -41,11 +41,11 @@ internal sealed class DecompressedStage
     private Workspace _queries = null!;
     private Workspace _output = null!;
 
-    public DecompressedStage(StepContext step, DecompressedCore core, QueryRotation rotation)
+    public DecompressedStage(StepContext step, DecompressedCore core, RotaryPositions positions)
     {
         _step = step;
         _core = core;
-        _rotation = rotation;
+        _positions = positions;
         _tiles = KeyTiles.Of(step, core);
         _reader = RowReader.Create(core.Operand, step.Batch.Pool, Layout.KeyTile, prefetchTokens: 0);
         _attend = Attend;
@@ -299,7 +299,7 @@ internal sealed class DecompressedStage
         {
             long place = (((long)(firstRow + query) * Shape.Heads) + head) * depth;
             Prefetch.Range(ref _queries.At(place), next, depth);
-            _rotation.Rotate(firstRow + query, _queries.Span(place, depth), space.Rotated.Span(query * RotatedStride, depth));
+            _positions.RotateQuery(firstRow + query, _queries.Span(place, depth), space.Rotated.Span(query * RotatedStride, depth));
         }
     }
 
