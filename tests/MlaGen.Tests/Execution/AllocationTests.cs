@@ -95,9 +95,13 @@ public sealed class AllocationTests
         {
             using MlaExecutor executor = new(Threads);
             ThreadBytes bytes = new(executor);
+            StartWithoutCollections();
             long awake = bytes.Count()[1];
             Thread.Sleep(20);
-            Assert.Equal(awake, bytes.Count()[1]);
+            long asleep = bytes.Count()[1];
+            GC.EndNoGCRegion();
+
+            Assert.Equal(awake, asleep);
         }
     }
 
@@ -107,9 +111,7 @@ public sealed class AllocationTests
         ThreadBytes before = new(executor);
         ThreadBytes after = new(executor);
         round();
-
-        // A collection, also one that goes on in the background, takes the rest of a thread's allocation buffer away and counts it as allocated.
-        Assert.True(GC.TryStartNoGCRegion(AllocatedAtMost));
+        StartWithoutCollections();
         before.Count();
         for (int i = 0; i < RoundCount; i++)
         {
@@ -121,6 +123,9 @@ public sealed class AllocationTests
 
         Assert.Equal(before.Bytes, after.Bytes);
     }
+
+    /// <summary>A collection, also one that goes on in the background, takes the rest of a thread's allocation buffer away and counts it as allocated.</summary>
+    private static void StartWithoutCollections() => Assert.True(GC.TryStartNoGCRegion(AllocatedAtMost));
 
     [Theory]
     [MemberData(nameof(LayersAndForms))]
