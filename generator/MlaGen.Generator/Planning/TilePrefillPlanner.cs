@@ -24,7 +24,7 @@ internal static class TilePrefillPlanner
             yield return Checked(new TilePrefillPlan(
                 precision,
                 shape.KvLoraRank,
-                Whole(shape.QkHeadDim, CodeProductPlan.Depth),
+                Whole(shape.QkHeadDim, precision == MlaPrecision.Medium ? CodeProductPlan.Depth : TileProductPlan.Side),
                 Whole(shape.QkNopeHeadDim, TileProductPlan.Side),
                 Whole(shape.VHeadDim, TileProductPlan.Side),
                 KeyTile,
@@ -37,7 +37,7 @@ internal static class TilePrefillPlanner
     /// <exception cref="InvalidOperationException">They are not.</exception>
     internal static TilePrefillPlan Checked(TilePrefillPlan plan)
     {
-        foreach ((string what, int number) in ((string, int)[])[("latents", plan.KvLoraRank), ("keys' columns", plan.KeyColumns), ("values' elements", plan.ValueRows), ("keys of a tile of scores", plan.ScoreTile)])
+        foreach ((string what, int number) in ((string, int)[])[("latents", plan.KvLoraRank), ("keys' elements", plan.KeyDepth), ("keys' columns", plan.KeyColumns), ("values' elements", plan.ValueRows), ("keys of a tile of scores", plan.ScoreTile)])
         {
             if (number % TileProductPlan.Side != 0)
             {
@@ -45,7 +45,7 @@ internal static class TilePrefillPlanner
             }
         }
 
-        if (plan.KeyDepth % CodeProductPlan.Depth != 0)
+        if (plan.CodeScores is not null && plan.KeyDepth % CodeProductPlan.Depth != 0)
         {
             throw new InvalidOperationException($"Prefill{plan.Name}: keys' elements, {plan.KeyDepth}, are no whole steps of {CodeProductPlan.Depth} codes. The planner should have cut it otherwise.");
         }

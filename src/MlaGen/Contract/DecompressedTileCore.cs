@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace MlaGen.Runtime;
 
-/// <summary>A decompressed core of machine code on tiles, whose operands are sums of terms of bfloat16, but for keys and queries, which are codes of 16 or 24 bits.</summary>
+/// <summary>A decompressed core of machine code on tiles, whose operands are sums of terms of bfloat16, but for keys and queries, which may be codes of 16 bits.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class DecompressedTileCore : DecompressedMachineCore
 {
@@ -15,7 +15,7 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
     internal const int TileRows = 16;
 
     /// <summary>The least of a depth of codes.</summary>
-    private const int CodeDepth = 64;
+    internal const int CodeDepth = 64;
 
     /// <summary>Describes the core.</summary>
     /// <param name="target">What it needs of the machine.</param>
@@ -28,16 +28,19 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     internal DecompressedTileLayout Tiles { get; }
 
+    /// <summary>Whether keys and queries are codes.</summary>
+    internal bool HasCodes => Tiles.KeyTerms == 0;
+
     internal sealed override bool HoldsTile(MlaShape shape)
         => Tiles.ScoreTile > 0 && Tiles.ScoreTile % Side == 0 && Layout.KeyTile > 0 && Layout.KeyTile % Tiles.ScoreTile == 0 && Layout.QueryTile == Side && Layout.QueryPanel == Side
-            && Tiles.Terms is 1 or 2 && Tiles.KeyPlanes is 2 or 3 && Tiles.LatentTerms is 2 or 3
-            && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % CodeDepth == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
+            && Tiles.Terms is 1 or 2 && Tiles.KeyTerms is 0 or 3 && Tiles.LatentTerms is 2 or 3
+            && Tiles.KeyDepth >= shape.QkHeadDim && Tiles.KeyDepth % (HasCodes ? CodeDepth : Side) == 0 && Tiles.KeyColumns >= shape.QkNopeHeadDim && Tiles.KeyColumns % Side == 0
             && Tiles.ValueRows >= shape.VHeadDim && Tiles.ValueRows % Side == 0 && shape.KvLoraRank % Side == 0
-            && sizeof(float) * Layout.KeyStride == Tiles.KeyPlanes * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
+            && 2 * Layout.KeyStride == Math.Max(Tiles.KeyTerms, 1) * Tiles.KeyDepth && 2 * Layout.ValueStride == Tiles.Terms * Layout.KeyTile
             && Tiles.KeySumStride >= Math.Max(Tiles.KeyColumns, Tiles.KeyDepth) && Tiles.ValueSumStride >= Layout.KeyTile;
 
-    /// <summary>Keys, and behind them their scales.</summary>
-    internal sealed override int KeyLength => KeyScales + Layout.KeyTile;
+    /// <summary>Keys, and behind them the scales of codes.</summary>
+    internal sealed override int KeyLength => KeyScales + (HasCodes ? Layout.KeyTile : 0);
 
     /// <summary>Where the scales of keys stand: floats from the first key.</summary>
     internal int KeyScales => Layout.KeyTile * Layout.KeyStride;
@@ -54,8 +57,8 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
 
     internal sealed override int SumFloats(MlaShape shape) => Tiles.ValueRows;
 
-    /// <summary>As long as a key; its scale stands behind the panel.</summary>
-    private int QueryStride => Layout.KeyStride + 1;
+    /// <summary>As long as a key; a code's scale stands behind the panel.</summary>
+    private int QueryStride => Layout.KeyStride + (HasCodes ? 1 : 0);
 
     private int ScoreFloats => Tiles.ScoreTile * Layout.ScoreStride;
 
@@ -78,7 +81,13 @@ public abstract class DecompressedTileCore : DecompressedMachineCore
             int whole = Whole(tokens);
             ref byte keys = ref Unsafe.AddByteOffset(ref tile.Keys, first * Layout.KeyStride * sizeof(float));
             ref byte values = ref Unsafe.AddByteOffset(ref tile.Values, first * TileRows * sizeof(ushort));
-            var operands = new Operands { Left = ref keys, RowScales = ref Unsafe.Add(ref keyScales, first), Right = ref tile.Queries, Factors = ref Unsafe.Add(ref queries, QueryScales) };
+            var operands = new Operands { Left = ref keys, LeftTerms = Tiles.KeyTerms, Right = ref tile.Queries, RightTerms = Tiles.KeyTerms };
+            if (HasCodes)
+            {
+                operands.RowScales = ref Unsafe.Add(ref keyScales, first);
+                operands.Factors = ref Unsafe.Add(ref queries, QueryScales);
+            }
+
             Multiply(Product.Scores, operands, ref tile.Scores, whole, columns, Tiles.KeyDepth, ref scratch, ref upcoming);
             upcoming = ref Unsafe.As<float, byte>(ref Unsafe.Add(ref tile.Sums, columns * Tiles.ValueRows));
             if (tile.Masked)
@@ -214,8 +223,8 @@ public sealed class DecompressedTileLayout
     /// <summary>Terms of bfloat16 that values and probabilities are taken as: 1 or 2.</summary>
     public required int Terms { get; init; }
 
-    /// <summary>Bytes of the codes that keys and queries are: 2 or 3.</summary>
-    public required int KeyPlanes { get; init; }
+    /// <summary>Terms of bfloat16 that keys and queries are taken as: 3, or 0 where they are codes of 16 bits instead.</summary>
+    public required int KeyTerms { get; init; }
 
     /// <summary>Terms of bfloat16 that latents and weights are taken as where it does not hold them: 2 or 3.</summary>
     public required int LatentTerms { get; init; }

@@ -7,5 +7,5 @@ namespace MlaGen.Runtime;
 /// <remarks>Compiled into the generator as well: what it emits carries the number that it was built with.</remarks>
 internal static class MlaContract
 {
-    public const int Number = 6;
+    public const int Number = 5;
 }

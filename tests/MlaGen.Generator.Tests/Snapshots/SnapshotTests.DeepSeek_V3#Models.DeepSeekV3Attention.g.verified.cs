@@ -72,7 +72,7 @@ partial class DeepSeekV3Attention : global::MlaGen.IMlaAttention<global::Models.
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Contract = 6,
+        Contract = 5,
         Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
         Kernels = global::MlaGen.Emitted.Heads128Latent512Rope64Nope128Value128.Kernels.Instance,
         CacheFormat = global::MlaGen.CacheFormat.Float32,

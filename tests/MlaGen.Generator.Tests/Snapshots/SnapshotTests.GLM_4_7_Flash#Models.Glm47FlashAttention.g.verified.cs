@@ -72,7 +72,7 @@ partial class Glm47FlashAttention : global::MlaGen.IMlaAttention<global::Models.
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Contract = 6,
+        Contract = 5,
         Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
         Kernels = global::MlaGen.Emitted.Heads20Latent512Rope64Nope192Value256.Kernels.Instance,
         CacheFormat = global::MlaGen.CacheFormat.Float32,

@@ -72,7 +72,7 @@ partial class OddAttention : global::MlaGen.IMlaAttention<global::Models.OddAtte
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Contract = 6,
+        Contract = 5,
         Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
         Kernels = global::MlaGen.Emitted.Heads7Latent97Rope6Nope21Value13.Kernels.Instance,
         CacheFormat = global::MlaGen.CacheFormat.Float32,

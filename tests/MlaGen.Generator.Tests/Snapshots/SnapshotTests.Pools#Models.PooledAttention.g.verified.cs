@@ -92,7 +92,7 @@ partial class PooledAttention : global::MlaGen.IMlaAttention<global::Models.Pool
 
     private static readonly global::MlaGen.Runtime.MlaDefinition s_definition = new()
     {
-        Contract = 6,
+        Contract = 5,
         Shape = new global::MlaGen.MlaShape(HiddenSize, Heads, QLoraRank, KvLoraRank, QkNopeHeadDim, QkRopeHeadDim, VHeadDim, MaxPositionEmbeddings),
         Kernels = global::MlaGen.Emitted.Heads8Latent64Rope0Nope32Value32.Kernels.Instance,
         CacheFormat = global::MlaGen.CacheFormat.Float32,

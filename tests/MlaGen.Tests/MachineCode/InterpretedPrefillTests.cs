@@ -57,14 +57,8 @@ public sealed class InterpretedPrefillTests
             float[] output = run.Step(new Chunk(sequence, text.Prompt))[0];
             OracleResult expected = AbsorbedOracle.Forward(layer.Spec, layer.Weights, text.Prompt.Hidden, text.Prompt.Positions, AttentionRun.Rows(sequence, layer.Spec.RowWidth));
 
-            // Where projections are exact, the bound holds however large the scores are. Those of weights of bfloat16 are as exact as the precision says: two
-            // errors that know nothing of each other, and over two tokens little of either averages out.
-            Tolerance tolerance = Tolerance.Of(precision);
-            if (weights == TensorType.BFloat16)
-            {
-                tolerance = (tolerance.WithProjections with { RelativeError = Math.Sqrt(2) * tolerance.RelativeError }).ForScores(expected.MaxScore);
-            }
-
+            // Projections of weights of bfloat16 are as exact as the precision says, too; where they are exact, the bound holds however large the scores are.
+            Tolerance tolerance = weights == TensorType.Float32 ? Tolerance.Of(precision) : Tolerance.Of(precision).WithProjections.ForScores(expected.MaxScore);
             Compare.AssertClose<float, double>($"{tokens} behind {cached}", output, expected.Output, tolerance);
         }
     }

@@ -68,8 +68,8 @@ internal sealed class InterpretedTileCore(DecompressedTileCore core) : Decompres
         _ => new(64, 4 * Layout.ScoreStride, (((depth / 2) - 1) * 8 * Layout.ScoreStride) + 64),
     };
 
-    /// <summary>Planes of bytes.</summary>
-    private Extent Scored(int depth) => new(Tiles.KeyPlanes * Panel * depth, 0, Tiles.KeyPlanes * Panel * depth);
+    /// <summary>Terms, or planes of bytes.</summary>
+    private Extent Scored(int depth) => HasCodes ? new(2 * Panel * depth, 0, 2 * Panel * depth) : Of(Tiles.KeyTerms, depth);
 
     private static Extent Of(int terms, int depth) => new(terms * 32 * depth, 32 * depth, 32 * depth);
 

@@ -6,12 +6,15 @@ using static MlaGen.Generator.Emission.MachineCode.RoutineBuilder;
 namespace MlaGen.Generator.Emission.MachineCode;
 
 /// <summary>
-/// Scores of codes on <c>tdpbssd</c>, which multiplies twice as many bytes as <c>tdpbf16ps</c> does halves: 16 rows by 32 columns, or one panel of them after the other,
-/// are four tiles of sums, beside those of rows of every plane and of columns of one. Sums of integers are exact, and so the same in any order.
+/// Scores of codes on <c>tdpbssd</c>, which multiplies twice as many bytes as <c>tdpbf16ps</c> does halves: 16 rows by 32 columns are two tiles of sums of
+/// high bytes and two of high by low ones, beside two of left elements and two of right ones. Sums of integers are exact, and so the same in any order.
 /// </summary>
 internal static class CodeProducts
 {
+    private const int HighSums = 0;
+    private const int MixedSums = 2;
     private const int Left = 4;
+    private const int Right = 6;
 
     private static AssemblerMemoryOperand LeftRows => TilePrefillArguments.Kept(0);
 
@@ -24,7 +27,6 @@ internal static class CodeProducts
         builder =>
         {
             Assembler code = builder.Code;
-            Label? highest = plan.Planes == 2 ? null : builder.Constant("highest", [.. Enumerable.Repeat(BitConverter.GetBytes(65536f), MatrixPlan.VectorBytes / sizeof(float)).SelectMany(static bytes => bytes)]);
             TileRoutines.Configure(builder);
             code.mov(rax, TilePrefillArguments.Left);
             code.mov(r8, TilePrefillArguments.Result);
@@ -36,14 +38,10 @@ internal static class CodeProducts
             code.mov(r11, TilePrefillArguments.Upcoming);
             Label rows = builder.Begin("rows");
             code.mov(LeftRows, rax);
-            for (int panel = 0; panel < CodeProductPlan.Columns / MatrixPlan.TileRows; panel += plan.Panels)
-            {
-                Sums(builder, plan, panel);
-                Results(builder, plan, panel, highest);
-                code.mov(rax, LeftRows);
-            }
-
-            code.add(rax, plan.Planes * plan.PlaneBytes);
+            Sums(builder, plan);
+            Results(builder, plan);
+            code.mov(rax, LeftRows);
+            code.add(rax, 2 * plan.PlaneBytes);
             code.add(r8, CodeProductPlan.Rows * plan.ResultBytes);
             code.add(Scales, CodeProductPlan.Rows * sizeof(float));
             code.sub(RowsLeft, CodeProductPlan.Rows);
@@ -52,24 +50,34 @@ internal static class CodeProducts
         TileRoutines.Release);
 
     /// <summary>Four tiles of sums: rax at the rows, rdx at the panels.</summary>
-    private static void Sums(RoutineBuilder builder, CodeProductPlan plan, int firstPanel)
+    private static void Sums(RoutineBuilder builder, CodeProductPlan plan)
     {
         Assembler code = builder.Code;
-        for (int i = 0; i < Left; i++)
+        for (int i = 0; i < 4; i++)
         {
             code.tilezero(TileRoutines.Tile(i));
         }
 
         code.mov(rdx, TilePrefillArguments.Right);
         code.mov(r9d, plan.KeyDepth / CodeProductPlan.Depth);
-        Label depth = builder.Begin(plan.Panels == 2 ? "depth" : $"depthOfPanel{firstPanel}");
-        if (plan.Planes == 2)
+        Label depth = builder.Begin("depth");
+        for (int plane = 0; plane < 2; plane++)
         {
-            TwoPlanes();
+            code.tileloadd(TileRoutines.Tile(Left + plane), __[rax + r10 + (plane * plan.PlaneBytes)]);
         }
-        else
+
+        // Each sum waits for the one before: high bytes' lie between those of low ones.
+        LoadPanels(plane: 0);
+        for (int panel = 0; panel < 2; panel++)
         {
-            ThreePlanes();
+            Multiply(MixedSums, leftPlane: 1, panel);
+            Multiply(HighSums, leftPlane: 0, panel);
+        }
+
+        LoadPanels(plane: 1);
+        for (int panel = 0; panel < 2; panel++)
+        {
+            Multiply(MixedSums, leftPlane: 0, panel);
         }
 
         for (int line = 0; line < plan.AskedLines; line++)
@@ -83,132 +91,51 @@ internal static class CodeProducts
         code.dec(r9d);
         code.jne(depth);
 
-        // Each sum waits for the one before: high bytes' lie between those of low ones.
-        void TwoPlanes()
+        void LoadPanels(int plane)
         {
-            const int High = Left;
-            const int Low = Left + 1;
-            const int Right = Left + 2;
-            LoadRows(High, plane: 0);
-            LoadRows(Low, plane: 1);
-            LoadPanels(plane: 0);
             for (int panel = 0; panel < 2; panel++)
             {
-                Multiply(SumTile(plan, sum: 1, panel), Low, Right + panel);
-                Multiply(SumTile(plan, sum: 0, panel), High, Right + panel);
-            }
-
-            LoadPanels(plane: 1);
-            for (int panel = 0; panel < 2; panel++)
-            {
-                Multiply(SumTile(plan, sum: 1, panel), High, Right + panel);
-            }
-
-            void LoadPanels(int plane)
-            {
-                for (int panel = 0; panel < 2; panel++)
-                {
-                    LoadColumns(Right + panel, panel, plane);
-                }
+                code.tileloadd(TileRoutines.Tile(Right + panel), __[rdx + r10 + (((2 * panel) + plane) * plan.PlaneBytes)]);
             }
         }
 
-        // What is needed for a product or two takes turns at the last tiles, so that none is loaded while it is waited for.
-        void ThreePlanes()
-        {
-            const int High = Left;
-            const int Middle = Left + 1;
-            const int One = Left + 2;
-            const int Other = Left + 3;
-            LoadRows(Other, plane: 2);
-            LoadColumns(One, firstPanel, plane: 0);
-            LoadRows(Middle, plane: 1);
-            LoadRows(High, plane: 0);
-            Multiply(Tile(3), Other, One);
-            Multiply(Tile(1), Middle, One);
-            Multiply(Tile(0), High, One);
-            LoadColumns(Other, firstPanel, plane: 1);
-            Multiply(Tile(2), Middle, Other);
-            Multiply(Tile(1), High, Other);
-            LoadColumns(One, firstPanel, plane: 2);
-            Multiply(Tile(3), High, One);
-
-            AssemblerRegisterTMM Tile(int sum) => SumTile(plan, sum, panel: 0);
-        }
-
-        void LoadRows(int tile, int plane) => code.tileloadd(TileRoutines.Tile(tile), __[rax + r10 + (plane * plan.PlaneBytes)]);
-
-        void LoadColumns(int tile, int panel, int plane) => code.tileloadd(TileRoutines.Tile(tile), __[rdx + r10 + (((panel * plan.Planes) + plane) * plan.PlaneBytes)]);
-
-        void Multiply(AssemblerRegisterTMM sum, int rows, int columns) => code.tdpbssd(sum, TileRoutines.Tile(rows), TileRoutines.Tile(columns));
+        void Multiply(int sums, int leftPlane, int panel) => code.tdpbssd(TileRoutines.Tile(sums + panel), TileRoutines.Tile(Left + leftPlane), TileRoutines.Tile(Right + panel));
     }
 
     /// <summary>Stores the scores at r8: sums go through memory to vectors, which bring them together and scale them.</summary>
-    private static void Results(RoutineBuilder builder, CodeProductPlan plan, int firstPanel, Label? highest)
+    private static void Results(RoutineBuilder builder, CodeProductPlan plan)
     {
         const int Unroll = 7;
-        const int FirstVector = 3;
+        const int RowBytes = CodeProductPlan.Columns * sizeof(int);
         Assembler code = builder.Code;
         code.mov(rax, TilePrefillArguments.Scratch);
-        code.mov(r9d, plan.SumRowBytes);
-        for (int panel = 0; panel < plan.Panels; panel++)
+        code.mov(r9d, RowBytes);
+        for (int panel = 0; panel < 2; panel++)
         {
-            for (int sum = 0; sum < plan.Sums; sum++)
-            {
-                code.tilestored(__[rax + r9 + ((sum * plan.SumBytes) + (panel * MatrixPlan.VectorBytes))], SumTile(plan, sum, panel));
-            }
+            code.tilestored(__[rax + r9 + (panel * MatrixPlan.VectorBytes)], TileRoutines.Tile(HighSums + panel));
+            code.tilestored(__[rax + r9 + (CodeProductPlan.SumBytes + (panel * MatrixPlan.VectorBytes))], TileRoutines.Tile(MixedSums + panel));
         }
 
         code.mov(rdx, TilePrefillArguments.Factors);
-        for (int panel = 0; panel < plan.Panels; panel++)
-        {
-            code.vmovups(Vector(panel), __zmmword_ptr[rdx + ((firstPanel + panel) * MatrixPlan.VectorBytes)]);
-        }
-
-        if (highest is { } constant)
-        {
-            code.vmovups(zmm2, __zmmword_ptr[constant]);
-        }
-
+        code.vmovups(zmm0, __zmmword_ptr[rdx]);
+        code.vmovups(zmm1, __zmmword_ptr[rdx + MatrixPlan.VectorBytes]);
         code.mov(rdx, Scales);
         for (int row = 0; row < CodeProductPlan.Rows; row++)
         {
-            int first = FirstVector + (4 * (row % Unroll));
-            AssemblerRegisterZMM scale = Vector(first);
+            AssemblerRegisterZMM scale = Vector(2 + (4 * (row % Unroll)));
             code.vbroadcastss(scale, __dword_ptr[rdx + (row * sizeof(float))]);
-            for (int panel = 0; panel < plan.Panels; panel++)
+            for (int panel = 0; panel < 2; panel++)
             {
-                AssemblerRegisterZMM score = Vector(first + 1 + panel);
-                AssemblerRegisterZMM factor = Vector(first + 3);
-                int place = (row * plan.SumRowBytes) + (panel * MatrixPlan.VectorBytes);
-                Together(score, place, highestSums: factor);
+                AssemblerRegisterZMM score = Vector(3 + (4 * (row % Unroll)) + panel);
+                AssemblerRegisterZMM factor = Vector(5 + (4 * (row % Unroll)));
+                AssemblerMemoryOperand sum = __zmmword_ptr[rax + ((row * RowBytes) + (panel * MatrixPlan.VectorBytes))];
+                code.vpslld(score, sum, 8);
+                code.vpaddd(score, score, sum + CodeProductPlan.SumBytes);
+                code.vcvtdq2ps(score, score);
                 code.vmulps(factor, scale, Vector(panel));
                 code.vmulps(score, score, factor);
-                code.vmovups(__zmmword_ptr[r8 + ((row * plan.ResultBytes) + ((firstPanel + panel) * MatrixPlan.VectorBytes))], score);
+                code.vmovups(__zmmword_ptr[r8 + ((row * plan.ResultBytes) + (panel * MatrixPlan.VectorBytes))], score);
             }
-        }
-
-        // As integers as long as they are no longer than 32 bits: of three planes the highest are too large for that.
-        void Together(AssemblerRegisterZMM score, int place, AssemblerRegisterZMM highestSums)
-        {
-            int first = plan.Planes - 2;
-            code.vpslld(score, Sum(first), 8);
-            for (int sum = first + 1; sum < plan.Sums; sum++)
-            {
-                code.vpaddd(score, score, Sum(sum));
-            }
-
-            code.vcvtdq2ps(score, score);
-            if (first > 0)
-            {
-                code.vmovups(highestSums, Sum(0));
-                code.vcvtdq2ps(highestSums, highestSums);
-                code.vfmadd231ps(score, highestSums, zmm2);
-            }
-
-            AssemblerMemoryOperand Sum(int index) => __zmmword_ptr[rax + ((index * plan.SumBytes) + place)];
         }
     }
-
-    private static AssemblerRegisterTMM SumTile(CodeProductPlan plan, int sum, int panel) => TileRoutines.Tile((sum * plan.Panels) + panel);
 }

@@ -21,7 +21,7 @@ internal sealed class TilePrefillEmitter(CodeWriter writer, TilePrefillPlan plan
         writer.Line("{");
         writer.Line($"    ScoreTile = {plan.ScoreTile},");
         writer.Line($"    Terms = {plan.Terms},");
-        writer.Line($"    KeyPlanes = {plan.KeyPlanes},");
+        writer.Line($"    KeyTerms = {plan.KeyTerms},");
         writer.Line($"    LatentTerms = {plan.LatentTerms},");
         writer.Line($"    KeyDepth = {plan.KeyDepth},");
         writer.Line($"    KeyColumns = {plan.KeyColumns},");
@@ -37,8 +37,16 @@ internal sealed class TilePrefillEmitter(CodeWriter writer, TilePrefillPlan plan
         writer.Line();
         Product("Values of a head, turned: value[i][token] = Σ weight[i][d] · latent[d][token].", plan.Values);
         writer.Line();
-        writer.Summary("Scores of a panel of queries: score[token][query] = scale[token] · scale[query] · Σ key[token][d] · query[d][query].");
-        RoutineText.Write(writer, "protected override MachineRoutine Scores", CodeProducts.Assemble(plan.Scores));
+        if (plan.CodeScores is { } scores)
+        {
+            writer.Summary("Scores of a panel of queries: score[token][query] = scale[token] · scale[query] · Σ key[token][d] · query[d][query].");
+            RoutineText.Write(writer, "protected override MachineRoutine Scores", CodeProducts.Assemble(scores));
+        }
+        else
+        {
+            Product("Scores of a panel of queries: score[token][query] = Σ key[token][d] · query[d][query].", plan.TermScores!);
+        }
+
         writer.Line();
         Product("Sums of values, turned: sum[i][query] = sum[i][query] · rescale[query] + Σ value[i][token] · probability[token][query].", plan.Sums);
     }

@@ -217,10 +217,10 @@ internal static class KernelEmitter
         KernelShape d = plan.Shape;
         string account =
             $"""
-            The decompressed attention core for AMX-BF16 and AMX-INT8, at precision {tiles.Precision}.
+            The decompressed attention core for {(tiles.CodeScores is null ? "AMX-BF16" : "AMX-BF16 and AMX-INT8")}, at precision {tiles.Precision}.
 
             What it computes. Keys of {d.QkNopeHeadDim} + {d.QkRopeHeadDim} and values of {d.VHeadDim} of one head from a tile of up to {tiles.KeyTile} cached latents of {d.KvLoraRank}, and the attention of up to {tiles.Queries} queries to them.
-            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. Operands are sums of terms of bfloat16, and their sums float32; of scores they are codes, and their sums int32.
+            It costs {CodeWriter.Count(2L * d.KvLoraRank * (d.QkNopeHeadDim + d.VHeadDim))} operations a key, and {CodeWriter.Count(2L * (d.QkHeadDim + d.VHeadDim))} a query and visible key. {(tiles.CodeScores is null ? "Operands are sums of terms of bfloat16, all sums float32." : "Operands are sums of terms of bfloat16, and their sums float32; of scores they are codes, and their sums int32.")}
 
             {PlanText.TilePrefill(tiles)}
             {PlanText.Form(plan.BreakEvenQueries)}

@@ -79,13 +79,12 @@ internal static class PlanText
 
     /// <summary>How a decompressed core of tiles is cut.</summary>
     public static string TilePrefill(TilePrefillPlan plan)
-        => $"How it is cut. Four products: keys, turned values, scores and turned sums of values, {TileProductPlan.Side} rows by {TileProductPlan.Side} columns at a time, but scores {CodeProductPlan.Rows} by {plan.Scores.Panels * MatrixPlan.TileRows}.\n" +
+        => $"How it is cut. Four products: keys, turned values, scores and turned sums of values, {TileProductPlan.Side} rows by {TileProductPlan.Side} columns at a time{(plan.CodeScores is null ? "" : $", but scores {CodeProductPlan.Rows} by {CodeProductPlan.Columns}")}.\n" +
             $"Queries lie in lanes from scores to sums, so that probabilities need not be turned; values and sums are turned in their place.\n" +
             $"Tiles. Four of {MatrixPlan.Tiles} for sums, two for rows, two for columns: a product loads one.\n" +
-            $"Codes. Keys and queries are codes of {8 * plan.KeyPlanes} bits with a scale for each, in planes of bytes: {(plan.KeyPlanes == 2 ? "three" : "six")} products of them.\n" +
-            (plan.Terms == 1
-                ? "Terms. Values and probabilities are rounded to bfloat16 once. Latents and weights are sums of two terms where it does not hold them.\n"
-                : "Terms. Values and probabilities are sums of two terms of bfloat16: three products. Latents and weights have three where it does not hold them.\n") +
+            (plan.CodeScores is not null
+                ? "Codes. Keys and queries are codes of 16 bits with a scale for each, in planes of bytes: three products of them. Values and probabilities are rounded to bfloat16 once. Latents and weights are sums of two terms where it does not hold them.\n"
+                : "Terms. Keys and queries are sums of three terms of bfloat16: six products. Values and probabilities have two: three products. Latents and weights have three where bfloat16 does not hold them.\n") +
             $"Caches. Keys, values, scores, and the queries and sums that meet them at a time take {Kilobytes(plan.WorkingSetBytes)} KB; the scores among them, of {Counted.Of(plan.ScoreTile, "key")} at a time {Kilobytes(plan.ScoreTile * plan.ScoreBytes)} KB, stay in the first-level cache.\n" +
             $"Operands lie tile by tile, in the order in which they are loaded: streams that the processor foresees.";
 

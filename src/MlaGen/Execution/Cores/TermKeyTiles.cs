@@ -6,8 +6,8 @@ namespace MlaGen.Runtime;
 
 /// <summary>
 /// Operands of terms of bfloat16 for a core of tiles, all <c>[panel][terms][depth / 32]</c> tiles of sixteen by sixteen words. A word is two elements of the depth. Left operands
-/// have rows in the rows of a tile: latents <c>[tokens]</c>, value weights <c>[value]</c>, turned values <c>[value]</c>. Right ones have columns
-/// in its columns: key weights, latents. One turned, tile by tile, is the other. Keys and queries are codes instead. Turned sums are floats, <c>[value][queries]</c>.
+/// have rows in the rows of a tile: latents <c>[tokens]</c>, value weights <c>[value]</c>, keys <c>[tokens]</c>, turned values <c>[value]</c>. Right ones have columns
+/// in its columns: key weights, latents, queries. One turned, tile by tile, is the other. Keys and queries may be codes instead. Turned sums are floats, <c>[value][queries]</c>.
 /// </summary>
 internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) : KeyTiles(step, core)
 {
@@ -18,7 +18,7 @@ internal sealed class TermKeyTiles(StepContext step, DecompressedTileCore core) 
     /// <summary>One where bfloat16 holds what the cache keeps.</summary>
     private readonly int _latentTerms = step.Batch.Pool.Attended.Codec.Format == CacheFormat.BFloat16 ? 1 : core.Tiles.LatentTerms;
 
-    private readonly CodeScoreOperands _scores = new(core);
+    private readonly ScoreOperands _scores = ScoreOperands.Of(core);
 
     private DecompressedTileLayout Tiles => core.Tiles;
 
