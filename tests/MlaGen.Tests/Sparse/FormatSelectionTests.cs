@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace MlaGen.Tests.Sparse;
 
 /// <summary>What index keys in fewer bytes cost: how many of the selected tokens are others than with keys of full floats.</summary>
-public sealed class FormatSelectionTests(SparseModel<V32LongAttention> model, ITestOutputHelper log) : IClassFixture<SparseModel<V32LongAttention>>
+public sealed class FormatSelectionTests(FormatSelectionTests.Prompted prompted, ITestOutputHelper log) : IClassFixture<FormatSelectionTests.Prompted>
 {
     [Theory]
     [InlineData(CacheFormat.BFloat16, 0.01)]
@@ -13,13 +13,12 @@ public sealed class FormatSelectionTests(SparseModel<V32LongAttention> model, IT
     [InlineData(CacheFormat.Int8, 0.02)]
     public void Few_selected_tokens_change(CacheFormat format, double most)
     {
-        Prompt prompt = new(model.Case.Hidden, model.Case.Positions);
-        int[][] exact = Selected(CacheFormat.Float32);
-        int[][] selected = Selected(format);
+        int[][] exact = prompted.Exact;
+        int[][] selected = prompted.Selected(format);
 
         int all = 0;
         int changed = 0;
-        for (int query = model.Case.TopK; query < prompt.Tokens; query++)
+        for (int query = prompted.Model.Case.TopK; query < exact.Length; query++)
         {
             all += exact[query].Length;
             changed += exact[query].Except(selected[query]).Count();
@@ -27,11 +26,19 @@ public sealed class FormatSelectionTests(SparseModel<V32LongAttention> model, IT
 
         log.WriteLine(FormattableString.Invariant($"{format}: {100.0 * changed / all:0.00} % of {all} selected tokens are others"));
         Assert.InRange((double)changed / all, double.Epsilon, most);
+    }
 
-        int[][] Selected(CacheFormat format)
+    /// <summary>What the layer selects over the whole prompt; from full floats once for all formats.</summary>
+    public sealed class Prompted
+    {
+        internal SparseModel<V32LongAttention> Model { get; } = new();
+
+        internal int[][] Exact => field ??= Selected(CacheFormat.Float32);
+
+        internal int[][] Selected(CacheFormat format)
         {
-            using SparseRun<V32LongAttention> run = new(model.Layers, format: format);
-            return run.Feed(run.CreateSequence(), prompt).Selected[0];
+            using SparseRun<V32LongAttention> run = new(Model.Layers, format: format);
+            return run.Feed(run.CreateSequence(), new Prompt(Model.Case.Hidden, Model.Case.Positions)).Selected[0];
         }
     }
 }
