@@ -15,7 +15,10 @@ public enum CoreTarget
     /// <summary>Vectors of sixteen floats: AVX-512.</summary>
     Vector512,
 
-    /// <summary>Vectors of AVX-512 and products of pairs of bfloat16 (<c>vdpbf16ps</c>) or int16 (<c>vpdpwssd</c>), in machine code that the generator assembled.</summary>
+    /// <summary>
+    /// Vectors of AVX-512 and products of pairs of bfloat16 (<c>vdpbf16ps</c>) or int16 (<c>vpdpwssd</c>), in machine code that the generator assembled. Not on
+    /// Intel's processors, which multiply floats faster.
+    /// </summary>
     Avx512Bf16,
 
     /// <summary>Tiles of sixteen rows by sixteen columns (AMX, <c>tdpbf16ps</c>), in machine code that the generator assembled.</summary>

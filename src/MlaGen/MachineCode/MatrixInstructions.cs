@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using System.Text;
 
 namespace MlaGen.Runtime;
 
@@ -23,6 +24,9 @@ internal static partial class MatrixInstructions
 
     /// <summary>Why <c>tdpbf16ps</c> and <c>tdpbssd</c> cannot be used, or null if it can: the process then has the permission.</summary>
     public static string? AmxRefusal => _amx.Value;
+
+    /// <summary>Who made the processor: twelve letters, or none where there is nothing to ask.</summary>
+    public static string ProcessorMaker { get; } = ReadMaker();
 
     private static string? FindAvx512Bf16()
     {
@@ -62,6 +66,17 @@ internal static partial class MatrixInstructions
         return OperatingSystem.IsLinux()
             ? AskLinux() == 0 ? null : $"the system does not permit AMX's tiles ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())})"
             : "tiles need an alternate signal stack, which is written for Linux";
+    }
+
+    private static string ReadMaker()
+    {
+        if (!X86Base.IsSupported)
+        {
+            return string.Empty;
+        }
+
+        (_, int first, int last, int middle) = X86Base.CpuId(0, 0);
+        return Encoding.ASCII.GetString(MemoryMarshal.AsBytes<int>([first, middle, last]));
     }
 
     private static (int Eax, int Ecx, int Edx) Leaf(int leaf, int part)

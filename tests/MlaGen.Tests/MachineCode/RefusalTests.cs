@@ -49,7 +49,7 @@ public sealed class RefusalTests
         MlaCore[] refused = [.. cores.Absorbed.Where(core => core.Target is CoreTarget.Amx or CoreTarget.Avx512Bf16)];
         Assert.Equal(3, refused.Length);
         Assert.All(refused, core => Assert.False(string.IsNullOrEmpty(core.Refusal)));
-        if (refusal is not null && MatrixInstructions.Avx512Bf16Refusal is null)
+        if (refusal is not null && Targets.Refusal(CoreTarget.Avx512Bf16) is null)
         {
             Assert.Contains(refused, core => core.Refusal == refusal);
             Assert.Contains($"not Avx512Bf16 (Medium): {refusal}", cores.ToString(), StringComparison.Ordinal);
@@ -75,10 +75,27 @@ public sealed class RefusalTests
         Assert.NotNull(MlaCores.Of<Medium16Attention>(CacheFormat.Float32, MlaPrecision.High).Absorbed.Single(core => core.Target == CoreTarget.Amx && core.Precision == MlaPrecision.High).Refusal);
         Assert.Throws<ArgumentOutOfRangeException>(() => MlaCores.Of<Medium16Attention>(precision: (MlaPrecision)3));
         Assert.Throws<ArgumentOutOfRangeException>(() => Medium16Attention.CreateCache(1, 16, new LatentCacheOptions { Precision = (MlaPrecision)3 }));
-        if (MatrixInstructions.Avx512Bf16Refusal is null)
+        if (MatrixTargets.Any)
         {
             Assert.Equal(MlaPrecision.Medium, MlaCores.Of<Medium16Attention>().Absorbed.Single(core => core.Runs).Precision);
             Assert.NotEqual(Attend(MlaPrecision.Highest), Attend(MlaPrecision.Medium));
+        }
+    }
+
+    /// <summary>A core that can run, but takes longer than the exact one, would make a permission a loss.</summary>
+    [Theory]
+    [InlineData("GenuineIntel", false)]
+    [InlineData("AuthenticAMD", true)]
+    [InlineData("", true)]
+    public void Avx512Bf16_runs_where_it_pays(string maker, bool pays) => Assert.Equal(pays, Targets.Loss(maker) is null);
+
+    [Fact]
+    public void The_processor_says_who_made_it()
+    {
+        string info = OperatingSystem.IsLinux() ? File.ReadAllText("/proc/cpuinfo") : string.Empty;
+        if (info.Contains("vendor_id", StringComparison.Ordinal))
+        {
+            Assert.Contains($": {MatrixInstructions.ProcessorMaker}\n", info, StringComparison.Ordinal);
         }
     }
 
